@@ -1,0 +1,42 @@
+// What every stage is told about its part of the work, and who does which piece of it.
+
+struct View {
+    offset: u32,
+    batch: u32,
+    time: u32,
+    channel: u32,
+}
+
+// Counts of channels, indices and strides are in vectors.
+struct Params {
+    batch: u32,
+    steps: u32,
+    channels: u32,
+    nodes: u32,
+    grid_width: u32,
+    tile_steps: u32,
+    time_origin: u32,
+    time_total: u32,
+    views: array<View, VIEWS>,
+}
+
+fn view_at(view: View, b: u32, t: u32, d: u32) -> u32 {
+    return view.offset + b * view.batch + t * view.time + d * view.channel;
+}
+
+// Number of this invocation: the grid is folded because a dimension has at most 65,535 workgroups.
+fn invocation(group: vec3<u32>, local: u32) -> u32 {
+    return (group.y * params.grid_width + group.x) * WORKGROUP_SIZE + local;
+}
+
+struct Node {
+    b: u32,
+    index: u32,
+    d: u32,
+}
+
+// Neighbouring invocations take neighbouring channels.
+fn node_of(item: u32) -> Node {
+    let row = item / params.channels;
+    return Node(row / params.nodes, row % params.nodes, item % params.channels);
+}

@@ -1,0 +1,45 @@
+// Reads the inputs of a tile once and keeps two bits of each step; then two bits of the whole tile.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let item = invocation(group, local);
+    if item >= params.batch * params.nodes * params.channels {
+        return;
+    }
+    reduce_tile(node_of(item));
+}
+
+fn reduce_tile(tile: Node) {
+    let begin = tile.index * params.tile_steps;
+    let end = min(begin + params.tile_steps, params.steps);
+    var candidate_index = candidate_at(tile.b, begin, tile.d);
+    var threshold_index = threshold_at(tile.b, begin, tile.d);
+    var codes_index = codes_at(tile.b, 2u * (begin / 32u), tile.d);
+    var threshold = Vector(0u);
+    if THRESHOLD_PER_CHANNEL {
+        threshold = load_threshold(threshold_index);
+    }
+
+    var tile_aggregate = Vector(0u);
+    for (var step = begin; step < end; step += 32u) {
+        let stretch = min(32u, end - step);
+        var z = Vector(0u);
+        var p = Vector(0u);
+        for (var k = 0u; k < stretch; k++) {
+            let candidate = load_candidate(candidate_index);
+            if !THRESHOLD_PER_CHANNEL {
+                threshold = load_threshold(threshold_index);
+            }
+            let sets = set_bit(candidate, threshold);
+            z |= sets << Vector(k);
+            p |= (sets & ~(set_sign(candidate) >> Vector(31u))) << Vector(k);
+            candidate_index += candidate_step();
+            threshold_index += threshold_step();
+        }
+        store_codes(codes_index, z);
+        store_codes(codes_index + codes_step(), p);
+        codes_index += 2u * codes_step();
+        tile_aggregate = select(tile_aggregate, aggregate(z, p), z != Vector(0u));
+    }
+    store_aggregates(aggregates_at(tile.b, tile.index, tile.d), tile_aggregate);
+}

@@ -1,0 +1,235 @@
+//! Binding: the caller's buffers, checked on the host, become the bind groups of a plan.
+
+use crate::kernels::{guarded, ready_or_later};
+use crate::record::{Bound, BoundDispatch};
+use crate::{Access, BindingAccess, Error, Kernels, Params, Plan, Slot};
+
+/// A range of a buffer, in bytes: the whole of it, or `(buffer, offset, size)`.
+#[derive(Clone, Copy, Debug)]
+pub struct BufferRange<'a> {
+    buffer: &'a wgpu::Buffer,
+    offset: u64,
+    size: u64,
+}
+
+impl<'a> From<&'a wgpu::Buffer> for BufferRange<'a> {
+    fn from(buffer: &'a wgpu::Buffer) -> Self {
+        Self { buffer, offset: 0, size: buffer.size() }
+    }
+}
+
+impl<'a> From<(&'a wgpu::Buffer, u64, u64)> for BufferRange<'a> {
+    fn from((buffer, offset, size): (&'a wgpu::Buffer, u64, u64)) -> Self {
+        Self { buffer, offset, size }
+    }
+}
+
+/// The buffers for the slots of a plan.
+///
+/// Every buffer needs `STORAGE` usage; every offset is a multiple of the device's `min_storage_buffer_offset_alignment`.
+/// A range may be longer than [`Plan::slot_bytes`]; what lies behind is not touched. Slots that are only read may share
+/// ranges; a slot that is written may not overlap any other. [`Slot::Scratch`] may be given whether it is needed or not, and
+/// so may the slot of a tensor that is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Buffers<'a> {
+    ranges: Vec<(Slot, BufferRange<'a>)>,
+}
+
+impl<'a> Buffers<'a> {
+    /// No buffers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Fills a slot; a second range for the same slot replaces the first.
+    #[must_use]
+    pub fn slot(mut self, slot: Slot, range: impl Into<BufferRange<'a>>) -> Self {
+        self.ranges.retain(|&(filled, _)| filled != slot);
+        self.ranges.push((slot, range.into()));
+        self
+    }
+
+    /// Candidates, and thresholds where the descriptor places them side by side.
+    #[must_use]
+    pub fn candidate(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Candidate, range)
+    }
+
+    /// Thresholds.
+    #[must_use]
+    pub fn threshold(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Threshold, range)
+    }
+
+    /// Amplitudes.
+    #[must_use]
+    pub fn amplitude(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Amplitude, range)
+    }
+
+    /// The state before the first step.
+    #[must_use]
+    pub fn initial_state(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::InitialState, range)
+    }
+
+    /// The states after each step: written.
+    #[must_use]
+    pub fn states(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::States, range)
+    }
+
+    /// The state after the last step: written.
+    #[must_use]
+    pub fn final_state(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::FinalState, range)
+    }
+
+    /// What the backward pass needs: written by the forward pass.
+    #[must_use]
+    pub fn saved(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Saved, range)
+    }
+
+    /// Working memory.
+    #[must_use]
+    pub fn scratch(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Scratch, range)
+    }
+
+    fn get(&self, slot: Slot) -> Option<BufferRange<'a>> {
+        self.ranges.iter().find(|&&(filled, _)| filled == slot).map(|&(_, range)| range)
+    }
+}
+
+impl Kernels {
+    /// Binds buffers to a plan. Checks everything on the host first; then makes one small parameter buffer, the bind groups,
+    /// and those pipelines that no plan before needed.
+    ///
+    /// The result may be recorded any number of times.
+    ///
+    /// # Errors
+    /// A plan made for looser limits than the device's; a missing or surplus buffer; a range that is too short, out of bounds,
+    /// misaligned, without `STORAGE` usage, or written where another lies; or what the device refuses
+    /// (among it buffers of another device).
+    pub fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<Bound, Error> {
+        plan.limits().check_within(&self.shared.limits)?;
+        self.check_ranges(plan, buffers)?;
+        check_overlaps(plan, buffers)?;
+
+        let pipelines =
+            plan.variants().iter().map(|variant| self.shared.pipeline(variant)).collect::<Result<Vec<_>, Error>>()?;
+        let label = &self.shared.label;
+        let (dispatches, checked) = guarded(&self.shared.device, format!("bind groups {label}"), || {
+            let (params, stride) = self.params_buffer(plan)?;
+            let bound = (0u64..).zip(plan.dispatches()).map(|(number, dispatch)| {
+                let pipeline = &pipelines[dispatch.variant()];
+                let label = format!("{label}/{}", plan.stage(dispatch));
+                let mut entries = Vec::with_capacity(dispatch.bindings().len() + 1);
+                for (number, binding) in (0..).zip(dispatch.bindings()) {
+                    let range = buffers.get(binding.slot).expect("every slot of the plan was checked");
+                    entries.push(entry(number, range.buffer, range.offset + binding.offset, binding.size));
+                }
+                entries.push(entry(entries.len() as u32, &params, number * stride, size_of::<Params>() as u64));
+                let bind_group = self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some(&label),
+                    layout: &pipeline.layout,
+                    entries: &entries,
+                });
+                BoundDispatch {
+                    stage: plan.stage(dispatch),
+                    label,
+                    pipeline: pipeline.pipeline.clone(),
+                    bind_group,
+                    grid: dispatch.grid(),
+                }
+            });
+            Ok(bound.collect())
+        });
+        ready_or_later(checked)?;
+        Ok(Bound { label: label.clone(), dispatches: dispatches? })
+    }
+
+    fn check_ranges(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
+        for &(slot, _) in &buffers.ranges {
+            if !plan.descriptor().uses(slot) && slot != Slot::Scratch {
+                let used: Vec<String> = plan.slots().iter().map(|(slot, _)| slot.to_string()).collect();
+                return Err(Error::SurplusBuffer { slot, expected: used.join(", ") });
+            }
+        }
+        for &(slot, expected) in plan.slots() {
+            let range = buffers.get(slot).ok_or(Error::MissingBuffer { slot, expected })?;
+            let BufferRange { buffer, offset, size } = range;
+            if offset.checked_add(size).is_none_or(|end| end > buffer.size()) {
+                return Err(Error::RangeOutOfBounds { slot, expected: buffer.size(), actual_offset: offset, actual_size: size });
+            }
+            if size < expected {
+                return Err(Error::RangeTooShort { slot, expected, actual: size });
+            }
+            let alignment = u64::from(self.shared.limits.min_storage_buffer_offset_alignment);
+            if offset % alignment != 0 {
+                return Err(Error::MisalignedOffset { slot, expected: alignment, actual: offset });
+            }
+            if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+                return Err(Error::MissingUsage { slot, expected: "STORAGE", actual: format!("{:?}", buffer.usage()) });
+            }
+        }
+        Ok(())
+    }
+
+    /// One buffer with the parameters of all dispatches, and the distance between them in bytes.
+    fn params_buffer(&self, plan: &Plan) -> Result<(wgpu::Buffer, u64), Error> {
+        let limits = &self.shared.limits;
+        let alignment = limits.min_uniform_buffer_offset_alignment.max(limits.min_storage_buffer_offset_alignment);
+        let stride = size_of::<Params>().next_multiple_of(alignment as usize);
+        let mut bytes = vec![0u8; stride * plan.dispatches().len().max(1)];
+        for (chunk, dispatch) in bytes.chunks_exact_mut(stride).zip(plan.dispatches()) {
+            chunk[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(dispatch.params()));
+        }
+        let read_write = plan.variants().iter().any(|variant| variant.access() == Access::AllReadWrite);
+        let what = format!("{}/params", self.shared.label);
+        let buffer = self.shared.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&what),
+            size: bytes.len() as u64,
+            usage: if read_write { wgpu::BufferUsages::STORAGE } else { wgpu::BufferUsages::UNIFORM },
+            mapped_at_creation: true,
+        });
+        // A buffer that could not be made has nothing to map; the error scope around tells why, if it is not this.
+        match buffer.get_mapped_range_mut(..) {
+            Ok(mut mapped) => mapped.copy_from_slice(&bytes),
+            Err(error) => return Err(Error::Device { what, message: error.to_string() }),
+        }
+        buffer.unmap();
+        Ok((buffer, stride as u64))
+    }
+}
+
+fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindGroupEntry<'_> {
+    let resource = wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) };
+    wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(resource) }
+}
+
+/// WebGPU forbids, in one dispatch, a writable range that overlaps any other of the same buffer, and a buffer that is
+/// bound both read-only and writable. Not every native implementation says so.
+fn check_overlaps(plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
+    let range_of = |slot| buffers.get(slot).expect("every slot of the plan was checked");
+    for &(written, bytes) in plan.slots().iter().filter(|&&(slot, _)| plan.writes(slot)) {
+        for &(other, other_bytes) in plan.slots().iter().filter(|&&(slot, _)| slot != written) {
+            let (a, b) = (range_of(written), range_of(other));
+            if a.buffer == b.buffer && a.offset < b.offset + other_bytes && b.offset < a.offset + bytes {
+                return Err(Error::OverlappingRanges { written, other });
+            }
+        }
+    }
+    for variant in plan.variants() {
+        for &(written, _) in variant.storage_bindings().iter().filter(|(_, access)| *access == BindingAccess::ReadWrite) {
+            for &(other, _) in variant.storage_bindings().iter().filter(|(_, access)| *access == BindingAccess::Read) {
+                if range_of(written).buffer == range_of(other).buffer {
+                    return Err(Error::MixedAccess { written, other });
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! Slices in, slices out: a device of its own, for first steps and tests.
+//!
+//! An engine uses [`Kernels`](crate::Kernels) with its own device and encoder instead.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use crate::oracle::{Inputs, Outputs};
+use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning};
+
+/// A device with its kernels.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    info: wgpu::AdapterInfo,
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    kernels: Kernels,
+    tuning: Tuning,
+    time_limit: Duration,
+}
+
+impl Gpu {
+    /// How long [`forward`](Self::forward) waits for the device, unless told otherwise.
+    pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+    /// A device on the best adapter: discrete before integrated before software.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if there is none, [`Error::Device`] if it gives no device.
+    pub async fn new() -> Result<Self, Error> {
+        Self::matching("").await
+    }
+
+    /// A device on the best adapter whose name, driver or backend contains `text`, in any case.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn matching(text: &str) -> Result<Self, Error> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        let found = adapters.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>().join("; ");
+        adapters.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&text.to_lowercase()));
+        let best = adapters.into_iter().min_by_key(|adapter| match adapter.get_info().device_type {
+            wgpu::DeviceType::DiscreteGpu => 0,
+            wgpu::DeviceType::IntegratedGpu => 1,
+            wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
+            wgpu::DeviceType::Cpu => 3,
+        });
+        let adapter = best.ok_or(Error::NoAdapter { expected: text.to_owned(), actual: found })?;
+        Self::on(&adapter).await
+    }
+
+    /// A device on an adapter, with all that its limits allow.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if it gives no device.
+    pub async fn on(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+        let info = adapter.get_info();
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("bmru"),
+            required_limits: adapter.limits(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|error| Error::Device { what: format!("a device on {}", info.name), message: error.to_string() })?;
+        let kernels = Kernels::new(&device);
+        let tuning = Tuning::for_adapter(&info);
+        Ok(Self { info, device, queue, kernels, tuning, time_limit: Self::TIME_LIMIT })
+    }
+
+    /// Another time limit.
+    #[must_use]
+    pub fn with_time_limit(mut self, time_limit: Duration) -> Self {
+        self.time_limit = time_limit;
+        self
+    }
+
+    /// Another tuning.
+    #[must_use]
+    pub fn with_tuning(mut self, tuning: Tuning) -> Self {
+        self.tuning = tuning;
+        self
+    }
+
+    /// The adapter.
+    #[must_use]
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// The queue.
+    #[must_use]
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
+    }
+
+    /// The kernels.
+    #[must_use]
+    pub fn kernels(&self) -> &Kernels {
+        &self.kernels
+    }
+
+    /// The limits that plans are made for.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits::from(&self.device.limits())
+    }
+
+    /// The plan that [`forward`](Self::forward) runs.
+    ///
+    /// # Errors
+    /// As [`Descriptor::forward`].
+    pub fn plan(&self, descriptor: &Descriptor) -> Result<Plan, Error> {
+        descriptor.forward(&self.limits(), &self.tuning)
+    }
+
+    /// The forward pass: uploads the slices, runs the plan, downloads the results. The same bits as
+    /// [`oracle::forward`](crate::oracle::forward).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bmru::Error> {
+    /// use bmru::{Descriptor, Inputs, Shape, Threshold, host::Gpu};
+    ///
+    /// let scan = Descriptor::bmru(Shape { batch: 1, time: 5, channels: 1 }).threshold(Threshold::PerChannel);
+    /// let inputs = Inputs {
+    ///     candidate: &[0.5, 2.0, 0.9, -3.0, -0.1],
+    ///     threshold: &[1.0],
+    ///     amplitude: &[10.0],
+    ///     ..Inputs::default()
+    /// };
+    /// let gpu = match pollster::block_on(Gpu::new()) {
+    ///     Err(bmru::Error::NoAdapter { .. }) => return Ok(()),
+    ///     gpu => gpu?,
+    /// };
+    /// let outputs = pollster::block_on(gpu.forward(&scan, &inputs))?;
+    /// assert_eq!(outputs.states, [0.0, 10.0, 10.0, -10.0, -10.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A slice of the wrong length, everything that planning and binding refuse, [`Error::Timeout`], or [`Error::Device`]
+    /// if the device is lost.
+    pub async fn forward(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
+        inputs.check(descriptor)?;
+        let plan = self.plan(descriptor)?;
+        self.kernels.prepare(&plan).await?;
+        let mut owned = Vec::new();
+        for &(slot, bytes) in plan.slots() {
+            owned.push((slot, self.buffer(slot, bytes).await?));
+        }
+        let mut buffers = Buffers::new();
+        for (slot, buffer) in &owned {
+            buffers = buffers.slot(*slot, buffer);
+            if let Some((_, slice)) = inputs.slots().into_iter().find(|(input, _)| input == slot) {
+                self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(slice));
+            }
+        }
+        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bmru") });
+        self.kernels.bind(&plan, &buffers)?.record(&mut encoder);
+        self.queue.submit([encoder.finish()]);
+
+        let words = async |slot| match owned.iter().find(|(owned, _)| *owned == slot) {
+            Some((_, buffer)) => self.download(buffer).await,
+            None => Ok(Vec::new()),
+        };
+        let floats = |words: Vec<u32>| words.into_iter().map(f32::from_bits).collect();
+        Ok(Outputs {
+            states: floats(words(Slot::States).await?),
+            final_state: floats(words(Slot::FinalState).await?),
+            saved: words(Slot::Saved).await?,
+        })
+    }
+
+    /// [`forward`](Self::forward) for callers that are not async.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn forward_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
+        pollster::block_on(self.forward(descriptor, inputs))
+    }
+
+    async fn buffer(&self, slot: Slot, size: u64) -> Result<wgpu::Buffer, Error> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let label = format!("bmru/{slot}");
+        let descriptor = wgpu::BufferDescriptor { label: Some(&label), size, usage, mapped_at_creation: false };
+        let (buffer, checked) =
+            crate::kernels::guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
+        checked.await?;
+        Ok(buffer)
+    }
+
+    /// Copies a buffer of words to the host, when everything submitted before is done.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], or [`Error::Device`] if the buffer cannot be copied or mapped.
+    pub async fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Error> {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let label = Some("bmru/download");
+        let descriptor = wgpu::BufferDescriptor { label, size: buffer.size(), usage, mapped_at_creation: false };
+        let what = || "a download".to_owned();
+        let (staging, checked) = crate::kernels::guarded(&self.device, what(), || {
+            let staging = self.device.create_buffer(&descriptor);
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+            self.queue.submit([encoder.finish()]);
+            staging
+        });
+        checked.await?;
+        let mapped = Signal::default();
+        let sender = mapped.clone();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| sender.send(result));
+        #[cfg(not(target_family = "wasm"))]
+        self.wait()?;
+        let refused = |error: String| Error::Device { what: what(), message: error };
+        mapped.await.map_err(|error| refused(error.to_string()))?;
+        let view = staging.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    /// Waits for everything that was submitted.
+    #[cfg(not(target_family = "wasm"))]
+    fn wait(&self) -> Result<(), Error> {
+        let poll = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.time_limit) };
+        match self.device.poll(poll) {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => Err(Error::Timeout { expected: self.time_limit }),
+            Err(error) => Err(Error::Device { what: "waiting".to_owned(), message: error.to_string() }),
+        }
+    }
+}
+
+/// Name, backend and driver of an adapter in one line.
+#[must_use]
+pub fn describe(info: &wgpu::AdapterInfo) -> String {
+    format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info)
+}
+
+type Mapped = Result<(), wgpu::BufferAsyncError>;
+
+/// Carries the result of a mapping from the callback to the future.
+#[derive(Clone, Default)]
+struct Signal(Arc<Mutex<(Option<Mapped>, Option<Waker>)>>);
+
+impl Signal {
+    fn send(&self, result: Mapped) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = Some(result);
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for Signal {
+    type Output = Mapped;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Mapped> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match state.0.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                state.1 = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

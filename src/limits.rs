@@ -1,0 +1,243 @@
+//! What the device allows and what suits it: plain structs, so that plans need no GPU.
+
+use crate::{Error, Shape, Strategy};
+
+/// The device limits that planning looks at. The default is what every WebGPU device has.
+///
+/// A plan made for tighter limits than the device's is valid there too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Longest buffer in bytes.
+    pub max_buffer_size: u64,
+    /// Longest range of a storage binding in bytes.
+    pub max_storage_buffer_binding_size: u64,
+    /// Storage buffers that one dispatch may bind.
+    pub max_storage_buffers_per_shader_stage: u32,
+    /// Invocations of a workgroup, also along its first dimension.
+    pub max_compute_invocations_per_workgroup: u32,
+    /// Workgroups of a dispatch along one dimension.
+    pub max_compute_workgroups_per_dimension: u32,
+    /// Alignment of storage binding offsets in bytes.
+    pub min_storage_buffer_offset_alignment: u32,
+    /// Alignment of uniform binding offsets in bytes.
+    pub min_uniform_buffer_offset_alignment: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_buffer_size: 256 << 20,
+            max_storage_buffer_binding_size: 128 << 20,
+            max_storage_buffers_per_shader_stage: 8,
+            max_compute_invocations_per_workgroup: 256,
+            max_compute_workgroups_per_dimension: 65_535,
+            min_storage_buffer_offset_alignment: 256,
+            min_uniform_buffer_offset_alignment: 256,
+        }
+    }
+}
+
+#[cfg(feature = "wgpu")]
+impl From<&wgpu::Limits> for Limits {
+    fn from(limits: &wgpu::Limits) -> Self {
+        Self {
+            max_buffer_size: limits.max_buffer_size,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+            max_compute_invocations_per_workgroup: limits
+                .max_compute_invocations_per_workgroup
+                .min(limits.max_compute_workgroup_size_x),
+            max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+            min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
+            min_uniform_buffer_offset_alignment: limits.min_uniform_buffer_offset_alignment,
+        }
+    }
+}
+
+impl Limits {
+    /// Longest binding that is planned: several drivers compute byte addresses as `i32`.
+    const MAX_BINDING: u64 = 1 << 31;
+
+    pub(crate) fn binding_bytes(&self) -> u64 {
+        self.max_storage_buffer_binding_size.min(self.max_buffer_size).min(Self::MAX_BINDING) & !3
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let power = |field, value: u32| {
+            let ok = value.is_power_of_two() && value >= 4;
+            if ok { Ok(()) } else { Err(Error::InvalidSetting { field, expected: "a power of two from 4 up", actual: value.into() }) }
+        };
+        power("min_storage_buffer_offset_alignment", self.min_storage_buffer_offset_alignment)?;
+        power("min_uniform_buffer_offset_alignment", self.min_uniform_buffer_offset_alignment)?;
+        for (field, actual) in [
+            ("max_compute_invocations_per_workgroup", self.max_compute_invocations_per_workgroup),
+            ("max_compute_workgroups_per_dimension", self.max_compute_workgroups_per_dimension),
+        ] {
+            if actual == 0 {
+                return Err(Error::InvalidSetting { field, expected: "at least 1", actual: 0 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a plan made for `self` is valid on a device with the limits `device`.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn check_within(&self, device: &Self) -> Result<(), Error> {
+        let at_most = [
+            ("max_buffer_size", self.max_buffer_size, device.max_buffer_size),
+            ("max_storage_buffer_binding_size", self.max_storage_buffer_binding_size, device.max_storage_buffer_binding_size),
+            (
+                "max_storage_buffers_per_shader_stage",
+                self.max_storage_buffers_per_shader_stage.into(),
+                device.max_storage_buffers_per_shader_stage.into(),
+            ),
+            (
+                "max_compute_invocations_per_workgroup",
+                self.max_compute_invocations_per_workgroup.into(),
+                device.max_compute_invocations_per_workgroup.into(),
+            ),
+            (
+                "max_compute_workgroups_per_dimension",
+                self.max_compute_workgroups_per_dimension.into(),
+                device.max_compute_workgroups_per_dimension.into(),
+            ),
+        ];
+        let at_least = [
+            (
+                "min_storage_buffer_offset_alignment",
+                self.min_storage_buffer_offset_alignment,
+                device.min_storage_buffer_offset_alignment,
+            ),
+            (
+                "min_uniform_buffer_offset_alignment",
+                self.min_uniform_buffer_offset_alignment,
+                device.min_uniform_buffer_offset_alignment,
+            ),
+        ];
+        for (field, actual, expected) in at_most {
+            if actual > expected {
+                return Err(Error::LimitMismatch { field, expected, actual });
+            }
+        }
+        for (field, actual, expected) in at_least {
+            if actual < expected {
+                return Err(Error::LimitMismatch { field, expected: expected.into(), actual: actual.into() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How storage buffers that a kernel only reads are declared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// `read` where a kernel only reads; parameters in a uniform buffer.
+    #[default]
+    Declared,
+    /// Everything `read_write`, parameters included, for hosts that bind nothing else, and for operands that are
+    /// ranges of one buffer.
+    AllReadWrite,
+}
+
+/// What suits a kind of adapter. No field changes a result.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tuning {
+    /// The strategy to use; `None` lets the plan choose.
+    pub strategy: Option<Strategy>,
+    /// Channels that one invocation handles side by side at most: 1, 2 or 4.
+    pub max_vector_width: u32,
+    /// Invocations of a workgroup.
+    pub workgroup_size: u32,
+    /// Time steps of a tile, a multiple of 32.
+    pub tile_steps: u32,
+    /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
+    pub serial_rows: u64,
+    /// Elements that one dispatch handles at most: drivers end what runs for seconds.
+    pub max_dispatch_elements: u64,
+    /// How buffers are declared.
+    pub access: Access,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self::discrete()
+    }
+}
+
+impl Tuning {
+    /// For a CPU driver: a workgroup is one SIMD group, so that nothing waits at the end of a workgroup.
+    ///
+    /// On lavapipe serial won from `B·D ≥ 64` on; vectors of 2 (Mesa 22.3) or 2 to 4 (Mesa 25) were best.
+    #[must_use]
+    pub fn software() -> Self {
+        Self {
+            strategy: None,
+            max_vector_width: 4,
+            workgroup_size: 8,
+            tile_steps: 1024,
+            serial_rows: 64,
+            max_dispatch_elements: 1 << 26,
+            access: Access::Declared,
+        }
+    }
+
+    /// For a GPU that shares the host's memory. Reasoned, not measured: some 1,000 invocations hide its latency.
+    #[must_use]
+    pub fn integrated() -> Self {
+        Self { max_vector_width: 1, workgroup_size: 64, serial_rows: 1 << 10, max_dispatch_elements: 1 << 28, ..Self::software() }
+    }
+
+    /// For a GPU with memory of its own. Reasoned, not measured: a large one wants some 40,000 loads in flight.
+    #[must_use]
+    pub fn discrete() -> Self {
+        Self { serial_rows: 1 << 14, max_dispatch_elements: 1 << 30, ..Self::integrated() }
+    }
+
+    /// The tuning for an adapter.
+    #[cfg(feature = "wgpu")]
+    #[must_use]
+    pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
+        let software = ["llvmpipe", "SwiftShader", "softpipe"].iter().any(|name| info.name.contains(name));
+        match info.device_type {
+            // OpenGL drivers seldom say what they run on.
+            _ if software => Self::software(),
+            wgpu::DeviceType::Cpu => Self::software(),
+            wgpu::DeviceType::DiscreteGpu => Self::discrete(),
+            _ => Self::integrated(),
+        }
+    }
+
+    /// Forces a strategy.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = Some(strategy);
+        self
+    }
+
+    /// The strategy that suits a shape: the one place where this is decided.
+    ///
+    /// Serial moves the fewest bytes (12 per element against 12.5) in one dispatch, but has no more than `B·D` invocations.
+    /// Below that number the tiles' second dimension of parallelism is worth its half byte.
+    pub(crate) fn choose(&self, shape: Shape) -> Strategy {
+        let rows = shape.batch.saturating_mul(shape.channels);
+        if rows >= self.serial_rows || shape.time <= u64::from(self.tile_steps) { Strategy::Serial } else { Strategy::Tiles }
+    }
+
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        let invalid = |field, expected, actual| Err(Error::InvalidSetting { field, expected, actual });
+        if !matches!(self.max_vector_width, 1 | 2 | 4) {
+            return invalid("max_vector_width", "1, 2 or 4", self.max_vector_width.into());
+        }
+        if self.workgroup_size == 0 || self.workgroup_size > limits.max_compute_invocations_per_workgroup {
+            let expected = "from 1 to max_compute_invocations_per_workgroup";
+            return invalid("workgroup_size", expected, self.workgroup_size.into());
+        }
+        if self.tile_steps == 0 || self.tile_steps % 32 != 0 || self.tile_steps > 8192 {
+            return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());
+        }
+        if self.max_dispatch_elements == 0 {
+            return invalid("max_dispatch_elements", "at least 1", 0);
+        }
+        Ok(())
+    }
+}

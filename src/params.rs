@@ -1,0 +1,48 @@
+//! The parameters of a dispatch: twins of the structs in `shaders/params.wgsl`, held together by a test.
+
+use bytemuck::{Pod, Zeroable};
+
+/// A view as shaders see it: indices and strides in vectors, relative to the binding.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct ViewParams {
+    /// Index of the first element of the box.
+    pub offset: u32,
+    /// Stride along the batch.
+    pub batch: u32,
+    /// Stride along time.
+    pub time: u32,
+    /// Stride along the channels.
+    pub channel: u32,
+}
+
+/// Parameters of one dispatch. The binding ends after the views that its variant has.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct Params {
+    /// Batch rows of the part.
+    pub batch: u32,
+    /// Time steps of the part; in the tree, nodes of the level below.
+    pub steps: u32,
+    /// Vectors of channels of the part.
+    pub channels: u32,
+    /// Tiles of the part; in the tree, nodes of the level.
+    pub nodes: u32,
+    /// Workgroups along the first dimension of the grid.
+    pub grid_width: u32,
+    /// Time steps of a tile.
+    pub tile_steps: u32,
+    /// Time step at which the part begins.
+    pub time_origin: u32,
+    /// Time steps of the whole.
+    pub time_total: u32,
+    /// The operands of the variant, in order.
+    pub views: [ViewParams; Params::MAX_VIEWS],
+}
+
+impl Params {
+    /// Operands that a variant can have at most.
+    pub const MAX_VIEWS: usize = 12;
+    /// Bytes before the views.
+    pub const HEADER_BYTES: usize = 32;
+}

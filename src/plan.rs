@@ -1,0 +1,282 @@
+//! Planning: from a descriptor to the dispatches that compute it. Pure; no GPU object is touched.
+
+mod build;
+mod serial;
+pub(crate) mod split;
+mod tiles;
+
+use core::fmt;
+
+use crate::shader::BindingAccess;
+use crate::{Descriptor, Error, Limits, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant};
+
+/// How the scan is spread over a device. Every strategy gives the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// One dispatch: an invocation walks over all steps of its channels. Moves the fewest bytes; needs many channels.
+    Serial,
+    /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply.
+    Tiles,
+}
+
+impl Strategy {
+    /// All strategies.
+    pub const ALL: [Self; 2] = [Self::Serial, Self::Tiles];
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Serial => "serial",
+            Self::Tiles => "tiles",
+        })
+    }
+}
+
+/// A storage binding of a dispatch: a range of the slot that the caller fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The slot.
+    pub slot: Slot,
+    /// How the shader declares it.
+    pub access: BindingAccess,
+    /// First byte, counted from the beginning of the slot; aligned as the limits say.
+    pub offset: u64,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// Bytes that pass between kernels and memory, each load and store counted once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes loaded.
+    pub read: u64,
+    /// Bytes stored.
+    pub written: u64,
+}
+
+/// One launch of a stage over a part of the work.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dispatch {
+    pub(crate) variant: usize,
+    pub(crate) params: Params,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) grid: [u32; 3],
+    pub(crate) invocations: u64,
+    pub(crate) iterations: u64,
+    pub(crate) traffic: Traffic,
+}
+
+impl Dispatch {
+    /// Index into [`Plan::variants`].
+    #[must_use]
+    pub fn variant(&self) -> usize {
+        self.variant
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// The storage bindings, numbered from 0.
+    #[must_use]
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// Workgroups along each dimension.
+    #[must_use]
+    pub fn grid(&self) -> [u32; 3] {
+        self.grid
+    }
+
+    /// Invocations that have work; those past them return at once.
+    #[must_use]
+    pub fn invocations(&self) -> u64 {
+        self.invocations
+    }
+
+    /// The most iterations that one invocation runs, all its loops together: below 32,768, because some drivers end
+    /// what runs longer without a word.
+    #[must_use]
+    pub fn iterations(&self) -> u64 {
+        self.iterations
+    }
+
+    /// Bytes moved.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+}
+
+/// What a descriptor needs on a device: shaders, dispatches in order, and the sizes of all slots.
+///
+/// A plan is valid on every device whose limits are at least those that it was made for. It names no GPU object:
+/// any WebGPU host can run it from [`variants`](Self::variants) and [`dispatches`](Self::dispatches) alone.
+/// Later dispatches read what earlier ones wrote, so a barrier belongs between them, as WebGPU places it by itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    descriptor: Descriptor,
+    limits: Limits,
+    strategy: Strategy,
+    slots: Vec<(Slot, u64)>,
+    variants: Vec<Variant>,
+    dispatches: Vec<Dispatch>,
+}
+
+impl Plan {
+    /// Iterations of all loops of an invocation: llvmpipe of Mesa 22.3 ends them after 65,535, so half of that.
+    pub const MAX_ITERATIONS: u64 = (1 << 15) - 1;
+
+    /// Dispatches of a plan at most: 64 MiB of parameters.
+    pub const MAX_DISPATCHES: u64 = 1 << 18;
+
+    pub(crate) fn forward(descriptor: &Descriptor, limits: &Limits, tuning: &Tuning) -> Result<Self, Error> {
+        descriptor.check()?;
+        limits.check()?;
+        tuning.check(limits)?;
+        let check = |slot, bytes: u64| {
+            let expected = limits.max_buffer_size;
+            if bytes > expected { Err(Error::BufferTooLarge { slot, expected, actual: bytes }) } else { Ok(()) }
+        };
+        for slot in Slot::ALL {
+            check(slot, descriptor.slot_elements(slot)?.saturating_mul(4))?;
+        }
+        let (strategy, built) = match tuning.strategy {
+            Some(strategy) => {
+                let unavailable = |reason| Error::StrategyUnavailable { strategy, reason: Box::new(reason) };
+                (strategy, build::forward(descriptor, limits, tuning, strategy).map_err(unavailable)?)
+            }
+            None => {
+                let preferred = tuning.choose(descriptor.shape());
+                match build::forward(descriptor, limits, tuning, preferred) {
+                    // Limits can be too small for the scratch of tiles; serial needs next to none.
+                    Err(Error::CannotSplit { .. }) if preferred != Strategy::Serial => {
+                        (Strategy::Serial, build::forward(descriptor, limits, tuning, Strategy::Serial)?)
+                    }
+                    built => (preferred, built?),
+                }
+            }
+        };
+        let plan = Self {
+            descriptor: descriptor.clone(),
+            limits: limits.clone(),
+            strategy,
+            slots: built.slots,
+            variants: built.variants,
+            dispatches: built.dispatches,
+        };
+        check(Slot::Scratch, plan.slot_bytes(Slot::Scratch))?;
+        log::debug!("{plan}");
+        Ok(plan)
+    }
+
+    /// The descriptor that this plan computes.
+    #[must_use]
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The limits that it was made for.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The strategy in use.
+    #[must_use]
+    pub fn strategy(&self) -> Strategy {
+        self.strategy
+    }
+
+    /// The slots that the caller fills, each with the bytes that are needed. A slot that nothing is read from or
+    /// written to, because its tensor is empty, is not among them.
+    #[must_use]
+    pub fn slots(&self) -> &[(Slot, u64)] {
+        &self.slots
+    }
+
+    /// Bytes needed in a slot; 0 if the plan does not use it.
+    #[must_use]
+    pub fn slot_bytes(&self, slot: Slot) -> u64 {
+        self.slots.iter().find(|&&(used, _)| used == slot).map_or(0, |&(_, bytes)| bytes)
+    }
+
+    /// The different pipelines of the plan.
+    #[must_use]
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// The dispatches, in the order in which they must run.
+    #[must_use]
+    pub fn dispatches(&self) -> &[Dispatch] {
+        &self.dispatches
+    }
+
+    /// The stage of a dispatch of this plan.
+    #[must_use]
+    pub fn stage(&self, dispatch: &Dispatch) -> Stage {
+        self.variants[dispatch.variant].stage()
+    }
+
+    /// Layout of [`Slot::Saved`], if the plan saves.
+    #[must_use]
+    pub fn saved_layout(&self) -> Option<SavedLayout> {
+        self.descriptor.saves().then(|| self.descriptor.saved_layout())
+    }
+
+    /// Whether any dispatch stores to a slot.
+    #[must_use]
+    pub fn writes(&self, slot: Slot) -> bool {
+        self.variants.iter().any(|variant| variant.stores_to(slot))
+    }
+
+    /// Bytes moved by all dispatches.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.dispatches.iter().fold(Traffic::default(), |sum, dispatch| Traffic {
+            read: sum.read + dispatch.traffic.read,
+            written: sum.written + dispatch.traffic.written,
+        })
+    }
+
+    /// The most iterations that any invocation of any dispatch runs.
+    #[must_use]
+    pub fn iterations(&self) -> u64 {
+        self.dispatches.iter().map(Dispatch::iterations).max().unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shape { batch, time, channels } = self.descriptor.shape();
+        writeln!(f, "forward {}, {}, {} dispatches", self.descriptor.shape(), self.strategy, self.dispatches.len())?;
+        // Launches of one stage over consecutive parts share a line.
+        let mut rest = &self.dispatches[..];
+        while let Some(first) = rest.first() {
+            let stage = self.stage(first);
+            let run = rest.iter().take_while(|dispatch| self.stage(dispatch) == stage).count();
+            let invocations: u64 = rest[..run].iter().map(|dispatch| dispatch.invocations).sum();
+            let variant = &self.variants[first.variant];
+            let [x, y, _] = first.grid;
+            writeln!(
+                f,
+                "  {stage}: {run} × grid {x} × {y} of {} invocations, {} channels each; {invocations} have work, of at most {} iterations",
+                variant.workgroup_size(),
+                variant.vector_width(),
+                rest[..run].iter().map(Dispatch::iterations).max().unwrap_or(0),
+            )?;
+            rest = &rest[run..];
+        }
+        let slots: Vec<String> = self.slots.iter().map(|(slot, bytes)| format!("{slot} {bytes}")).collect();
+        writeln!(f, "  bytes: {}", slots.join(", "))?;
+        let elements = (batch as f64 * time as f64 * channels as f64).max(1.0);
+        let Traffic { read, written } = self.traffic();
+        write!(f, "  per element: {:.2} bytes read, {:.2} written", read as f64 / elements, written as f64 / elements)
+    }
+}

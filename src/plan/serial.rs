@@ -1,0 +1,112 @@
+//! Serial: an invocation walks over all steps of its channels. Parts of time hand the state on.
+
+use super::Plan;
+use super::build::{Builder, Launch, Moved, scratch_view};
+use super::split::{Axes, Constraint, Extent, Placed, part_count, parts, split};
+use crate::{Error, Operand, Params, Stage, Threshold};
+
+pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
+    let whole = builder.whole;
+    let mut operands = builder.placed(Stage::Serial);
+    // Between parts of time the state rests where the final state will be, or in scratch if nobody wants that.
+    let row_elements = [whole[0], 1, whole[2]];
+    let resting = operands.iter().find(|placed| placed.operand == Operand::FinalState).copied().unwrap_or(Placed {
+        operand: Operand::FinalState,
+        view: scratch_view(0, row_elements),
+        axes: Axes::Row,
+    });
+    let part = part_extent(builder, &operands, resting)?;
+    let discards = resting.view.slot == crate::Slot::Scratch;
+    if discards && part[1] < whole[1] {
+        builder.scratch_elements = row_elements.iter().product();
+    }
+    operands.retain(|placed| placed.operand != Operand::FinalState);
+    builder.check_dispatches(part_count(whole, part))?;
+
+    for (origin, extent) in parts(whole, part) {
+        let [_, first_step, _] = origin;
+        let is_last = first_step + extent[1] == whole[1];
+        let mut present: Vec<Placed> =
+            operands.iter().filter(|placed| is_here(placed.operand, origin)).copied().collect();
+        if first_step > 0 {
+            present.push(Placed { operand: Operand::InitialState, ..resting });
+        }
+        if !(is_last && discards) {
+            present.push(resting);
+        }
+        let boxes = present.iter().map(|placed| placed.boxed(origin, extent)).collect::<Result<_, _>>()?;
+        builder.push(launch(builder, origin, extent), extent[2], boxes)?;
+    }
+    Ok(())
+}
+
+/// What only the part at the beginning of time, or of the batch, has.
+fn is_here(operand: Operand, [first_row, first_step, _]: Extent) -> bool {
+    match operand {
+        Operand::InitialState | Operand::SavedInitialState => first_step == 0,
+        Operand::SavedAmplitude => first_step == 0 && first_row == 0,
+        _ => true,
+    }
+}
+
+fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> Result<Extent, Error> {
+    let whole = builder.whole;
+    let width = builder.vector_width;
+    let saves = builder.descriptor.saves();
+    let bound: Vec<Placed> = operands.iter().copied().chain([resting]).collect();
+    let constraints = [
+        Constraint {
+            limit: "the iterations of an invocation",
+            allowed: Plan::MAX_ITERATIONS,
+            measure: Box::new(move |part| iterations(part[1], saves)),
+        },
+        builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
+        builder.binding_constraint(whole, bound),
+        builder.work_constraint(),
+    ];
+    // Parts of whole words where they fit; single steps where rows are so long that they do not.
+    let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
+    cut(32).or_else(|_| cut(1))
+}
+
+/// Outer and inner loop together. A part can begin in the middle of a word.
+fn iterations(steps: u64, saves: bool) -> u64 {
+    if saves { steps + steps.div_ceil(32) + 1 } else { steps + 1 }
+}
+
+fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
+    let [batch, steps, channels] = extent;
+    let rows = batch * channels;
+    let elements = rows * steps;
+    let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
+    // A word that the part before began is completed.
+    let begun = if origin[1] % 32 > 0 { 2 * rows } else { 0 };
+    let thresholds = match builder.descriptor.threshold_kind() {
+        Threshold::PerElement => elements,
+        Threshold::PerChannel => rows,
+    };
+    Launch {
+        stage: Stage::Serial,
+        params: Params {
+            batch: batch as u32,
+            steps: steps as u32,
+            time_origin: origin[1] as u32,
+            time_total: builder.whole[1] as u32,
+            ..Params::default()
+        },
+        rows: batch,
+        iterations: iterations(steps, builder.descriptor.saves()),
+        moved: vec![
+            Moved::loads(Operand::Candidate, elements),
+            Moved::loads(Operand::Threshold, thresholds),
+            Moved::loads(Operand::Amplitude, rows),
+            Moved::loads(Operand::InitialState, rows),
+            Moved::stores(Operand::States, elements),
+            Moved::stores(Operand::FinalState, rows),
+            Moved { operand: Operand::Codes, loads: begun, stores: 2 * words * rows },
+            Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
+            Moved::stores(Operand::SavedInitialState, rows),
+            Moved::stores(Operand::SavedAmplitude, channels),
+        ],
+    }
+}

@@ -1,0 +1,303 @@
+//! Tiles: codes of all tiles, a tree over their aggregates, then the states. The inputs are read once.
+
+use super::build::{Builder, Launch, Moved, scratch_view};
+use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
+use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Threshold};
+
+/// Children of a node: the bits of a word.
+const FAN_OUT: u64 = 32;
+/// Steps of the shortest tile.
+const WORD: u64 = SavedLayout::STEPS_PER_WORD;
+
+pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
+    let steps = u64::from(builder.tuning.tile_steps);
+    // Where a whole tile of long rows does not fit a binding, the shortest tile may.
+    match cut(builder, steps) {
+        Ok(fits) => run(builder, steps, fits),
+        Err(_) => run(builder, WORD, cut(builder, WORD)?),
+    }
+}
+
+/// Rows and channels that share one tree, and what one dispatch over tiles takes of them.
+struct Cut {
+    group: Extent,
+    part: Extent,
+}
+
+fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
+    let whole = builder.whole;
+    let width = builder.vector_width;
+    let saves = builder.descriptor.saves();
+    let order = builder.cut_order();
+    let tiles = move |part: Extent| part[1].div_ceil(tile_steps);
+    let saved = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
+    let group = split(whole, [1, whole[1].max(1), width], order, &[
+        Constraint {
+            limit: "max_storage_buffer_binding_size",
+            allowed: builder.limits.binding_bytes(),
+            measure: Box::new(move |part| Scratch::new(part, tile_steps, saves).elements.saturating_mul(4)),
+        },
+        builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
+        // The search for the first set step takes single channels.
+        builder.grid_constraint(move |part| if saves { part[0] * part[2] } else { 0 }),
+        builder.binding_constraint(whole, saved),
+    ])?;
+    let bound = [builder.placed(Stage::TileReduce), builder.placed(Stage::TileApply)].concat();
+    let part = split(group, [1, tile_steps, width], order, &[
+        builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width)),
+        builder.binding_constraint(whole, bound),
+        builder.work_constraint(),
+    ])?;
+    Ok(Cut { group, part })
+}
+
+/// Where everything of a group lies in scratch.
+struct Scratch {
+    /// Codes are here unless they are saved.
+    codes: Option<Placed>,
+    /// The aggregates of the tiles.
+    aggregates: Placed,
+    levels: Vec<Level>,
+    elements: u64,
+}
+
+/// A level of the tree above the tiles.
+struct Level {
+    nodes: u64,
+    words: Placed,
+    aggregates: Placed,
+}
+
+impl Scratch {
+    fn new([batch, time, channels]: Extent, tile_steps: u64, saves: bool) -> Self {
+        let mut elements: u64 = 0;
+        let mut place = |operand, length: u64, axes| {
+            let view = scratch_view(elements, [batch, length, channels]);
+            let length = batch.saturating_mul(length).saturating_mul(channels);
+            elements = elements.saturating_add(length);
+            Placed { operand, view, axes }
+        };
+        let codes = (!saves).then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Code));
+        let mut nodes = time.div_ceil(tile_steps);
+        let aggregates = place(Operand::Aggregates, nodes, Axes::Tile { steps: tile_steps });
+        let mut levels = Vec::new();
+        while nodes > 1 {
+            nodes = nodes.div_ceil(FAN_OUT);
+            let words = place(Operand::Words, 2 * nodes, Axes::Element);
+            levels.push(Level { nodes, words, aggregates: place(Operand::Aggregates, nodes, Axes::Element) });
+        }
+        Self { codes, aggregates, levels, elements }
+    }
+}
+
+fn run(builder: &mut Builder<'_>, tile_steps: u64, cut: Cut) -> Result<(), Error> {
+    // Two dispatches a part, and at most 14 for the tree and the first set steps of a group.
+    let dispatches = part_count(cut.group, cut.part).saturating_mul(2).saturating_add(14);
+    builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
+    for (origin, extent) in parts(builder.whole, cut.group) {
+        let scratch = Scratch::new(extent, tile_steps, builder.descriptor.saves());
+        builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
+        let levels = scratch.levels.len();
+        let group = Group { origin, extent, tile_steps, scratch };
+        for (origin, part) in parts(extent, cut.part) {
+            group.reduce_tiles(builder, origin, part)?;
+        }
+        for level in 0..levels {
+            group.reduce_nodes(builder, level)?;
+        }
+        for level in (0..levels).rev() {
+            group.scan_nodes(builder, level)?;
+        }
+        for (origin, part) in parts(extent, cut.part) {
+            group.apply_tiles(builder, origin, part)?;
+        }
+        if builder.descriptor.saves() {
+            group.find_first_set(builder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows and channels that share one tree.
+struct Group {
+    origin: Extent,
+    extent: Extent,
+    tile_steps: u64,
+    scratch: Scratch,
+}
+
+impl Group {
+    /// The boxes of the stage's own operands, and of the codes wherever they lie, that belong to a part of this group.
+    fn regions(&self, builder: &Builder<'_>, stage: Stage, origin: Extent, part: Extent) -> Result<Vec<Boxed>, Error> {
+        let absolute: Extent = core::array::from_fn(|axis| self.origin[axis] + origin[axis]);
+        let is_first = absolute[1] == 0;
+        let is_last = absolute[1] + part[1] == builder.whole[1];
+        let mut regions = Vec::new();
+        for placed in builder.placed(stage) {
+            let here = match placed.operand {
+                Operand::FinalState => is_last,
+                Operand::SavedInitialState => is_first,
+                Operand::SavedAmplitude => is_first && absolute[0] == 0,
+                _ => true,
+            };
+            if here {
+                regions.push(placed.boxed(absolute, part)?);
+            }
+        }
+        if let Some(codes) = self.scratch.codes {
+            regions.push(codes.boxed(origin, part)?);
+        }
+        Ok(regions)
+    }
+
+    /// The words above a level, all nodes of them; nothing above the root.
+    fn parent(&self, level: usize, [batch, _, channel]: Extent, part: Extent) -> Result<Option<Boxed>, Error> {
+        let Some(level) = self.scratch.levels.get(level) else { return Ok(None) };
+        let parent = Placed { operand: Operand::Parent, ..level.words };
+        parent.boxed([batch, 0, channel], [part[0], 2 * level.nodes, part[2]]).map(Some)
+    }
+
+    fn params(&self, builder: &Builder<'_>, batch: u64, steps: u64, nodes: u64) -> Params {
+        Params {
+            batch: batch as u32,
+            steps: steps as u32,
+            nodes: nodes as u32,
+            tile_steps: self.tile_steps as u32,
+            time_total: builder.whole[1] as u32,
+            ..Params::default()
+        }
+    }
+
+    fn reduce_tiles(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
+        let [batch, steps, channels] = part;
+        let tiles = steps.div_ceil(self.tile_steps);
+        let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
+        let thresholds = match builder.descriptor.threshold_kind() {
+            Threshold::PerElement => elements,
+            Threshold::PerChannel => rows,
+        };
+        let mut regions = self.regions(builder, Stage::TileReduce, origin, part)?;
+        regions.push(self.scratch.aggregates.boxed(origin, part)?);
+        let launch = Launch {
+            stage: Stage::TileReduce,
+            params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
+            rows: batch * tiles,
+            iterations: self.tile_iterations(),
+            moved: vec![
+                Moved::loads(Operand::Candidate, elements),
+                Moved::loads(Operand::Threshold, thresholds),
+                Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
+                Moved::stores(Operand::Aggregates, rows),
+            ],
+        };
+        builder.push(launch, channels, regions)
+    }
+
+    fn reduce_nodes(&self, builder: &mut Builder<'_>, index: usize) -> Result<(), Error> {
+        let [batch, _, channels] = self.extent;
+        let level = &self.scratch.levels[index];
+        let (below, children) = match index.checked_sub(1) {
+            Some(below) => (self.scratch.levels[below].aggregates, self.scratch.levels[below].nodes),
+            None => (Placed { axes: Axes::Element, ..self.scratch.aggregates }, self.tiles()),
+        };
+        let root = level.nodes == 1;
+        let mut regions = vec![
+            Placed { operand: Operand::Children, ..below }.boxed([0; 3], [batch, children, channels])?,
+            level.words.boxed([0; 3], [batch, 2 * level.nodes, channels])?,
+        ];
+        if !root {
+            regions.push(level.aggregates.boxed([0; 3], [batch, level.nodes, channels])?);
+        }
+        let rows = batch * level.nodes * channels;
+        let launch = Launch {
+            stage: Stage::TreeReduce,
+            params: self.params(builder, batch, children, level.nodes),
+            rows: batch * level.nodes,
+            iterations: FAN_OUT,
+            moved: vec![
+                Moved::loads(Operand::Children, batch * children * channels),
+                Moved::stores(Operand::Words, 2 * rows),
+                Moved::stores(Operand::Aggregates, rows),
+            ],
+        };
+        builder.push(launch, channels, regions)
+    }
+
+    fn scan_nodes(&self, builder: &mut Builder<'_>, index: usize) -> Result<(), Error> {
+        let [batch, _, channels] = self.extent;
+        let level = &self.scratch.levels[index];
+        let mut regions = vec![level.words.boxed([0; 3], [batch, 2 * level.nodes, channels])?];
+        regions.extend(self.parent(index + 1, [0; 3], self.extent)?);
+        let rows = batch * level.nodes * channels;
+        let launch = Launch {
+            stage: Stage::TreeScan,
+            params: self.params(builder, batch, 0, level.nodes),
+            rows: batch * level.nodes,
+            iterations: 0,
+            moved: vec![
+                Moved::loads(Operand::Parent, 2 * rows),
+                Moved { operand: Operand::Words, loads: 2 * rows, stores: 2 * rows },
+            ],
+        };
+        builder.push(launch, channels, regions)
+    }
+
+    fn apply_tiles(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
+        let [batch, steps, channels] = part;
+        let tiles = steps.div_ceil(self.tile_steps);
+        let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
+        let words = batch * steps.div_ceil(32) * channels;
+        let signs = if builder.descriptor.saves() { words } else { 0 };
+        let mut regions = self.regions(builder, Stage::TileApply, origin, part)?;
+        regions.extend(self.parent(0, origin, part)?);
+        let launch = Launch {
+            stage: Stage::TileApply,
+            params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
+            rows: batch * tiles,
+            iterations: self.tile_iterations(),
+            moved: vec![
+                Moved { operand: Operand::Codes, loads: 2 * words, stores: signs },
+                Moved::loads(Operand::Parent, 2 * rows),
+                Moved::loads(Operand::Amplitude, rows),
+                Moved::loads(Operand::InitialState, rows),
+                Moved::stores(Operand::States, elements),
+                Moved::stores(Operand::FinalState, batch * channels),
+                Moved::stores(Operand::SavedInitialState, batch * channels),
+                Moved::stores(Operand::SavedAmplitude, channels),
+            ],
+        };
+        builder.push(launch, channels, regions)
+    }
+
+    fn find_first_set(&self, builder: &mut Builder<'_>) -> Result<(), Error> {
+        let [batch, time, channels] = self.extent;
+        let mut regions = self.regions(builder, Stage::FirstSet, [0; 3], self.extent)?;
+        regions.extend(self.parent(0, [0; 3], self.extent)?);
+        // It bisects the tiles and then looks through the words of one.
+        let bisections = u64::from(self.tiles().max(1).next_power_of_two().ilog2());
+        let words = self.tile_steps / 32;
+        let rows = batch * channels;
+        let launch = Launch {
+            stage: Stage::FirstSet,
+            params: self.params(builder, batch, time, self.tiles()),
+            rows: batch,
+            iterations: bisections + words,
+            // At most: it stops at the first word that sets.
+            moved: vec![
+                Moved::loads(Operand::Parent, bisections * rows),
+                Moved::loads(Operand::Codes, words.min(time.div_ceil(32)) * rows),
+                Moved::stores(Operand::FirstSet, rows),
+            ],
+        };
+        builder.push(launch, channels, regions)
+    }
+
+    fn tiles(&self) -> u64 {
+        self.extent[1].div_ceil(self.tile_steps)
+    }
+
+    /// The steps of a tile, and its words.
+    fn tile_iterations(&self) -> u64 {
+        self.tile_steps + self.tile_steps / 32
+    }
+}

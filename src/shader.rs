@@ -1,0 +1,267 @@
+//! From a variant to WGSL text: a generated header, then the fixed files of `shaders/`.
+//!
+//! The header holds all that differs between variants: constants, binding declarations, and for every operand of the stage
+//! the functions through which the fixed text reaches it. An operand that a variant does not have loads zeros and stores
+//! nothing, so that the fixed text knows no variants.
+
+use core::fmt::{self, Write};
+
+use crate::{Access, Boundary, Operand, Slot, Threshold};
+
+/// A kernel of the pipeline: one file of `shaders/`, with one entry point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reads candidates and thresholds and writes states; an invocation walks over all steps of its channels.
+    Serial,
+    /// Reads candidates and thresholds of a tile and writes its codes and its aggregate.
+    TileReduce,
+    /// Up-sweep: packs 32 aggregates into the words of their parent node, and those into its aggregate.
+    TreeReduce,
+    /// Down-sweep: turns the words of a node into what its children find before them.
+    TreeScan,
+    /// Resolves the codes of a tile with its carry and writes states.
+    TileApply,
+    /// Finds the step at which each channel first set.
+    FirstSet,
+}
+
+/// What a stage does with an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Use {
+    Load,
+    Store,
+    LoadStore,
+}
+
+impl Use {
+    fn loads(self) -> bool {
+        self != Self::Store
+    }
+
+    pub(crate) fn stores(self) -> bool {
+        self != Self::Load
+    }
+}
+
+impl Stage {
+    /// All stages.
+    pub const ALL: [Self; 6] =
+        [Self::Serial, Self::TileReduce, Self::TreeReduce, Self::TreeScan, Self::FirstSet, Self::TileApply];
+
+    /// Name of the stage: its file without the ending.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::TileReduce => "tile_reduce",
+            Self::TreeReduce => "tree_reduce",
+            Self::TreeScan => "tree_scan",
+            Self::TileApply => "tile_apply",
+            Self::FirstSet => "first_set",
+        }
+    }
+
+    /// The operands that the stage's text names. `saves` says whether the variant leaves codes for a backward pass.
+    pub(crate) fn operands(self, saves: bool) -> Vec<(Operand, Use)> {
+        use Operand::*;
+        let rows = [
+            (Amplitude, Use::Load),
+            (InitialState, Use::Load),
+            (States, Use::Store),
+            (FinalState, Use::Store),
+            (SavedInitialState, Use::Store),
+            (SavedAmplitude, Use::Store),
+        ];
+        let gate = [(Candidate, Use::Load), (Threshold, Use::Load)];
+        let mut operands = match self {
+            Self::Serial => [&gate[..], &rows, &[(Codes, Use::LoadStore), (FirstSet, Use::LoadStore)]].concat(),
+            Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
+            Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
+            Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
+            Self::TileApply => {
+                let codes = if saves { Use::LoadStore } else { Use::Load };
+                [&rows[..], &[(Codes, codes), (Parent, Use::Load)]].concat()
+            }
+            Self::FirstSet => vec![(Codes, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
+        };
+        operands.sort_unstable_by_key(|&(operand, _)| operand);
+        operands
+    }
+
+    /// Whether the stage evaluates the gate.
+    pub(crate) fn gates(self) -> bool {
+        matches!(self, Self::Serial | Self::TileReduce)
+    }
+
+    /// The fixed files of the stage, in order.
+    fn parts(self) -> &'static [&'static str] {
+        const PARAMS: &str = include_str!("../shaders/params.wgsl");
+        const GATE: &str = include_str!("../shaders/gate.wgsl");
+        const CARRY: &str = include_str!("../shaders/carry.wgsl");
+        match self {
+            Self::Serial => &[PARAMS, GATE, include_str!("../shaders/serial.wgsl")],
+            Self::TileReduce => &[PARAMS, GATE, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
+            Self::TreeReduce => &[PARAMS, CARRY, include_str!("../shaders/tree_reduce.wgsl")],
+            Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
+            Self::TileApply => &[PARAMS, CARRY, include_str!("../shaders/tile_apply.wgsl")],
+            Self::FirstSet => &[PARAMS, CARRY, include_str!("../shaders/first_set.wgsl")],
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How a storage binding is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BindingAccess {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// One pipeline: everything that its WGSL text depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Variant {
+    pub(crate) stage: Stage,
+    /// The storage bindings, numbered from 0. The parameters follow.
+    pub(crate) bindings: Vec<(Slot, BindingAccess)>,
+    /// The operands that are there, each with the binding that it lies in, in the order of the views of the parameters.
+    pub(crate) operands: Vec<(Operand, u32)>,
+    pub(crate) gate: Option<(Boundary, Threshold)>,
+    pub(crate) saves: bool,
+    pub(crate) vector_width: u32,
+    pub(crate) workgroup_size: u32,
+    pub(crate) access: Access,
+}
+
+impl Variant {
+    /// Name of the entry point.
+    pub const ENTRY_POINT: &'static str = "main";
+
+    /// The stage.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// The storage bindings of group 0, numbered from 0.
+    #[must_use]
+    pub fn storage_bindings(&self) -> &[(Slot, BindingAccess)] {
+        &self.bindings
+    }
+
+    /// Number of the parameters' binding in group 0.
+    #[must_use]
+    pub fn params_binding(&self) -> u32 {
+        self.bindings.len() as u32
+    }
+
+    /// Whether the parameters are a storage buffer (`read_write`) and not a uniform buffer.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The operands that lie in the bindings, in the order of [`Params::views`](crate::Params::views).
+    pub fn operands(&self) -> impl Iterator<Item = Operand> + '_ {
+        self.operands.iter().map(|&(operand, _)| operand)
+    }
+
+    /// Channels that one invocation handles side by side.
+    #[must_use]
+    pub fn vector_width(&self) -> u32 {
+        self.vector_width
+    }
+
+    /// Invocations of a workgroup, all along its first dimension.
+    #[must_use]
+    pub fn workgroup_size(&self) -> u32 {
+        self.workgroup_size
+    }
+
+    /// Whether the shader stores to a slot.
+    pub(crate) fn stores_to(&self, slot: Slot) -> bool {
+        let stored = self.stage.operands(self.saves).into_iter().filter(|(_, usage)| usage.stores());
+        stored.into_iter().any(|(stored, _)| {
+            let binding = self.operands.iter().find(|&&(operand, _)| operand == stored);
+            binding.is_some_and(|&(_, number)| self.bindings[number as usize].0 == slot)
+        })
+    }
+
+    /// The complete text of the shader.
+    #[must_use]
+    pub fn wgsl(&self) -> String {
+        let mut text = self.header().expect("writing to a string succeeds");
+        for part in self.stage.parts() {
+            text.push('\n');
+            text.push_str(part);
+        }
+        text
+    }
+
+    fn header(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(4096);
+        let w = &mut text;
+        writeln!(w, "// bmru {}: {}. Constants, bindings and operands of this variant.\n", env!("CARGO_PKG_VERSION"), self.stage)?;
+        match self.vector_width {
+            1 => writeln!(w, "alias Vector = u32;")?,
+            width => writeln!(w, "alias Vector = vec{width}<u32>;")?,
+        }
+        writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
+        writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
+        if let Some((boundary, threshold)) = self.gate {
+            writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
+            writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
+        }
+        writeln!(w, "const SAVES: bool = {};\n", self.saves)?;
+        for (number, (slot, access)) in self.bindings.iter().enumerate() {
+            let access = match access {
+                BindingAccess::Read => "read",
+                BindingAccess::ReadWrite => "read_write",
+            };
+            writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<Vector>;")?;
+        }
+        let space = match self.access {
+            Access::Declared => "uniform",
+            Access::AllReadWrite => "storage, read_write",
+        };
+        writeln!(w, "@group(0) @binding({}) var<{space}> params: Params;", self.params_binding())?;
+        for (operand, usage) in self.stage.operands(self.saves) {
+            self.accessors(w, operand, usage)?;
+        }
+        Ok(text)
+    }
+
+    /// `X_at` is the index of element `(b, t, d)`, `X_step` the distance to the next step.
+    fn accessors(&self, w: &mut String, operand: Operand, usage: Use) -> fmt::Result {
+        let place = self.operands.iter().position(|&(present, _)| present == operand);
+        writeln!(w)?;
+        let Some(view) = place else {
+            writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return 0u; }}")?;
+            writeln!(w, "fn {operand}_step() -> u32 {{ return 0u; }}")?;
+            if usage.loads() {
+                writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return Vector(0u); }}")?;
+            }
+            if usage.stores() {
+                writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{}}")?;
+            }
+            return Ok(());
+        };
+        let (slot, _) = self.bindings[self.operands[view].1 as usize];
+        writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
+        writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
+        if usage.loads() {
+            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {slot}_slot[at]; }}")?;
+        }
+        if usage.stores() {
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = value; }}")?;
+        }
+        Ok(())
+    }
+}
