@@ -62,8 +62,8 @@ impl Stage {
         }
     }
 
-    /// The operands that the stage's text names. `saves` says whether the variant leaves codes for a backward pass.
-    pub(crate) fn operands(self, saves: bool) -> Vec<(Operand, Use)> {
+    /// The operands that the stage's text names.
+    pub(crate) fn operands(self) -> Vec<(Operand, Use)> {
         use Operand::*;
         let rows = [
             (Amplitude, Use::Load),
@@ -79,10 +79,7 @@ impl Stage {
             Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
             Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
-            Self::TileApply => {
-                let codes = if saves { Use::LoadStore } else { Use::Load };
-                [&rows[..], &[(Codes, codes), (Parent, Use::Load)]].concat()
-            }
+            Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (Parent, Use::Load)]].concat(),
             Self::FirstSet => vec![(Codes, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
@@ -187,7 +184,7 @@ impl Variant {
 
     /// Whether the shader stores to a slot.
     pub(crate) fn stores_to(&self, slot: Slot) -> bool {
-        let stored = self.stage.operands(self.saves).into_iter().filter(|(_, usage)| usage.stores());
+        let stored = self.stage.operands().into_iter().filter(|(_, usage)| usage.stores());
         stored.into_iter().any(|(stored, _)| {
             let binding = self.operands.iter().find(|&&(operand, _)| operand == stored);
             binding.is_some_and(|&(_, number)| self.bindings[number as usize].0 == slot)
@@ -232,7 +229,7 @@ impl Variant {
             Access::AllReadWrite => "storage, read_write",
         };
         writeln!(w, "@group(0) @binding({}) var<{space}> params: Params;", self.params_binding())?;
-        for (operand, usage) in self.stage.operands(self.saves) {
+        for (operand, usage) in self.stage.operands() {
             self.accessors(w, operand, usage)?;
         }
         Ok(text)

@@ -107,7 +107,7 @@ impl<'a> Builder<'a> {
 
     /// The placed operands that a stage names.
     pub fn placed(&self, stage: Stage) -> Vec<Placed> {
-        let named = stage.operands(self.descriptor.saves());
+        let named = stage.operands();
         self.operands.iter().filter(|placed| named.iter().any(|&(operand, _)| operand == placed.operand)).copied().collect()
     }
 
@@ -166,7 +166,7 @@ impl<'a> Builder<'a> {
         let present: Vec<Operand> = boxes.iter().map(|boxed| boxed.operand).collect();
         let scalar = stage == Stage::FirstSet;
         let width = if scalar { 1 } else { self.vector_width };
-        let named = stage.operands(self.descriptor.saves());
+        let named = stage.operands();
         let stores = |operand| named.iter().any(|&(named, usage)| named == operand && usage.stores());
 
         let mut slots: Vec<Slot> = regions.iter().map(|region| region.slot).collect();

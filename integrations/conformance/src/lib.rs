@@ -1,1 +1,18 @@
-//! x
+//! The conformance suite: cases with their data, and a runner that compares a device with the oracle bit for bit.
+//!
+//! Chain of trust: hand-made tables (`tests/cpu`) hold the oracle; the oracle holds every adapter, here.
+//!
+//! - [`matrix()`]: the cases, each with a name that reruns it alone
+//! - [`data`]: inputs in which a lost, doubled or swapped element shows
+//! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
+//! - [`adapters`]: which adapters there are, and which must be
+
+pub mod adapters;
+mod case;
+pub mod data;
+mod matrix;
+mod runner;
+
+pub use case::{Case, Profile};
+pub use matrix::{Scope, matrix};
+pub use runner::{Outcome, Runner};

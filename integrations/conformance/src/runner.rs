@@ -1,0 +1,210 @@
+//! Runs cases on one device and compares every word of every buffer.
+
+use bmru::host::Gpu;
+use bmru::{Buffers, Descriptor, Error, FinalState, InitialState, Operand, Outputs, Plan, Slot, Strides, Tuning, View, oracle, wgpu};
+
+use crate::adapters::block_on;
+use crate::{Case, data::Slots};
+
+/// What a buffer holds before a run wherever nothing was uploaded: as a float, as an index and as a code it is nonsense.
+const POISON: u32 = 0xdead_beef;
+
+/// Words behind the end of every buffer that must keep their poison.
+const MARGIN: u64 = 64;
+
+/// What came of a case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Words that differ from what the oracle says.
+    pub wrong_words: u64,
+    /// The first of them.
+    pub first: Option<String>,
+}
+
+/// A device, with the tuning that its adapter gets.
+#[derive(Clone, Debug)]
+pub struct Runner {
+    gpu: Gpu,
+    tuning: Tuning,
+}
+
+impl Runner {
+    /// A runner on an adapter.
+    ///
+    /// # Errors
+    /// If the adapter gives no device.
+    pub fn new(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+        let gpu = block_on(Gpu::on(adapter))?;
+        let tuning = Tuning::for_adapter(gpu.info());
+        Ok(Self { gpu, tuning })
+    }
+
+    /// The device.
+    #[must_use]
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
+    /// The tuning of its adapter.
+    #[must_use]
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
+    /// Runs a case.
+    ///
+    /// # Errors
+    /// What planning, binding or the device refuse: a failure, too.
+    pub fn run(&self, case: &Case) -> Result<Outcome, Error> {
+        let data = case.data();
+        let expected = oracle::forward(&case.descriptor, &data.inputs())?;
+        let mut outcome = Outcome::default();
+        let memory = Memory::new(self, &case.descriptor, &data)?;
+        let pieces = pieces(case);
+        for (number, piece) in pieces.iter().enumerate() {
+            let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
+            memory.run(self, &plan, number)?;
+        }
+        for (slot, wanted) in memory.expected(&case.descriptor, &expected, pieces.len()) {
+            let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
+            outcome.compare(slot, &block_on(self.gpu.download(buffer))?, &wanted);
+        }
+        Ok(outcome)
+    }
+}
+
+impl Outcome {
+    fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
+        if actual.len() != expected.len() {
+            self.wrong_words += actual.len().abs_diff(expected.len()) as u64;
+            self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
+        }
+        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
+            self.wrong_words += 1;
+            self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));
+        }
+    }
+}
+
+/// The descriptors of the pieces between the cuts: views into the same slots, each with the state of the one before.
+fn pieces(case: &Case) -> Vec<Descriptor> {
+    if case.cuts.is_empty() {
+        return vec![case.descriptor.clone()];
+    }
+    let whole = &case.descriptor;
+    let ends = case.cuts.iter().copied().chain([whole.shape().time]);
+    let mut begin = 0;
+    let mut pieces = Vec::new();
+    for end in ends {
+        let shape = bmru::Shape { time: end - begin, ..whole.shape() };
+        let moved = |operand| {
+            let view: View = whole.view(operand).expect("forward has this operand");
+            View { offset: view.offset + begin * view.strides.time, ..view }
+        };
+        let mut piece = Descriptor::bmru(shape)
+            .layout(whole.memory_layout())
+            .boundary(whole.boundary_rule())
+            .threshold(whole.threshold_kind())
+            .candidate_view(moved(Operand::Candidate))
+            .states_view(moved(Operand::States))
+            .initial_state(if begin > 0 || whole.has_initial_state() { InitialState::Given } else { InitialState::Zero })
+            .final_state(FinalState::Written);
+        if whole.threshold_kind() == bmru::Threshold::PerElement {
+            piece = piece.threshold_view(moved(Operand::Threshold));
+        }
+        pieces.push(piece);
+        begin = end;
+    }
+    pieces
+}
+
+/// The buffers of a case. Pieces pass their state between two final states, back and forth.
+struct Memory {
+    buffers: Vec<(Slot, wgpu::Buffer)>,
+    handed: [wgpu::Buffer; 2],
+}
+
+impl Memory {
+    fn new(runner: &Runner, descriptor: &Descriptor, data: &Slots) -> Result<Self, Error> {
+        let mut buffers = Vec::new();
+        for slot in [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState, Slot::States, Slot::Saved] {
+            let words = descriptor.slot_elements(slot)?;
+            let contents = bytemuck::cast_slice(data.slot(slot));
+            buffers.push((slot, poisoned(runner, words, contents)));
+        }
+        let rows = descriptor.shape().batch * descriptor.shape().channels;
+        Ok(Self { buffers, handed: [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])] })
+    }
+
+    fn run(&self, runner: &Runner, plan: &Plan, piece: usize) -> Result<(), Error> {
+        let scratch = poisoned(runner, plan.slot_bytes(Slot::Scratch) / 4, &[]);
+        let mut buffers = Buffers::new().scratch((&scratch, 0, plan.slot_bytes(Slot::Scratch)));
+        for (slot, buffer) in &self.buffers {
+            if plan.descriptor().uses(*slot) {
+                buffers = buffers.slot(*slot, buffer);
+            }
+        }
+        if plan.descriptor().has_final_state() {
+            buffers = buffers.final_state(&self.handed[piece % 2]);
+        }
+        if piece > 0 {
+            buffers = buffers.initial_state(&self.handed[(piece - 1) % 2]);
+        }
+        let bound = runner.gpu.kernels().bind(plan, &buffers)?;
+        let mut encoder = runner.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        bound.record(&mut encoder);
+        runner.gpu.queue().submit([encoder.finish()]);
+        let end = block_on(runner.gpu.download(&scratch))?;
+        let margin = &end[(plan.slot_bytes(Slot::Scratch) / 4) as usize..];
+        assert!(margin.iter().all(|&word| word == POISON), "a kernel wrote behind the end of its scratch");
+        Ok(())
+    }
+
+    fn buffer(&self, slot: Slot, pieces: usize) -> Option<&wgpu::Buffer> {
+        match slot {
+            Slot::FinalState => Some(&self.handed[(pieces - 1) % 2]),
+            _ => self.buffers.iter().find(|&&(held, _)| held == slot).map(|(_, buffer)| buffer),
+        }
+    }
+
+    /// Every word of the buffers that are written: the oracle's where an element lies, poison everywhere else.
+    fn expected(&self, descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
+        let margin = |words: usize| vec![POISON; words + MARGIN as usize];
+        let mut states = margin(outputs.states.len());
+        let shape = descriptor.shape();
+        let View { offset, strides: Strides { batch, time, channel }, .. } =
+            descriptor.view(Operand::States).expect("forward has states");
+        for b in 0..shape.batch {
+            for t in 0..shape.time {
+                for d in 0..shape.channels {
+                    let at = (offset + b * batch + t * time + d * channel) as usize;
+                    states[at] = outputs.states[at].to_bits();
+                }
+            }
+        }
+        let mut final_state = margin((shape.batch * shape.channels) as usize);
+        if descriptor.has_final_state() || pieces > 1 {
+            for (word, state) in final_state.iter_mut().zip(&outputs.final_state) {
+                *word = state.to_bits();
+            }
+        }
+        let mut saved = margin(outputs.saved.len());
+        saved[..outputs.saved.len()].copy_from_slice(&outputs.saved);
+        vec![(Slot::States, states), (Slot::FinalState, final_state), (Slot::Saved, saved)]
+    }
+}
+
+/// A buffer of `words` words and a margin, poisoned where `contents` ends.
+fn poisoned(runner: &Runner, words: u64, contents: &[u32]) -> wgpu::Buffer {
+    let total = words.max(contents.len() as u64) + MARGIN;
+    let buffer = runner.gpu.device().create_buffer(&wgpu::BufferDescriptor {
+        label: Some("conformance"),
+        size: total * 4,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut image = vec![POISON; total as usize];
+    image[..contents.len()].copy_from_slice(contents);
+    runner.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&image));
+    buffer
+}
