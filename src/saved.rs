@@ -5,14 +5,16 @@ use crate::{Descriptor, Slot, Strides, View};
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
 ///
-/// In words of 32 bits, one region after the other, channels fastest:
+/// In words of 32 bits, channels fastest: the amplitudes, then for each batch row its codes, first set steps and initial state.
 ///
 /// | region | shape | content |
 /// |---|---|---|
-/// | codes | `[B][⌈T/32⌉][2][D]` | `Z`: bit `k` is 1 where step `k` of the word sets; then the sign *before* each step, 1 for `+` and 0 for `−` or still `h0`. Bits past `T` are 0. |
-/// | first set | `[B][D]` | index of the first step that set, [`NEVER`](Self::NEVER) if none did |
-/// | initial state | `[B][D]` | the bits of `h0` |
 /// | amplitude | `[D]` | the bits of `α` |
+/// | codes | `[⌈T/32⌉][2][D]` in each row | `Z`: bit `k` is 1 where step `k` of the word sets; then the sign *before* each step, 1 for `+` and 0 for `−` or still `h0`. Bits past `T` are 0. |
+/// | first set | `[D]` in each row | index of the first step that set, [`NEVER`](Self::NEVER) if none did |
+/// | initial state | `[D]` in each row | the bits of `h0` |
+///
+/// Without rows or without channels there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SavedLayout {
     batch: u64,
@@ -36,7 +38,7 @@ impl SavedLayout {
     /// Length in words of 4 bytes. Saturates far beyond what a buffer can hold.
     #[must_use]
     pub fn words(&self) -> u64 {
-        self.amplitude().offset.saturating_add(self.channels)
+        if self.batch == 0 { 0 } else { self.channels.saturating_add(self.batch.saturating_mul(self.row())) }
     }
 
     /// Length in bytes.
@@ -45,38 +47,38 @@ impl SavedLayout {
         self.words().saturating_mul(4)
     }
 
-    /// The codes as a view whose time axis counts words, two for each 32 steps.
-    #[must_use]
-    pub fn codes(&self) -> View {
-        Self::codes_view(Slot::Saved, 0, self.words_per_row, self.channels)
-    }
-
-    /// Codes of `words_per_row` pairs, wherever they lie.
-    pub(crate) fn codes_view(slot: Slot, offset: u64, words_per_row: u64, channels: u64) -> View {
-        let batch = words_per_row.saturating_mul(2).saturating_mul(channels);
-        View { slot, offset, strides: Strides { batch, time: channels, channel: 1 } }
-    }
-
-    /// First set step, `[B][D]`.
-    #[must_use]
-    pub fn first_set(&self) -> View {
-        self.rows(self.batch.saturating_mul(self.codes().strides.batch))
-    }
-
-    /// Initial state, `[B][D]`.
-    #[must_use]
-    pub fn initial_state(&self) -> View {
-        self.rows(self.first_set().offset.saturating_add(self.batch.saturating_mul(self.channels)))
-    }
-
-    /// Amplitude, `[D]`.
+    /// The amplitudes, `[D]`.
     #[must_use]
     pub fn amplitude(&self) -> View {
-        let offset = self.initial_state().offset.saturating_add(self.batch.saturating_mul(self.channels));
-        View { strides: Strides { batch: 0, time: 0, channel: 1 }, ..self.rows(offset) }
+        View { slot: Slot::Saved, offset: 0, strides: Strides { batch: 0, time: 0, channel: 1 } }
     }
 
-    fn rows(&self, offset: u64) -> View {
-        View { slot: Slot::Saved, offset, strides: Strides { batch: self.channels, time: 0, channel: 1 } }
+    /// The codes, as a view whose time axis counts words: two for each 32 steps.
+    #[must_use]
+    pub fn codes(&self) -> View {
+        self.lines(0)
+    }
+
+    /// The first set steps, `[B][D]`.
+    #[must_use]
+    pub fn first_set(&self) -> View {
+        self.lines(self.words_per_row.saturating_mul(2))
+    }
+
+    /// The initial states, `[B][D]`.
+    #[must_use]
+    pub fn initial_state(&self) -> View {
+        self.lines(self.words_per_row.saturating_mul(2).saturating_add(1))
+    }
+
+    /// Length of a batch row.
+    fn row(&self) -> u64 {
+        self.words_per_row.saturating_mul(2).saturating_add(2).saturating_mul(self.channels)
+    }
+
+    /// Lines of `D` words from the given one on, in each row.
+    fn lines(&self, first: u64) -> View {
+        let offset = self.channels.saturating_mul(first.saturating_add(1));
+        View { slot: Slot::Saved, offset, strides: Strides { batch: self.row(), time: self.channels, channel: 1 } }
     }
 }

@@ -251,6 +251,9 @@ impl Region {
     /// Whether two index triples can mean the same element. Sufficient, not exact: along the axes sorted by stride, each
     /// stride must step over everything that the shorter ones reach.
     pub fn overlaps_itself(&self) -> bool {
+        if self.len == 0 {
+            return false;
+        }
         let mut axes: Vec<(u64, u64)> =
             self.strides.into_iter().zip(self.extent).filter(|&(_, extent)| extent > 1).collect();
         axes.sort_unstable();

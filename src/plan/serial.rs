@@ -26,9 +26,9 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     for (origin, extent) in parts(whole, part) {
         let [_, first_step, _] = origin;
         let is_last = first_step + extent[1] == whole[1];
-        let mut present: Vec<Placed> =
-            operands.iter().filter(|placed| is_here(placed.operand, origin)).copied().collect();
+        let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
         if first_step > 0 {
+            present.retain(|placed| placed.operand != Operand::InitialState);
             present.push(Placed { operand: Operand::InitialState, ..resting });
         }
         if !(is_last && discards) {
@@ -38,15 +38,6 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         builder.push(launch(builder, origin, extent), extent[2], boxes)?;
     }
     Ok(())
-}
-
-/// What only the part at the beginning of time, or of the batch, has.
-fn is_here(operand: Operand, [first_row, first_step, _]: Extent) -> bool {
-    match operand {
-        Operand::InitialState | Operand::SavedInitialState => first_step == 0,
-        Operand::SavedAmplitude => first_step == 0 && first_row == 0,
-        _ => true,
-    }
 }
 
 fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> Result<Extent, Error> {

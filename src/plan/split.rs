@@ -82,7 +82,7 @@ pub(crate) fn longest_binding(whole: Extent, part: Extent, alignment: u64, opera
         let origin: Extent =
             core::array::from_fn(|axis| if corner >> axis & 1 == 1 { whole[axis].saturating_sub(part[axis]) } else { 0 });
         let mut regions = Vec::with_capacity(operands.len());
-        for placed in operands {
+        for placed in operands.iter().filter(|placed| placed.is_here(origin)) {
             let Some(region) = placed.region(origin, part) else { return u64::MAX };
             regions.push(region);
         }
@@ -125,6 +125,15 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
+    /// Whether a part that begins at `origin` has this operand: copies for the backward pass are made once.
+    pub fn is_here(&self, [first_row, first_step, _]: Extent) -> bool {
+        match self.operand {
+            Operand::SavedInitialState => first_step == 0,
+            Operand::SavedAmplitude => first_step == 0 && first_row == 0,
+            _ => true,
+        }
+    }
+
     /// The box that belongs to a part. `None` where an index overflows.
     pub fn region(&self, origin: Extent, part: Extent) -> Option<Region> {
         let ([b, t, d], [batch, steps, channels]) = (origin, part);

@@ -130,16 +130,10 @@ impl Group {
     /// The boxes of the stage's own operands, and of the codes wherever they lie, that belong to a part of this group.
     fn regions(&self, builder: &Builder<'_>, stage: Stage, origin: Extent, part: Extent) -> Result<Vec<Boxed>, Error> {
         let absolute: Extent = core::array::from_fn(|axis| self.origin[axis] + origin[axis]);
-        let is_first = absolute[1] == 0;
         let is_last = absolute[1] + part[1] == builder.whole[1];
         let mut regions = Vec::new();
         for placed in builder.placed(stage) {
-            let here = match placed.operand {
-                Operand::FinalState => is_last,
-                Operand::SavedInitialState => is_first,
-                Operand::SavedAmplitude => is_first && absolute[0] == 0,
-                _ => true,
-            };
+            let here = if placed.operand == Operand::FinalState { is_last } else { placed.is_here(absolute) };
             if here {
                 regions.push(placed.boxed(absolute, part)?);
             }

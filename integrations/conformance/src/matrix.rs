@@ -152,7 +152,7 @@ fn limits(scope: Scope, cases: &mut Vec<Case>) {
         ("device", Profile::Device),
         ("webgpu", Profile::WebGpu),
         ("8 KiB", Profile::Small { kibibytes: 8 }),
-        ("64 KiB", Profile::Small { kibibytes: 64 }),
+        ("100 KiB", Profile::Small { kibibytes: 100 }),
         ("grid 2", Profile::Grid { workgroups: 2 }),
         ("grid 5", Profile::Grid { workgroups: 5 }),
     ];
@@ -165,9 +165,7 @@ fn limits(scope: Scope, cases: &mut Vec<Case>) {
             for saves in [Save::Nothing, Save::Codes] {
                 for strategy in STRATEGIES {
                     for (name, profile) in profiles {
-                        // Saved codes lie in one binding for each part; of the long rows they need more than 8 KiB.
-                        let tight = matches!(profile, Profile::Small { kibibytes: 8 });
-                        if tight && (saves == Save::Codes || strategy == Strategy::Tiles) && shape.channels > 100 {
+                        if !fits(profile, shape, layout, saves, strategy) {
                             continue;
                         }
                         let Shape { batch, time, channels } = shape;
@@ -192,13 +190,23 @@ fn limits(scope: Scope, cases: &mut Vec<Case>) {
     }
 }
 
+/// Whether the smallest part of a shape fits a binding: a tile of 32 rows for tiles, a batch row of what is saved.
+fn fits(profile: Profile, shape: Shape, layout: Layout, saves: Save, strategy: Strategy) -> bool {
+    let Profile::Small { kibibytes } = profile else { return true };
+    let Shape { batch, time, channels } = shape;
+    let row = if layout == Layout::TimeBatchChannel { batch * channels } else { channels };
+    let tile = if strategy == Strategy::Tiles { 32 * row } else { row };
+    let saved = if saves == Save::Codes { channels * (2 * time.div_ceil(32) + 3) } else { 0 };
+    4 * tile.max(saved) + 256 <= u64::from(kibibytes) << 10
+}
+
 /// Candidate and threshold side by side, rows of wider tensors, and offsets that no vector divides.
 fn views(cases: &mut Vec<Case>) {
     for strategy in STRATEGIES {
         for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel] {
             for channels in [1, 4, 7, 32] {
-                for profile in [Profile::Device, Profile::Small { kibibytes: 16 }] {
-                    let shape = shape(3, 200, channels);
+                for profile in [Profile::Device, Profile::Small { kibibytes: 32 }] {
+                    let shape = shape(3, 400, channels);
                     let split = if profile == Profile::Device { "" } else { "/split" };
                     let mut case = Case::new(
                         format!("view/side by side/{channels}/{layout:?}/{strategy}{split}"),
