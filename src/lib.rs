@@ -1,4 +1,62 @@
-//! GPU kernels for memory recurrent units.
+//! GPU kernels for **memory recurrent units**: recurrent networks whose state never fades, computed by a parallel scan.
+//!
+//! The Bistable Memory Recurrent Unit (BMRU, arXiv 2601.09495) keeps its state unless its input leaves a bistable region:
+//!
+//! ```text
+//! h_t = α·S(c_t)   if |c_t| > |r_t|       c  candidate, the pre-activation W_x x_t + b_x
+//!       h_{t−1}    otherwise              r  threshold before its absolute value, S the sign, α the amplitude
+//! ```
+//!
+//! The kernel reads candidates and thresholds and writes states; the gate is fused in. Nothing else as wide as the input ever
+//! reaches memory.
+//!
+//! # Use
+//!
+//! Three verbs. **Plan** is pure: a [`Descriptor`] says what is computed, [`Limits`] and [`Tuning`] what the device is like, and
+//! the [`Plan`] that comes of them names no GPU object. **Bind** checks the caller's buffers and makes bind groups. **Record**
+//! puts the dispatches into the caller's encoder; it submits nothing and waits for nothing.
+//!
+#![cfg_attr(feature = "wgpu", doc = "```no_run")]
+#![cfg_attr(not(feature = "wgpu"), doc = "```ignore")]
+//! # fn engine(adapter: &wgpu::Adapter, device: &wgpu::Device, encoder: &mut wgpu::CommandEncoder, c: &wgpu::Buffer,
+//! #           r: &wgpu::Buffer, alpha: &wgpu::Buffer, h: &wgpu::Buffer, scratch: &wgpu::Buffer) -> Result<(), bmru::Error> {
+//! use bmru::{Buffers, Descriptor, Kernels, Limits, Shape, Threshold, Tuning};
+//!
+//! let scan = Descriptor::bmru(Shape { batch: 8, time: 4096, channels: 256 }).threshold(Threshold::PerElement);
+//! let plan = scan.forward(&Limits::from(&device.limits()), &Tuning::for_adapter(&adapter.get_info()))?;
+//!
+//! let kernels = Kernels::new(device);
+//! let buffers = Buffers::new().candidate(c).threshold(r).amplitude(alpha).states(h).scratch(scratch);
+//! kernels.bind(&plan, &buffers)?.record(encoder);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! For first steps there is `host` (feature `host`): slices in, slices out. The [`oracle`] is the same computation as a
+//! plain loop on the CPU. Hosts other than wgpu run a plan from [`Plan::variants`] and [`Plan::dispatches`].
+//!
+//! # Promises
+//!
+//! - **Exact.** Forward only compares and copies, on bit patterns: the result is bitwise equal to the [`oracle`] on every
+//!   adapter, driver, strategy and set of limits. NaN holds, and denormals, infinities, and the payload of a NaN amplitude pass
+//!   unchanged.
+//! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere; saving for a
+//!   backward pass adds a quarter of a byte. No atomics, no waiting between workgroups, no subgroups.
+//! - **Embeddable.** The WebGPU default limits and no feature suffice. Tensors longer than a binding and grids longer than
+//!   65,535 are split inside the plan. Misuse is an [`Error`] that names what was expected and what came.
+//!
+//! # Map
+//!
+//! | | |
+//! |---|---|
+//! | what is computed | [`Descriptor`], [`Shape`], [`View`], the options of `unit.rs` |
+//! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`]; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
+//! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
+//! | on a device | `Kernels`, `Buffers`, `Bound` |
+//! | what it must equal | [`oracle`] |
+//!
+//! Dependencies point one way: everything above "on a device" builds without wgpu.
+
 #[cfg(feature = "wgpu")]
 mod bind;
 mod descriptor;
@@ -17,6 +75,7 @@ mod saved;
 mod shader;
 mod shape;
 mod unit;
+
 #[cfg(feature = "wgpu")]
 pub use bind::{BufferRange, Buffers};
 pub use descriptor::Descriptor;
