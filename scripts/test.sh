@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Sets up all that the tests need on a Debian machine with Rust, and runs everything. An adapter that is missing is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/adapters.sh
+source scripts/adapters.sh
+
+step() { printf '\n== %s\n' "$*"; }
+
+step formatting
+for component in fmt clippy; do
+    cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
+done
+cargo fmt --all --check
+
+step lints
+cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+step "each feature alone"
+for features in "" wgpu host; do
+    cargo clippy -p bmru --lib --no-default-features --features "$features" -- -D warnings
+done
+
+step documentation
+RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
+
+step "wasm32 and the oldest Rust"
+if rustup target list --installed 2>/dev/null | grep -q wasm32-unknown-unknown || rustup target add wasm32-unknown-unknown 2>/dev/null; then
+    for features in "" wgpu host; do
+        cargo check -p bmru --lib --target wasm32-unknown-unknown --no-default-features --features "$features"
+    done
+else
+    echo "NOT CHECKED: wasm32-unknown-unknown is not installed and cannot be added here"
+fi
+msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+if rustup toolchain list 2>/dev/null | grep -q "^$msrv"; then
+    cargo "+$msrv" check -p bmru --lib --all-features
+else
+    echo "NOT CHECKED: Rust $msrv is not installed"
+fi
+
+step "the package"
+cargo package -p bmru --list --allow-dirty | grep -q '^shaders/serial.wgsl$'
+
+step examples
+cargo run -q --example quickstart
+cargo run -q --example embed
+cargo run -q --example conformance -- --quick
+
+step benchmarks
+cargo bench -q --bench forward -- --test
+
+step tests
+cargo test --workspace --all-features --no-fail-fast

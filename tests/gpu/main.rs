@@ -1,0 +1,105 @@
+//! Everything that needs a device, on every adapter that is there.
+//!
+//! Chain of trust: `tests/cpu` holds the oracle, the oracle holds the devices. An adapter that is missing is a failure:
+//! `BMRU_ADAPTERS` lists those that must be there (`name@backend`, separated by commas); without it, at least one must.
+//! Run with `--list` for the names; a name or a part of it reruns one alone.
+
+mod foreign;
+mod recording;
+mod streams;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bmru::wgpu;
+use bmru_conformance::{Case, Runner, Scope, adapters, matrix};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// One adapter. Tests share its device, one at a time: software drivers run on all cores anyway.
+#[derive(Clone)]
+pub struct Device {
+    adapter: wgpu::Adapter,
+    runner: Arc<Mutex<Option<Runner>>>,
+}
+
+impl Device {
+    fn with(&self, test: impl FnOnce(&Runner) -> Result<(), Failed>) -> Result<(), Failed> {
+        // A test that failed leaves a device behind that the next may use.
+        let mut held = self.runner.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_none() {
+            *held = Some(Runner::new(&self.adapter)?);
+        }
+        test(held.as_ref().expect("it was just made"))
+    }
+}
+
+type Test = fn(&Runner) -> Result<(), Failed>;
+
+/// Tests beside the matrix.
+const TESTS: [(&str, Test); 7] = [
+    ("a plan runs in a host that is not ours", foreign::runs),
+    ("no invocation runs more iterations than the plan states", foreign::iterations),
+    ("recorded between the passes of the caller", recording::between_passes),
+    ("recorded twice, and into a pass", recording::twice),
+    ("recorded by many threads", recording::by_threads),
+    ("host: slices in, slices out", recording::host),
+    ("two layers on one encoder share scratch", streams::layers),
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let devices: Vec<Device> =
+        adapters::all().into_iter().map(|adapter| Device { adapter, runner: Arc::default() }).collect();
+    let present: Vec<String> = devices.iter().map(|device| adapters::name(&device.adapter.get_info())).collect();
+    let mut trials = vec![required(present.clone())];
+
+    let cases = matrix(Scope::Quick);
+    let mut groups: Vec<&str> = cases.iter().map(|case| group(case)).collect();
+    groups.dedup();
+    for (device, name) in devices.iter().zip(&present) {
+        for group_name in &groups {
+            let cases: Vec<Case> = cases.iter().filter(|case| group(case) == *group_name).cloned().collect();
+            let device = device.clone();
+            trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
+                device.with(|runner| conforms(runner, &cases))
+            }));
+        }
+        for (test_name, test) in TESTS {
+            let device = device.clone();
+            trials.push(Trial::test(format!("{name}: {test_name}"), move || device.with(test)));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn group(case: &Case) -> &str {
+    case.name.split('/').next().unwrap_or_default()
+}
+
+fn required(present: Vec<String>) -> Trial {
+    Trial::test("the adapters that must be there", move || {
+        if present.is_empty() {
+            return Err("no adapter found".into());
+        }
+        let missing = adapters::missing(&std::env::var("BMRU_ADAPTERS").unwrap_or_default(), &present);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!("missing: {}; found: {}", missing.join(", "), present.join(", ")).into())
+    })
+}
+
+fn conforms(runner: &Runner, cases: &[Case]) -> Result<(), Failed> {
+    let mut failures = Vec::new();
+    for case in cases {
+        match runner.run(case) {
+            Ok(outcome) if outcome.wrong_words == 0 => {}
+            Ok(outcome) => failures.push(format!("{}: {} wrong, {:?}", case.name, outcome.wrong_words, outcome.first)),
+            Err(error) => failures.push(format!("{}: {error}", case.name)),
+        }
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let shown = failures.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
+    Err(format!("{} of {} cases failed\n  {shown}", failures.len(), cases.len()).into())
+}
