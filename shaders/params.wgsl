@@ -17,6 +17,7 @@ struct Params {
     tile_steps: u32,
     time_origin: u32,
     time_total: u32,
+    surrogates: vec4<f32>,
     views: array<View, VIEWS>,
 }
 

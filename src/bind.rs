@@ -2,7 +2,7 @@
 
 use crate::kernels::{guarded, ready_or_later};
 use crate::record::{Bound, BoundDispatch};
-use crate::{Access, BindingAccess, Error, Kernels, Params, Plan, Slot};
+use crate::{Access, BindingAccess, Direction, Error, Kernels, Params, Plan, SavedLayout, Slot};
 
 /// A range of a buffer, in bytes: the whole of it, or `(buffer, offset, size)`.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,7 @@ impl<'a> From<(&'a wgpu::Buffer, u64, u64)> for BufferRange<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Buffers<'a> {
     ranges: Vec<(Slot, BufferRange<'a>)>,
+    saved_layout: Option<SavedLayout>,
 }
 
 impl<'a> Buffers<'a> {
@@ -92,6 +93,49 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::Saved, range)
     }
 
+    /// What a forward pass saved, with the [layout](crate::Plan::saved_layout) of that pass. A backward pass insists on it.
+    #[must_use]
+    pub fn saved_by(mut self, range: impl Into<BufferRange<'a>>, layout: SavedLayout) -> Self {
+        self.saved_layout = Some(layout);
+        self.slot(Slot::Saved, range)
+    }
+
+    /// Backward: the incoming gradient of the states.
+    #[must_use]
+    pub fn states_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::StatesGradient, range)
+    }
+
+    /// Backward: the incoming gradient of the final state.
+    #[must_use]
+    pub fn final_state_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::FinalStateGradient, range)
+    }
+
+    /// Backward: the gradient of the candidates, and of the thresholds where they lie beside them: written.
+    #[must_use]
+    pub fn candidate_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::CandidateGradient, range)
+    }
+
+    /// Backward: the gradient of the thresholds: written.
+    #[must_use]
+    pub fn threshold_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::ThresholdGradient, range)
+    }
+
+    /// Backward: the gradient of the amplitudes: written.
+    #[must_use]
+    pub fn amplitude_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::AmplitudeGradient, range)
+    }
+
+    /// Backward: the gradient of the initial state: written.
+    #[must_use]
+    pub fn initial_state_gradient(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::InitialStateGradient, range)
+    }
+
     /// Working memory.
     #[must_use]
     pub fn scratch(self, range: impl Into<BufferRange<'a>>) -> Self {
@@ -117,6 +161,7 @@ impl Kernels {
         plan.limits().check_within(&self.shared.limits)?;
         self.check_ranges(plan, buffers)?;
         check_overlaps(plan, buffers)?;
+        check_saved(plan, buffers)?;
 
         let pipelines =
             plan.variants().iter().map(|variant| self.shared.pipeline(variant)).collect::<Result<Vec<_>, Error>>()?;
@@ -131,7 +176,8 @@ impl Kernels {
                     let range = buffers.get(binding.slot).expect("every slot of the plan was checked");
                     entries.push(entry(number, range.buffer, range.offset + binding.offset, binding.size));
                 }
-                entries.push(entry(entries.len() as u32, &params, number * stride, size_of::<Params>() as u64));
+                let size = Params::bytes(plan.variants()[dispatch.variant()].operands().count()) as u64;
+                entries.push(entry(entries.len() as u32, &params, number * stride, size));
                 let bind_group = self.shared.device.create_bind_group(&wgpu::BindGroupDescriptor {
                     label: Some(&label),
                     layout: &pipeline.layout,
@@ -153,8 +199,9 @@ impl Kernels {
 
     fn check_ranges(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
         for &(slot, _) in &buffers.ranges {
-            if !plan.descriptor().uses(slot) && slot != Slot::Scratch {
-                let used: Vec<String> = plan.slots().iter().map(|(slot, _)| slot.to_string()).collect();
+            if !plan.uses(slot) {
+                let used = Slot::ALL.iter().filter(|&&slot| slot != Slot::Scratch && plan.uses(slot));
+                let used: Vec<String> = used.map(ToString::to_string).collect();
                 return Err(Error::SurplusBuffer { slot, expected: used.join(", ") });
             }
         }
@@ -182,10 +229,11 @@ impl Kernels {
     fn params_buffer(&self, plan: &Plan) -> Result<(wgpu::Buffer, u64), Error> {
         let limits = &self.shared.limits;
         let alignment = limits.min_uniform_buffer_offset_alignment.max(limits.min_storage_buffer_offset_alignment);
-        let stride = size_of::<Params>().next_multiple_of(alignment as usize);
+        let size = plan.variants().iter().map(|variant| Params::bytes(variant.operands().count())).max().unwrap_or(0).max(4);
+        let stride = size.next_multiple_of(alignment as usize);
         let mut bytes = vec![0u8; stride * plan.dispatches().len().max(1)];
         for (chunk, dispatch) in bytes.chunks_exact_mut(stride).zip(plan.dispatches()) {
-            chunk[..size_of::<Params>()].copy_from_slice(bytemuck::bytes_of(dispatch.params()));
+            chunk[..size].copy_from_slice(&bytemuck::bytes_of(dispatch.params())[..size]);
         }
         let read_write = plan.variants().iter().any(|variant| variant.access() == Access::AllReadWrite);
         let what = format!("{}/params", self.shared.label);
@@ -208,6 +256,21 @@ impl Kernels {
 fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::BindGroupEntry<'_> {
     let resource = wgpu::BufferBinding { buffer, offset, size: wgpu::BufferSize::new(size) };
     wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(resource) }
+}
+
+/// A backward pass reads what its own forward pass wrote, or one of the same layout.
+fn check_saved(plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
+    let (Direction::Backward, Some(expected)) = (plan.direction(), plan.saved_layout()) else { return Ok(()) };
+    let read = plan.slots().iter().any(|&(slot, _)| slot == Slot::Saved);
+    match &buffers.saved_layout {
+        Some(actual) if *actual == expected => Ok(()),
+        None if !read => Ok(()),
+        actual => {
+            let name = |layout: &SavedLayout| format!("{layout} ({:#018x})", layout.fingerprint());
+            let actual = actual.as_ref().map_or("nobody knows: see Buffers::saved_by".to_owned(), name);
+            Err(Error::SavedMismatch { expected: name(&expected), actual })
+        }
+    }
 }
 
 /// WebGPU forbids, in one dispatch, a writable range that overlaps any other of the same buffer, and a buffer that is

@@ -1,9 +1,10 @@
 //! The descriptor: everything that says *what* is computed, nothing of *how*.
 
+use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Error, FinalState, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout, Shape, Slot, Strides, Threshold,
-    Tuning, View,
+    Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout,
+    Shape, Slot, Strides, Surrogate, Threshold, Tuning, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -22,7 +23,7 @@ use crate::{
 /// println!("{plan}");
 /// # Ok::<(), bmru::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Descriptor {
     shape: Shape,
     layout: Layout,
@@ -34,7 +35,14 @@ pub struct Descriptor {
     candidate_view: Option<View>,
     threshold_view: Option<View>,
     states_view: Option<View>,
+    surrogates: [Surrogate; 2],
+    incoming: Incoming,
+    gradients: [Gradient; 4],
 }
+
+/// The outputs of the backward pass, in the order of `Descriptor::gradients`.
+const GRADIENTS: [Operand; 4] =
+    [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
 
 impl Descriptor {
     /// The Bistable Memory Recurrent Unit (arXiv 2601.09495):
@@ -52,6 +60,9 @@ impl Descriptor {
             candidate_view: None,
             threshold_view: None,
             states_view: None,
+            surrogates: [Surrogate::default(); 2],
+            incoming: Incoming::default(),
+            gradients: [Gradient::default(); 4],
         }
     }
 
@@ -130,13 +141,64 @@ impl Descriptor {
         self
     }
 
+    /// What stands for the derivative of the gate's step function and of the sign in the backward pass. The derivative of the
+    /// sign is twice that of its step.
+    #[must_use]
+    pub fn surrogates(mut self, gate: Surrogate, sign: Surrogate) -> Self {
+        self.surrogates = [gate, sign];
+        self
+    }
+
+    /// Which gradients come into the backward pass.
+    #[must_use]
+    pub fn incoming(mut self, incoming: Incoming) -> Self {
+        self.incoming = incoming;
+        self
+    }
+
+    /// What the backward pass does with an output: [`Operand::CandidateGradient`], [`Operand::ThresholdGradient`],
+    /// [`Operand::AmplitudeGradient`] or [`Operand::InitialStateGradient`]. All overwrite by default. Naming another operand
+    /// changes nothing.
+    #[must_use]
+    pub fn gradient(mut self, output: Operand, gradient: Gradient) -> Self {
+        if let Some(number) = GRADIENTS.iter().position(|&named| named == output) {
+            self.gradients[number] = gradient;
+        }
+        self
+    }
+
     /// Plans the forward pass: pure, no GPU object is touched.
     ///
     /// # Errors
     /// A shape or view that cannot exist, limits or a tuning that nothing can be planned with, tensors that no buffer
     /// of these limits can hold, or a forced strategy that cannot do this.
     pub fn forward(&self, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
-        Plan::forward(self, limits, tuning)
+        Plan::new(self, Direction::Forward, limits, tuning)
+    }
+
+    /// Plans the backward pass: pure, no GPU object is touched.
+    ///
+    /// It reads candidates, thresholds, the incoming gradients and what the forward pass saved, not the states. With
+    /// `g_t = dh_t + g_{t+1}` where step `t + 1` held, `u = |c| − |r|`, and the surrogates `φ` of the gate and `ψ` of the sign:
+    ///
+    /// ```text
+    /// w  = α·S(c) − h_{t−1}
+    /// dc = [g·α·ψ(c) if it set] + sign(c)·φ(u)·g·w        dα  = Σ over set steps of g·S(c)
+    /// dr = −sign(r)·φ(u)·g·w                              dh0 = g_1 if step 1 held, else 0
+    /// ```
+    ///
+    /// `dr` of thresholds per channel and `dα` are summed over batch and time. Where `c` or `r` is NaN or infinite, `dc` and `dr`
+    /// are `+0`. The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
+    /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them.
+    ///
+    /// Gradients lie as their tensors do: that of a candidate at the same place of [`Slot::CandidateGradient`] as the candidate
+    /// in [`Slot::Candidate`], and so on; the incoming gradient of the states as [`Slot::States`].
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); also a surrogate without a positive, finite slope, and views in which two gradients
+    /// would share a place.
+    pub fn backward(&self, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
+        Plan::new(self, Direction::Backward, limits, tuning)
     }
 
     /// The shape.
@@ -181,6 +243,22 @@ impl Descriptor {
         self.save == Save::Codes
     }
 
+    /// The surrogates of gate and sign.
+    #[must_use]
+    pub fn surrogate_pair(&self) -> [Surrogate; 2] {
+        self.surrogates
+    }
+
+    /// What the backward pass does with an output; omitted if the descriptor has no such output.
+    #[must_use]
+    pub fn gradient_of(&self, output: Operand) -> Gradient {
+        match GRADIENTS.iter().position(|&named| named == output) {
+            Some(3) if !self.has_initial_state() => Gradient::Omit,
+            Some(number) => self.gradients[number],
+            None => Gradient::Omit,
+        }
+    }
+
     /// Layout of [`Slot::Saved`], whether this descriptor saves or not.
     #[must_use]
     pub fn saved_layout(&self) -> SavedLayout {
@@ -203,15 +281,17 @@ impl Descriptor {
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
+            Operand::StatesGradient if self.incoming == Incoming::FinalState => None,
+            Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
+            Operand::FinalStateGradient if self.incoming == Incoming::States => None,
+            Operand::FinalStateGradient => Some(own(Slot::FinalStateGradient, channels, 0)),
+            output if self.gradient_of(output) == Gradient::Omit => None,
+            Operand::CandidateGradient => self.view(Operand::Candidate).map(gradient_view),
+            Operand::ThresholdGradient => self.view(Operand::Threshold).map(gradient_view),
+            Operand::AmplitudeGradient => Some(own(Slot::AmplitudeGradient, 0, 0)),
+            Operand::InitialStateGradient => Some(own(Slot::InitialStateGradient, channels, 0)),
             _ => None,
         }
-    }
-
-    /// Whether any operand of this descriptor lies in `slot`, empty or not. Working memory depends on the plan.
-    #[must_use]
-    pub fn uses(&self, slot: Slot) -> bool {
-        slot == Slot::Saved && self.saves()
-            || Operand::ALL.iter().any(|&operand| self.view(operand).is_some_and(|view| view.slot == slot))
     }
 
     /// Elements from the first to the last that the descriptor's operands use in `slot`; 0 if it uses none.
@@ -226,7 +306,7 @@ impl Descriptor {
             return Ok(if self.saves() { self.saved_layout().words() } else { 0 });
         }
         let mut end = 0;
-        for operand in Operand::ALL {
+        for &operand in Operand::ALL {
             if let Some(region) = self.whole(operand)?.filter(|region| region.slot == slot && region.len > 0) {
                 end = end.max(region.end());
             }
@@ -237,14 +317,45 @@ impl Descriptor {
     /// The whole of an operand as one region.
     pub(crate) fn whole(&self, operand: Operand) -> Result<Option<Region>, Error> {
         let Shape { batch, time, channels } = self.shape;
-        let extent = match operand {
-            Operand::Candidate | Operand::States => [batch, time, channels],
-            Operand::Threshold if self.threshold == Threshold::PerElement => [batch, time, channels],
-            Operand::Threshold | Operand::Amplitude => [1, 1, channels],
+        let extent = match self.axes(operand) {
+            Axes::Element => [batch, time, channels],
+            Axes::Channel => [1, 1, channels],
             _ => [batch, 1, channels],
         };
         let Some(view) = self.view(operand) else { return Ok(None) };
         view.region([0; 3], extent).map(Some).ok_or(Error::Overflow { operand })
+    }
+
+    /// The axes of an operand of the caller.
+    pub(crate) fn axes(&self, operand: Operand) -> Axes {
+        let per_channel = self.threshold == Threshold::PerChannel;
+        match operand {
+            Operand::Threshold | Operand::ThresholdGradient if per_channel => Axes::Channel,
+            Operand::Candidate | Operand::CandidateGradient | Operand::Threshold | Operand::ThresholdGradient => Axes::Element,
+            Operand::States | Operand::StatesGradient => Axes::Element,
+            Operand::Amplitude | Operand::AmplitudeGradient => Axes::Channel,
+            _ => Axes::Row,
+        }
+    }
+
+    /// Checks what only the backward pass needs.
+    pub(crate) fn check_backward(&self) -> Result<(), Error> {
+        for slope in self.surrogates.into_iter().filter_map(Surrogate::slope) {
+            if !(slope > 0.0 && slope.is_finite() && slope.recip().is_finite()) {
+                return Err(Error::InvalidSurrogate { expected: "a positive, finite slope or width", actual: slope });
+            }
+        }
+        let mut placed: Vec<(Operand, Region)> = Vec::new();
+        for operand in [Operand::CandidateGradient, Operand::ThresholdGradient] {
+            let Some(region) = self.whole(operand)? else { continue };
+            let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
+            if region.overlaps_itself() || shared {
+                let expected = "strides and offsets that give every gradient a place of its own";
+                return Err(Error::InvalidView { operand, expected, actual: format!("{region:?}") });
+            }
+            placed.push((operand, region));
+        }
+        Ok(())
     }
 
     /// Checks shape and views.
@@ -273,4 +384,14 @@ impl Descriptor {
         }
         Ok(())
     }
+}
+
+/// The view of a gradient: as that of its tensor, in the slot for gradients.
+fn gradient_view(view: View) -> View {
+    let slot = match view.slot {
+        Slot::Candidate => Slot::CandidateGradient,
+        Slot::Threshold => Slot::ThresholdGradient,
+        _ => Slot::StatesGradient,
+    };
+    View { slot, ..view }
 }

@@ -35,6 +35,22 @@ pub enum Error {
         /// What came.
         actual: String,
     },
+    /// A surrogate with a slope or width that it cannot have.
+    #[error("a surrogate has slope or width {actual}, expected {expected}")]
+    InvalidSurrogate {
+        /// What it must be.
+        expected: &'static str,
+        /// What came.
+        actual: f32,
+    },
+    /// A backward pass was bound to a saved buffer without the layout that its forward pass wrote, or with another one.
+    #[error("the saved buffer is laid out as {actual}, expected {expected}")]
+    SavedMismatch {
+        /// The layout that this plan reads.
+        expected: String,
+        /// The layout that came with the buffer.
+        actual: String,
+    },
     /// A slot needs more bytes than a buffer can have.
     #[error("{slot} needs {actual} bytes, a buffer can have {expected} (max_buffer_size)")]
     BufferTooLarge {

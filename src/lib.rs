@@ -83,14 +83,14 @@ pub use error::Error;
 #[cfg(feature = "wgpu")]
 pub use kernels::Kernels;
 pub use limits::{Access, Limits, Tuning};
-pub use oracle::{Inputs, Outputs};
+pub use oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 pub use params::{Params, ViewParams};
-pub use plan::{Binding, Dispatch, Plan, Strategy, Traffic};
+pub use plan::{Binding, Direction, Dispatch, Plan, Strategy, Traffic};
 #[cfg(feature = "wgpu")]
 pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
-pub use unit::{Boundary, FinalState, InitialState, Save, Threshold};
+pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold};
 #[cfg(feature = "wgpu")]
 pub use wgpu;

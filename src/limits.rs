@@ -232,7 +232,7 @@ impl Tuning {
             let expected = "from 1 to max_compute_invocations_per_workgroup";
             return invalid("workgroup_size", expected, self.workgroup_size.into());
         }
-        if self.tile_steps == 0 || self.tile_steps % 32 != 0 || self.tile_steps > 8192 {
+        if self.tile_steps == 0 || !self.tile_steps.is_multiple_of(32) || self.tile_steps > 8192 {
             return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());
         }
         if self.max_dispatch_elements == 0 {

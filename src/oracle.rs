@@ -1,4 +1,4 @@
-//! The oracle: the plain sequential loop that every kernel must agree with, bit for bit.
+//! The oracle: the plain sequential loop that every kernel must agree with, forward bit for bit, backward within a bound.
 
 use crate::{Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, View};
 
@@ -13,6 +13,28 @@ pub struct Inputs<'a> {
     pub amplitude: &'a [f32],
     /// [`Slot::InitialState`]
     pub initial_state: &'a [f32],
+}
+
+/// The contents of the slots that come into the backward pass. One that does not is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct IncomingGradients<'a> {
+    /// [`Slot::StatesGradient`]
+    pub states: &'a [f32],
+    /// [`Slot::FinalStateGradient`]
+    pub final_state: &'a [f32],
+}
+
+/// The contents of the slots that the backward pass writes. Slots that it does not use are empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gradients<T> {
+    /// [`Slot::CandidateGradient`]
+    pub candidate: Vec<T>,
+    /// [`Slot::ThresholdGradient`]
+    pub threshold: Vec<T>,
+    /// [`Slot::AmplitudeGradient`]
+    pub amplitude: Vec<T>,
+    /// [`Slot::InitialStateGradient`]
+    pub initial_state: Vec<T>,
 }
 
 /// The contents of the slots that a descriptor writes. Slots that it does not use are empty.
@@ -42,14 +64,23 @@ impl<'a> Inputs<'a> {
 
     /// Checks the lengths of all slices.
     pub(crate) fn check(&self, descriptor: &Descriptor) -> Result<(), Error> {
-        for (slot, slice) in self.slots() {
-            let (expected, actual) = (descriptor.slot_elements(slot)?, slice.len() as u64);
-            if expected != actual {
-                return Err(Error::LengthMismatch { slot, expected, actual });
-            }
-        }
-        Ok(())
+        self.slots().into_iter().try_for_each(|(slot, slice)| check_length(descriptor, slot, slice))
     }
+}
+
+impl<'a> IncomingGradients<'a> {
+    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 2] {
+        [(Slot::StatesGradient, self.states), (Slot::FinalStateGradient, self.final_state)]
+    }
+
+    pub(crate) fn check(&self, descriptor: &Descriptor) -> Result<(), Error> {
+        self.slots().into_iter().try_for_each(|(slot, slice)| check_length(descriptor, slot, slice))
+    }
+}
+
+fn check_length(descriptor: &Descriptor, slot: Slot, slice: &[f32]) -> Result<(), Error> {
+    let (expected, actual) = (descriptor.slot_elements(slot)?, slice.len() as u64);
+    if expected == actual { Ok(()) } else { Err(Error::LengthMismatch { slot, expected, actual }) }
 }
 
 /// `H(|c| − |r|)`: whether the candidate leaves its region.
@@ -119,6 +150,96 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     }
     let floats = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
     Ok(Outputs { states: floats(states), final_state: floats(final_state), saved })
+}
+
+/// The backward pass in double precision; the formulas are those of [`Descriptor::backward`].
+///
+/// Elements of a slot that belong to no element of a view are 0. Outputs that accumulate begin at 0 here.
+///
+/// # Errors
+/// A descriptor that cannot exist, or a slice of the wrong length.
+pub fn backward(
+    descriptor: &Descriptor,
+    inputs: &Inputs<'_>,
+    incoming: &IncomingGradients<'_>,
+) -> Result<Gradients<f64>, Error> {
+    inputs.check(descriptor)?;
+    incoming.check(descriptor)?;
+    descriptor.check_backward()?;
+    let Shape { batch, time, channels } = descriptor.shape();
+    let [gate, sign] = descriptor.surrogate_pair();
+    let boundary = descriptor.boundary_rule();
+    let zeros = |slot| Ok::<_, Error>(vec![0.0f64; descriptor.slot_elements(slot)? as usize]);
+    let mut gradients = Gradients {
+        candidate: zeros(Slot::CandidateGradient)?,
+        threshold: zeros(Slot::ThresholdGradient)?,
+        amplitude: zeros(Slot::AmplitudeGradient)?,
+        initial_state: zeros(Slot::InitialStateGradient)?,
+    };
+    let view = |operand| descriptor.view(operand);
+    let load = |operand, b, t, d| match view(operand) {
+        Some(view) => inputs.slot(view.slot)[index(view, b, t, d)],
+        None => 0.0,
+    };
+    let load_incoming = |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(slice[index(view, b, t, d)]));
+
+    for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
+        let amplitude = f64::from(load(Operand::Amplitude, 0, 0, d));
+        // What each step finds, and whether it sets.
+        let mut state = f64::from(load(Operand::InitialState, b, 0, d));
+        let mut steps = Vec::with_capacity(time as usize);
+        for t in 0..time {
+            let (c, r) = (load(Operand::Candidate, b, t, d), load(Operand::Threshold, b, t, d));
+            let sets = sets(c, r, boundary);
+            steps.push((c, r, sets, state));
+            if sets {
+                state = if is_negative(c) { -amplitude } else { amplitude };
+            }
+        }
+        let mut carry = load_incoming(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
+        for t in (0..time).rev() {
+            let (c, r, sets, before) = steps[t as usize];
+            let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
+            carry = if sets { 0.0 } else { g };
+
+            // S(0) is what H(0) makes of it: −1 under Hold, +1 under Set.
+            let s = if c > 0.0 || (c == 0.0 && boundary == Boundary::Set) { 1.0 } else { -1.0 };
+            if sets {
+                add(&mut gradients.amplitude, view(Operand::AmplitudeGradient), 0, 0, d, g * s);
+            }
+            if !(c.is_finite() && r.is_finite()) {
+                continue;
+            }
+            let (c, r) = (f64::from(c), f64::from(r));
+            let through_gate = gate.derivative(c.abs() - r.abs()) * g * (amplitude * s - before);
+            let through_sign = if sets { g * amplitude * 2.0 * sign.derivative(c) } else { 0.0 };
+            add(&mut gradients.candidate, view(Operand::CandidateGradient), b, t, d, signed(c, through_gate) + through_sign);
+            let threshold_gradient = view(Operand::ThresholdGradient);
+            // Beside the candidates, the thresholds' gradients lie beside theirs.
+            let beside = threshold_gradient.is_some_and(|view| view.slot == Slot::CandidateGradient);
+            let slot = if beside { &mut gradients.candidate } else { &mut gradients.threshold };
+            add(slot, threshold_gradient, b, t, d, -signed(r, through_gate));
+        }
+        add(&mut gradients.initial_state, view(Operand::InitialStateGradient), b, 0, d, carry);
+    }
+    Ok(gradients)
+}
+
+/// `sign(x)·value`, and 0 where `x` is, whatever the value.
+fn signed(x: f64, value: f64) -> f64 {
+    if x > 0.0 {
+        value
+    } else if x < 0.0 {
+        -value
+    } else {
+        0.0
+    }
+}
+
+fn add(slot: &mut [f64], view: Option<View>, b: u64, t: u64, d: u64, value: f64) {
+    if let Some(view) = view {
+        slot[index(view, b, t, d)] += value;
+    }
 }
 
 fn index(view: View, b: u64, t: u64, d: u64) -> usize {

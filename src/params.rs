@@ -18,7 +18,7 @@ pub struct ViewParams {
 
 /// Parameters of one dispatch. The binding ends after the views that its variant has.
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Params {
     /// Batch rows of the part.
     pub batch: u32,
@@ -36,13 +36,21 @@ pub struct Params {
     pub time_origin: u32,
     /// Time steps of the whole.
     pub time_total: u32,
+    /// Height and scale of the gate's surrogate, then of the sign's.
+    pub surrogates: [f32; 4],
     /// The operands of the variant, in order.
     pub views: [ViewParams; Params::MAX_VIEWS],
 }
 
 impl Params {
     /// Operands that a variant can have at most.
-    pub const MAX_VIEWS: usize = 12;
+    pub const MAX_VIEWS: usize = 16;
+    /// Bytes that a variant with so many operands declares.
+    #[must_use]
+    pub const fn bytes(views: usize) -> usize {
+        Self::HEADER_BYTES + views * size_of::<ViewParams>()
+    }
+
     /// Bytes before the views.
-    pub const HEADER_BYTES: usize = 32;
+    pub const HEADER_BYTES: usize = 48;
 }

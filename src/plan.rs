@@ -1,5 +1,6 @@
 //! Planning: from a descriptor to the dispatches that compute it. Pure; no GPU object is touched.
 
+mod adjoint;
 mod build;
 mod serial;
 pub(crate) mod split;
@@ -8,7 +9,7 @@ mod tiles;
 use core::fmt;
 
 use crate::shader::BindingAccess;
-use crate::{Descriptor, Error, Limits, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant};
+use crate::{Descriptor, Error, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant};
 
 /// How the scan is spread over a device. Every strategy gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +32,35 @@ impl fmt::Display for Strategy {
             Self::Serial => "serial",
             Self::Tiles => "tiles",
         })
+    }
+}
+
+/// The pass that a plan computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Inputs to states.
+    Forward,
+    /// Gradients of the states to gradients of the inputs.
+    Backward,
+}
+
+impl Direction {
+    /// The operands of the caller.
+    pub(crate) fn operands(self) -> &'static [Operand] {
+        use Operand::*;
+        match self {
+            Self::Forward => &[Candidate, Threshold, Amplitude, InitialState, States, FinalState],
+            Self::Backward => &[
+                Candidate,
+                Threshold,
+                StatesGradient,
+                FinalStateGradient,
+                CandidateGradient,
+                ThresholdGradient,
+                AmplitudeGradient,
+                InitialStateGradient,
+            ],
+        }
     }
 }
 
@@ -121,6 +151,7 @@ impl Dispatch {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     descriptor: Descriptor,
+    direction: Direction,
     limits: Limits,
     strategy: Strategy,
     slots: Vec<(Slot, u64)>,
@@ -135,28 +166,35 @@ impl Plan {
     /// Dispatches of a plan at most: 64 MiB of parameters.
     pub const MAX_DISPATCHES: u64 = 1 << 18;
 
-    pub(crate) fn forward(descriptor: &Descriptor, limits: &Limits, tuning: &Tuning) -> Result<Self, Error> {
+    pub(crate) fn new(descriptor: &Descriptor, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Self, Error> {
         descriptor.check()?;
+        if direction == Direction::Backward {
+            descriptor.check_backward()?;
+        }
         limits.check()?;
         tuning.check(limits)?;
-        let check = |slot, bytes: u64| {
-            let expected = limits.max_buffer_size;
-            if bytes > expected { Err(Error::BufferTooLarge { slot, expected, actual: bytes }) } else { Ok(()) }
+        let check = |slot, elements: u64| {
+            let (expected, actual) = (limits.max_buffer_size, elements.saturating_mul(4));
+            if actual > expected { Err(Error::BufferTooLarge { slot, expected, actual }) } else { Ok(()) }
         };
-        for slot in Slot::ALL {
-            check(slot, descriptor.slot_elements(slot)?.saturating_mul(4))?;
+        for slot in Slot::ALL.iter().copied().filter(|&slot| uses(descriptor, direction, slot)) {
+            check(slot, descriptor.slot_elements(slot)?)?;
         }
+        if uses(descriptor, direction, Slot::Saved) {
+            check(Slot::Saved, descriptor.saved_layout().words())?;
+        }
+        let build = |strategy| build::build(descriptor, direction, limits, tuning, strategy);
         let (strategy, built) = match tuning.strategy {
             Some(strategy) => {
                 let unavailable = |reason| Error::StrategyUnavailable { strategy, reason: Box::new(reason) };
-                (strategy, build::forward(descriptor, limits, tuning, strategy).map_err(unavailable)?)
+                (strategy, build(strategy).map_err(unavailable)?)
             }
             None => {
                 let preferred = tuning.choose(descriptor.shape());
-                match build::forward(descriptor, limits, tuning, preferred) {
+                match build(preferred) {
                     // Limits can be too small for the scratch of tiles; serial needs next to none.
                     Err(Error::CannotSplit { .. }) if preferred != Strategy::Serial => {
-                        (Strategy::Serial, build::forward(descriptor, limits, tuning, Strategy::Serial)?)
+                        (Strategy::Serial, build(Strategy::Serial)?)
                     }
                     built => (preferred, built?),
                 }
@@ -164,15 +202,22 @@ impl Plan {
         };
         let plan = Self {
             descriptor: descriptor.clone(),
+            direction,
             limits: limits.clone(),
             strategy,
             slots: built.slots,
             variants: built.variants,
             dispatches: built.dispatches,
         };
-        check(Slot::Scratch, plan.slot_bytes(Slot::Scratch))?;
+        check(Slot::Scratch, plan.slot_bytes(Slot::Scratch) / 4)?;
         log::debug!("{plan}");
         Ok(plan)
+    }
+
+    /// The pass.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// The descriptor that this plan computes.
@@ -224,10 +269,28 @@ impl Plan {
         self.variants[dispatch.variant].stage()
     }
 
-    /// Layout of [`Slot::Saved`], if the plan saves.
+    /// Layout of [`Slot::Saved`], if the plan writes or reads it.
     #[must_use]
     pub fn saved_layout(&self) -> Option<SavedLayout> {
-        self.descriptor.saves().then(|| self.descriptor.saved_layout())
+        self.uses(Slot::Saved).then(|| self.descriptor.saved_layout())
+    }
+
+    /// Whether any operand lies in `slot`, empty or not. Working memory may always be given.
+    #[must_use]
+    pub fn uses(&self, slot: Slot) -> bool {
+        slot == Slot::Scratch || uses(&self.descriptor, self.direction, slot)
+    }
+
+    /// The longest chain of additions that any gradient is the end of; 0 forward, where nothing is added.
+    ///
+    /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
+    #[must_use]
+    pub fn depth(&self) -> u64 {
+        let Shape { batch, time, .. } = self.descriptor.shape();
+        match self.direction {
+            Direction::Forward => 0,
+            Direction::Backward => adjoint::depth(batch, time),
+        }
     }
 
     /// Whether any dispatch stores to a slot.
@@ -252,10 +315,22 @@ impl Plan {
     }
 }
 
+fn uses(descriptor: &Descriptor, direction: Direction, slot: Slot) -> bool {
+    let lies_here = |&operand: &Operand| descriptor.view(operand).is_some_and(|view| view.slot == slot);
+    let saved = slot == Slot::Saved && (direction == Direction::Backward || descriptor.saves());
+    saved || direction.operands().iter().any(lies_here)
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shape { batch, time, channels } = self.descriptor.shape();
-        writeln!(f, "forward {}, {}, {} dispatches", self.descriptor.shape(), self.strategy, self.dispatches.len())?;
+        let direction = match self.direction {
+            Direction::Forward => "forward",
+            Direction::Backward => "backward",
+        };
+        let count = self.dispatches.len();
+        let dispatches = if count == 1 { "dispatch" } else { "dispatches" };
+        writeln!(f, "{direction} {}, {}, {count} {dispatches}", self.descriptor.shape(), self.strategy)?;
         // Launches of one stage over consecutive parts share a line.
         let mut rest = &self.dispatches[..];
         while let Some(first) = rest.first() {

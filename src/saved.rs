@@ -1,6 +1,8 @@
 //! What the forward pass leaves for the backward pass.
 
-use crate::{Descriptor, Slot, Strides, View};
+use core::fmt;
+
+use crate::{Boundary, Descriptor, Slot, Strides, Threshold, View};
 
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
@@ -18,8 +20,10 @@ use crate::{Descriptor, Slot, Strides, View};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SavedLayout {
     batch: u64,
-    words_per_row: u64,
+    time: u64,
     channels: u64,
+    boundary: Boundary,
+    threshold: Threshold,
 }
 
 impl SavedLayout {
@@ -32,7 +36,27 @@ impl SavedLayout {
 
     pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let shape = descriptor.shape();
-        Self { batch: shape.batch, words_per_row: shape.time.div_ceil(Self::STEPS_PER_WORD), channels: shape.channels }
+        Self {
+            batch: shape.batch,
+            time: shape.time,
+            channels: shape.channels,
+            boundary: descriptor.boundary_rule(),
+            threshold: descriptor.threshold_kind(),
+        }
+    }
+
+    /// A number that tells layouts apart, made from all that the meaning of a word depends on and [`VERSION`](Self::VERSION).
+    /// The same on every machine, so it may be stored with a saved buffer.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let options = [self.boundary as u64, self.threshold as u64];
+        let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
+        // FNV-1a over the bytes.
+        fields.flat_map(u64::to_le_bytes).fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    fn words_per_row(&self) -> u64 {
+        self.time.div_ceil(Self::STEPS_PER_WORD)
     }
 
     /// Length in words of 4 bytes. Saturates far beyond what a buffer can hold.
@@ -62,23 +86,30 @@ impl SavedLayout {
     /// The first set steps, `[B][D]`.
     #[must_use]
     pub fn first_set(&self) -> View {
-        self.lines(self.words_per_row.saturating_mul(2))
+        self.lines(self.words_per_row().saturating_mul(2))
     }
 
     /// The initial states, `[B][D]`.
     #[must_use]
     pub fn initial_state(&self) -> View {
-        self.lines(self.words_per_row.saturating_mul(2).saturating_add(1))
+        self.lines(self.words_per_row().saturating_mul(2).saturating_add(1))
     }
 
     /// Length of a batch row.
     fn row(&self) -> u64 {
-        self.words_per_row.saturating_mul(2).saturating_add(2).saturating_mul(self.channels)
+        self.words_per_row().saturating_mul(2).saturating_add(2).saturating_mul(self.channels)
     }
 
     /// Lines of `D` words from the given one on, in each row.
     fn lines(&self, first: u64) -> View {
         let offset = self.channels.saturating_mul(first.saturating_add(1));
         View { slot: Slot::Saved, offset, strides: Strides { batch: self.row(), time: self.channels, channel: 1 } }
+    }
+}
+
+impl fmt::Display for SavedLayout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { batch, time, channels, boundary, threshold } = self;
+        write!(f, "version {} of B = {batch}, T = {time}, D = {channels}, {boundary:?}, {threshold:?}", Self::VERSION)
     }
 }

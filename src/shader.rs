@@ -24,6 +24,18 @@ pub enum Stage {
     TileApply,
     /// Finds the step at which each channel first set.
     FirstSet,
+    /// Backward: reduces 1,024 steps to what they pass on towards the beginning.
+    AdjointReduce,
+    /// Backward, up-sweep: joins 32 stretches.
+    AdjointTreeReduce,
+    /// Backward, down-sweep: turns what comes to a node from beyond into what comes to its children.
+    AdjointTreeScan,
+    /// Backward: walks over a stretch of time from its end to its beginning and writes gradients.
+    Adjoint,
+    /// Backward: sums 32 terms of a gradient that is summed over batch and time.
+    SumReduce,
+    /// Backward: copies rows between what the caller binds and scratch.
+    HandOver,
 }
 
 /// What a stage does with an operand.
@@ -45,9 +57,21 @@ impl Use {
 }
 
 impl Stage {
-    /// All stages.
-    pub const ALL: [Self; 6] =
-        [Self::Serial, Self::TileReduce, Self::TreeReduce, Self::TreeScan, Self::FirstSet, Self::TileApply];
+    /// All stages, in the order of the pipeline.
+    pub const ALL: [Self; 12] = [
+        Self::Serial,
+        Self::TileReduce,
+        Self::TreeReduce,
+        Self::TreeScan,
+        Self::TileApply,
+        Self::FirstSet,
+        Self::AdjointReduce,
+        Self::AdjointTreeReduce,
+        Self::AdjointTreeScan,
+        Self::Adjoint,
+        Self::SumReduce,
+        Self::HandOver,
+    ];
 
     /// Name of the stage: its file without the ending.
     #[must_use]
@@ -59,6 +83,12 @@ impl Stage {
             Self::TreeScan => "tree_scan",
             Self::TileApply => "tile_apply",
             Self::FirstSet => "first_set",
+            Self::AdjointReduce => "adjoint_reduce",
+            Self::AdjointTreeReduce => "adjoint_tree_reduce",
+            Self::AdjointTreeScan => "adjoint_tree_scan",
+            Self::Adjoint => "adjoint",
+            Self::SumReduce => "sum_reduce",
+            Self::HandOver => "hand_over",
         }
     }
 
@@ -81,6 +111,18 @@ impl Stage {
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
             Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (Parent, Use::Load)]].concat(),
             Self::FirstSet => vec![(Codes, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
+            Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
+            Self::AdjointTreeReduce => vec![(Children, Use::Load), (Stretches, Use::Store)],
+            Self::AdjointTreeScan => vec![(Children, Use::Load), (Beyond, Use::Load), (ChildrenBeyond, Use::Store)],
+            Self::Adjoint => {
+                let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
+                let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
+                let outputs =
+                    [CandidateGradient, ThresholdGradient, InitialStateGradient, AmplitudeTerms, ThresholdTerms];
+                [&gate[..], &saved, &incoming, &outputs.map(|operand| (operand, Use::Store))].concat()
+            }
+            Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
+            Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
         operands
@@ -88,7 +130,12 @@ impl Stage {
 
     /// Whether the stage evaluates the gate.
     pub(crate) fn gates(self) -> bool {
-        matches!(self, Self::Serial | Self::TileReduce)
+        matches!(self, Self::Serial | Self::TileReduce | Self::Adjoint)
+    }
+
+    /// Whether the stage has floats to add.
+    fn adds(self) -> bool {
+        !matches!(self, Self::Serial | Self::TileReduce | Self::TreeReduce | Self::TreeScan | Self::TileApply | Self::FirstSet)
     }
 
     /// The fixed files of the stage, in order.
@@ -103,6 +150,19 @@ impl Stage {
             Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
             Self::TileApply => &[PARAMS, CARRY, include_str!("../shaders/tile_apply.wgsl")],
             Self::FirstSet => &[PARAMS, CARRY, include_str!("../shaders/first_set.wgsl")],
+            Self::AdjointReduce => &[PARAMS, include_str!("../shaders/adjoint_reduce.wgsl")],
+            Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],
+            Self::AdjointTreeScan => &[PARAMS, include_str!("../shaders/adjoint_tree_scan.wgsl")],
+            Self::Adjoint => &[
+                PARAMS,
+                GATE,
+                CARRY,
+                include_str!("../shaders/surrogate.wgsl"),
+                include_str!("../shaders/gate_adjoint.wgsl"),
+                include_str!("../shaders/adjoint.wgsl"),
+            ],
+            Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
+            Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
         }
     }
 }
@@ -132,6 +192,12 @@ pub struct Variant {
     pub(crate) operands: Vec<(Operand, u32)>,
     pub(crate) gate: Option<(Boundary, Threshold)>,
     pub(crate) saves: bool,
+    /// Backward: names of the functions that are the surrogates of gate and sign.
+    pub(crate) surrogates: Option<[&'static str; 2]>,
+    /// Backward: whether a walk can begin where the part behind it ended.
+    pub(crate) resumes: bool,
+    /// Operands whose stores add to what is there.
+    pub(crate) accumulates: Vec<Operand>,
     pub(crate) vector_width: u32,
     pub(crate) workgroup_size: u32,
     pub(crate) access: Access,
@@ -216,7 +282,11 @@ impl Variant {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
             writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
         }
-        writeln!(w, "const SAVES: bool = {};\n", self.saves)?;
+        writeln!(w, "const SAVES: bool = {};", self.saves)?;
+        if self.stage.adds() {
+            self.floats(w)?;
+        }
+        writeln!(w)?;
         for (number, (slot, access)) in self.bindings.iter().enumerate() {
             let access = match access {
                 BindingAccess::Read => "read",
@@ -233,6 +303,30 @@ impl Variant {
             self.accessors(w, operand, usage)?;
         }
         Ok(text)
+    }
+
+    /// What the stages that add need: floats as wide as the vectors.
+    fn floats(&self, w: &mut String) -> fmt::Result {
+        match self.vector_width {
+            1 => writeln!(w, "alias Floats = f32;\nalias Mask = bool;")?,
+            width => writeln!(w, "alias Floats = vec{width}<f32>;\nalias Mask = vec{width}<bool>;")?,
+        }
+        let largest = match self.vector_width {
+            1 => "x",
+            2 => "max(x.x, x.y)",
+            _ => "max(max(x.x, x.y), max(x.z, x.w))",
+        };
+        writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
+        writeln!(w, "fn largest(x: Vector) -> u32 {{ return {largest}; }}")?;
+        if let Some([gate, sign]) = self.surrogates {
+            // The derivative of the sign is twice that of its step function.
+            writeln!(w, "fn gate_surrogate(u: Floats) -> Floats {{ return {gate}(u, params.surrogates.x, params.surrogates.y); }}")?;
+            writeln!(
+                w,
+                "fn sign_surrogate(u: Floats) -> Floats {{ return 2.0 * {sign}(u, params.surrogates.z, params.surrogates.w); }}"
+            )?;
+        }
+        Ok(())
     }
 
     /// `X_at` is the index of element `(b, t, d)`, `X_step` the distance to the next step.
@@ -256,7 +350,10 @@ impl Variant {
         if usage.loads() {
             writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {slot}_slot[at]; }}")?;
         }
-        if usage.stores() {
+        if usage.stores() && self.accumulates.contains(&operand) {
+            let sum = format!("bitcast<Floats>({slot}_slot[at]) + bitcast<Floats>(value)");
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = bitcast<Vector>({sum}); }}")?;
+        } else if usage.stores() {
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = value; }}")?;
         }
         Ok(())

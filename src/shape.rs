@@ -74,132 +74,127 @@ impl Strides {
     }
 }
 
-/// One buffer binding that the caller fills. See [`Operand`] for what lives in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Slot {
-    /// Candidates, and whatever else a descriptor places beside them.
-    Candidate,
-    /// Thresholds.
-    Threshold,
-    /// Amplitudes, `[D]`.
-    Amplitude,
-    /// The state before the first step, `[B, D]`.
-    InitialState,
-    /// The states after each step.
-    States,
-    /// The state after the last step, `[B, D]`.
-    FinalState,
-    /// What a backward pass needs of the forward pass; see [`SavedLayout`](crate::SavedLayout).
-    Saved,
-    /// Working memory of one run: undefined before and after.
-    Scratch,
+/// An enum whose variants have a name in snake case, and a list of all of them.
+macro_rules! named {
+    ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $enum { $($(#[$doc])* $variant,)* }
+
+        impl $enum {
+            /// All of them, in the order in which bindings are numbered.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+
+        impl fmt::Display for $enum {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $name,)* })
+            }
+        }
+    };
 }
 
-impl Slot {
-    /// Every slot, in the order in which bindings are numbered.
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Candidate,
-        Self::Threshold,
-        Self::Amplitude,
-        Self::InitialState,
-        Self::States,
-        Self::FinalState,
-        Self::Saved,
-        Self::Scratch,
-    ];
-}
-
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Candidate => "candidate",
-            Self::Threshold => "threshold",
-            Self::Amplitude => "amplitude",
-            Self::InitialState => "initial_state",
-            Self::States => "states",
-            Self::FinalState => "final_state",
-            Self::Saved => "saved",
-            Self::Scratch => "scratch",
-        })
+named! {
+    /// One buffer binding that the caller fills. See [`Operand`] for what lives in it.
+    Slot {
+        /// Candidates, and whatever else a descriptor places beside them.
+        Candidate = "candidate",
+        /// Thresholds.
+        Threshold = "threshold",
+        /// Amplitudes, `[D]`.
+        Amplitude = "amplitude",
+        /// The state before the first step, `[B, D]`.
+        InitialState = "initial_state",
+        /// The states after each step.
+        States = "states",
+        /// The state after the last step, `[B, D]`.
+        FinalState = "final_state",
+        /// Backward: the incoming gradient of the states.
+        StatesGradient = "states_gradient",
+        /// Backward: the incoming gradient of the final state, `[B, D]`.
+        FinalStateGradient = "final_state_gradient",
+        /// Backward: the gradient of the candidates, and of whatever lies beside them.
+        CandidateGradient = "candidate_gradient",
+        /// Backward: the gradient of the thresholds.
+        ThresholdGradient = "threshold_gradient",
+        /// Backward: the gradient of the amplitudes, `[D]`.
+        AmplitudeGradient = "amplitude_gradient",
+        /// Backward: the gradient of the initial state, `[B, D]`.
+        InitialStateGradient = "initial_state_gradient",
+        /// What a backward pass needs of the forward pass; see [`SavedLayout`](crate::SavedLayout).
+        Saved = "saved",
+        /// Working memory of one run: undefined before and after.
+        Scratch = "scratch",
     }
 }
 
-/// A tensor that a kernel reads or writes: a view into a [`Slot`].
-///
-/// Its name in snake case is the prefix of the functions through which shaders reach it
-/// (`load_candidate`, `store_states`, …).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Operand {
-    /// `c[b, t, d]`, the pre-activation.
-    Candidate,
-    /// `r[b, t, d]` or `r[d]`: the threshold before its absolute value.
-    Threshold,
-    /// `α[d]`.
-    Amplitude,
-    /// `h0[b, d]`.
-    InitialState,
-    /// `h[b, t, d]`.
-    States,
-    /// `h_T[b, d]`.
-    FinalState,
-    /// Two words for 32 steps of one channel: where it sets, and the sign.
-    Codes,
-    /// Index of the first step that set, `[b, d]`.
-    FirstSet,
-    /// The copy of `h0` that is saved for the backward pass.
-    SavedInitialState,
-    /// The copy of `α` that is saved for the backward pass.
-    SavedAmplitude,
-    /// What each tile, or each node of a level of the tree, does to the state: one code.
-    Aggregates,
-    /// The aggregates of the level below.
-    Children,
-    /// Two words for the 32 children of a node of the tree.
-    Words,
-    /// The words of the level above.
-    Parent,
-}
-
-impl Operand {
-    /// Every operand, in the order in which bindings are numbered.
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Candidate,
-        Self::Threshold,
-        Self::Amplitude,
-        Self::InitialState,
-        Self::States,
-        Self::FinalState,
-        Self::Codes,
-        Self::FirstSet,
-        Self::SavedInitialState,
-        Self::SavedAmplitude,
-        Self::Aggregates,
-        Self::Children,
-        Self::Words,
-        Self::Parent,
-    ];
-}
-
-impl fmt::Display for Operand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Candidate => "candidate",
-            Self::Threshold => "threshold",
-            Self::Amplitude => "amplitude",
-            Self::InitialState => "initial_state",
-            Self::States => "states",
-            Self::FinalState => "final_state",
-            Self::Codes => "codes",
-            Self::FirstSet => "first_set",
-            Self::SavedInitialState => "saved_initial_state",
-            Self::SavedAmplitude => "saved_amplitude",
-            Self::Aggregates => "aggregates",
-            Self::Children => "children",
-            Self::Words => "words",
-            Self::Parent => "parent",
-        })
+named! {
+    /// A tensor that a kernel reads or writes: a view into a [`Slot`].
+    ///
+    /// Its name in snake case is the prefix of the functions through which shaders reach it
+    /// (`load_candidate`, `store_states`, …).
+    Operand {
+        /// `c[b, t, d]`, the pre-activation.
+        Candidate = "candidate",
+        /// `r[b, t, d]` or `r[d]`: the threshold before its absolute value.
+        Threshold = "threshold",
+        /// `α[d]`.
+        Amplitude = "amplitude",
+        /// `h0[b, d]`.
+        InitialState = "initial_state",
+        /// `h[b, t, d]`.
+        States = "states",
+        /// `h_T[b, d]`.
+        FinalState = "final_state",
+        /// `dh[b, t, d]`.
+        StatesGradient = "states_gradient",
+        /// `dhT[b, d]`.
+        FinalStateGradient = "final_state_gradient",
+        /// `dc[b, t, d]`.
+        CandidateGradient = "candidate_gradient",
+        /// `dr[b, t, d]` or `dr[d]`.
+        ThresholdGradient = "threshold_gradient",
+        /// `dα[d]`.
+        AmplitudeGradient = "amplitude_gradient",
+        /// `dh0[b, d]`.
+        InitialStateGradient = "initial_state_gradient",
+        /// Two words for 32 steps of one channel: where it sets, and the sign.
+        Codes = "codes",
+        /// Index of the first step that set, `[b, d]`.
+        FirstSet = "first_set",
+        /// The copy of `h0` that is saved for the backward pass.
+        SavedInitialState = "saved_initial_state",
+        /// The copy of `α` that is saved for the backward pass.
+        SavedAmplitude = "saved_amplitude",
+        /// What each tile, or each node of a level of the tree, does to the state: one code.
+        Aggregates = "aggregates",
+        /// The aggregates, or the stretches, of the level below.
+        Children = "children",
+        /// Two words for the 32 children of a node of the tree.
+        Words = "words",
+        /// The words of the level above.
+        Parent = "parent",
+        /// Backward: what stretches of time pass on, two words each: a gradient, and whether all steps hold.
+        Stretches = "stretches",
+        /// Backward: the gradient that flows into a stretch from beyond its end.
+        Beyond = "beyond",
+        /// Backward: the same for the level below.
+        ChildrenBeyond = "children_beyond",
+        /// Backward: what a walk keeps between two parts of time.
+        Registers = "registers",
+        /// Backward: terms of the amplitudes' gradient, one for 1,024 steps of a row.
+        AmplitudeTerms = "amplitude_terms",
+        /// Backward: terms of the gradient of thresholds per channel.
+        ThresholdTerms = "threshold_terms",
+        /// Terms of a sum.
+        Terms = "terms",
+        /// Sums of 32 terms.
+        Sum = "sum",
+        /// What is copied.
+        Source = "source",
+        /// Where it goes.
+        Target = "target",
     }
 }
 
@@ -248,14 +243,30 @@ impl Region {
         self.start + self.len
     }
 
+    /// Whether an element of this box can be one of another. Exact for rows side by side, which have the same strides and lie
+    /// less than a row apart; else only boxes of which one ends before the other begins are known to be disjoint.
+    pub fn shares_elements(&self, other: &Self) -> bool {
+        if self.len == 0 || other.len == 0 || self.end() <= other.start || other.end() <= self.start {
+            return false;
+        }
+        if self.strides != other.strides || self.extent != other.extent {
+            return true;
+        }
+        let pair = (self.start.abs_diff(other.start), 2);
+        Self::axes_overlap(self.strides.into_iter().zip(self.extent).chain([pair]))
+    }
+
     /// Whether two index triples can mean the same element. Sufficient, not exact: along the axes sorted by stride, each
     /// stride must step over everything that the shorter ones reach.
     pub fn overlaps_itself(&self) -> bool {
         if self.len == 0 {
             return false;
         }
-        let mut axes: Vec<(u64, u64)> =
-            self.strides.into_iter().zip(self.extent).filter(|&(_, extent)| extent > 1).collect();
+        Self::axes_overlap(self.strides.into_iter().zip(self.extent))
+    }
+
+    fn axes_overlap(axes: impl Iterator<Item = (u64, u64)>) -> bool {
+        let mut axes: Vec<(u64, u64)> = axes.filter(|&(_, extent)| extent > 1).collect();
         axes.sort_unstable();
         let mut reach = 0u64;
         axes.into_iter().any(|(stride, extent)| {

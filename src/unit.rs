@@ -52,3 +52,123 @@ pub enum Save {
     /// [`SavedLayout`](crate::SavedLayout) says.
     Codes,
 }
+
+/// What stands for the derivative of the step function in the backward pass. Each has mass 1 but `FastSigmoid` (2/k).
+///
+/// The kind selects a pipeline; slope and width are parameters, so annealing them compiles nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Surrogate {
+    /// No gradient.
+    Zero,
+    /// `(k/2) / (1 + (πku/2)²)`
+    ArcTan {
+        /// Slope.
+        k: f32,
+    },
+    /// `1 / (1 + k|u|)²`
+    FastSigmoid {
+        /// Slope.
+        k: f32,
+    },
+    /// `k·σ(ku)·(1 − σ(ku))`
+    Sigmoid {
+        /// Slope.
+        k: f32,
+    },
+    /// `max(0, 1 − |u|/half_width) / half_width`
+    Triangle {
+        /// Half of the width of its base.
+        half_width: f32,
+    },
+    /// `1 / (2·half_width)` if `|u| < half_width`, else 0
+    Boxcar {
+        /// Half of its width.
+        half_width: f32,
+    },
+}
+
+impl Default for Surrogate {
+    /// The default of the usual spiking-network libraries.
+    fn default() -> Self {
+        Self::ArcTan { k: 2.0 }
+    }
+}
+
+impl Surrogate {
+    /// `φ(u)` in double precision.
+    #[must_use]
+    pub fn derivative(self, u: f64) -> f64 {
+        match self {
+            Self::Zero => 0.0,
+            Self::ArcTan { k } => {
+                let x = std::f64::consts::PI * f64::from(k) * u / 2.0;
+                f64::from(k) / 2.0 / (1.0 + x * x)
+            }
+            Self::FastSigmoid { k } => (1.0 + f64::from(k) * u.abs()).powi(-2),
+            Self::Sigmoid { k } => {
+                let e = (-f64::from(k) * u.abs()).exp();
+                f64::from(k) * e / ((1.0 + e) * (1.0 + e))
+            }
+            Self::Triangle { half_width } => (1.0 - u.abs() / f64::from(half_width)).max(0.0) / f64::from(half_width),
+            Self::Boxcar { half_width } if u.abs() < f64::from(half_width) => 0.5 / f64::from(half_width),
+            Self::Boxcar { .. } => 0.0,
+        }
+    }
+
+    /// Name of its function in `shaders/surrogate.wgsl`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::ArcTan { .. } => "arc_tan",
+            Self::FastSigmoid { .. } => "fast_sigmoid",
+            Self::Sigmoid { .. } => "sigmoid",
+            Self::Triangle { .. } => "triangle",
+            Self::Boxcar { .. } => "boxcar",
+        }
+    }
+
+    /// Height and scale, as the function takes them.
+    pub(crate) fn params(self) -> [f32; 2] {
+        match self {
+            Self::Zero => [0.0, 0.0],
+            Self::ArcTan { k } => [k / 2.0, (std::f64::consts::FRAC_PI_2 * f64::from(k)) as f32],
+            Self::FastSigmoid { k } => [1.0, k],
+            Self::Sigmoid { k } => [k, k],
+            Self::Triangle { half_width } => [1.0 / half_width; 2],
+            Self::Boxcar { half_width } => [0.5 / half_width, half_width],
+        }
+    }
+
+    /// Slope or half width, if it has one.
+    pub(crate) fn slope(self) -> Option<f32> {
+        match self {
+            Self::Zero => None,
+            Self::ArcTan { k } | Self::FastSigmoid { k } | Self::Sigmoid { k } => Some(k),
+            Self::Triangle { half_width } | Self::Boxcar { half_width } => Some(half_width),
+        }
+    }
+}
+
+/// Which gradients come into the backward pass. One that does not is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Incoming {
+    /// That of every state, from [`Slot::StatesGradient`](crate::Slot::StatesGradient).
+    #[default]
+    States,
+    /// That of the final state, from [`Slot::FinalStateGradient`](crate::Slot::FinalStateGradient).
+    FinalState,
+    /// Both.
+    Both,
+}
+
+/// What the backward pass does with one of its outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Gradient {
+    /// It is written over what was there.
+    #[default]
+    Overwrite,
+    /// It is added to what is there.
+    Accumulate,
+    /// It is not computed.
+    Omit,
+}

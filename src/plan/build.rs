@@ -1,11 +1,13 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Dispatch, Plan, Strategy, Traffic, serial, tiles};
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles};
 use crate::params::ViewParams;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
-use crate::{Access, Descriptor, Error, Layout, Limits, Operand, Params, Slot, Stage, Threshold, Tuning, Variant, View};
+use crate::{
+    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Tuning, Variant, View,
+};
 
 pub(super) struct Built {
     pub slots: Vec<(Slot, u64)>,
@@ -13,17 +15,24 @@ pub(super) struct Built {
     pub dispatches: Vec<Dispatch>,
 }
 
-pub(super) fn forward(descriptor: &Descriptor, limits: &Limits, tuning: &Tuning, strategy: Strategy) -> Result<Built, Error> {
-    let mut builder = Builder::new(descriptor, limits, tuning)?;
-    let [batch, _, channels] = builder.whole;
-    if batch > 0 && channels > 0 {
-        match strategy {
-            // Without steps there are no tiles, but the state is still handed on.
-            Strategy::Tiles if builder.whole[1] > 0 => tiles::build(&mut builder)?,
-            _ => serial::build(&mut builder)?,
+pub(super) fn build(
+    descriptor: &Descriptor,
+    direction: Direction,
+    limits: &Limits,
+    tuning: &Tuning,
+    strategy: Strategy,
+) -> Result<Built, Error> {
+    let mut builder = Builder::new(descriptor, direction, limits, tuning);
+    loop {
+        match builder.run(strategy) {
+            // Narrower vectors can be cut into narrower parts.
+            Err(Error::CannotSplit { .. }) if builder.vector_width > 1 => {
+                let vector_width = builder.vector_width / 2;
+                builder = Builder { vector_width, ..Builder::new(descriptor, direction, limits, tuning) };
+            }
+            result => return result.and_then(|()| builder.finish()),
         }
     }
-    builder.finish()
 }
 
 /// Loads and stores of an operand in one dispatch, in elements.
@@ -56,6 +65,7 @@ pub(super) struct Launch {
 
 pub(super) struct Builder<'a> {
     pub descriptor: &'a Descriptor,
+    pub direction: Direction,
     pub limits: &'a Limits,
     pub tuning: &'a Tuning,
     pub whole: Extent,
@@ -63,46 +73,57 @@ pub(super) struct Builder<'a> {
     pub operands: Vec<Placed>,
     pub vector_width: u64,
     pub scratch_elements: u64,
+    /// Backward: walks begin where others ended.
+    pub resumes: bool,
     variants: Vec<Variant>,
     dispatches: Vec<Dispatch>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(descriptor: &'a Descriptor, limits: &'a Limits, tuning: &'a Tuning) -> Result<Self, Error> {
+    fn new(descriptor: &'a Descriptor, direction: Direction, limits: &'a Limits, tuning: &'a Tuning) -> Self {
         let shape = descriptor.shape();
         let whole = [shape.batch, shape.time, shape.channels];
-        let mut operands = Vec::new();
-        let mut place = |operand, view, axes| operands.push(Placed { operand, view, axes });
-        for operand in Operand::ALL {
-            let axes = match operand {
-                Operand::Candidate | Operand::States => Axes::Element,
-                Operand::Threshold if descriptor.threshold_kind() == Threshold::PerElement => Axes::Element,
-                Operand::Threshold | Operand::Amplitude => Axes::Channel,
-                _ => Axes::Row,
-            };
-            if let Some(view) = descriptor.view(operand) {
-                place(operand, view, axes);
-            }
-        }
-        if descriptor.saves() {
+        let mut operands: Vec<Placed> = direction
+            .operands()
+            .iter()
+            .filter_map(|&operand| Some(Placed::new(operand, descriptor.view(operand)?, descriptor.axes(operand))))
+            .collect();
+        if direction == Direction::Backward || descriptor.saves() {
             let saved = descriptor.saved_layout();
-            place(Operand::Codes, saved.codes(), Axes::Code);
-            place(Operand::FirstSet, saved.first_set(), Axes::Row);
-            place(Operand::SavedInitialState, saved.initial_state(), Axes::Row);
-            place(Operand::SavedAmplitude, saved.amplitude(), Axes::Channel);
+            let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
+            operands.extend([
+                Placed::new(Operand::Codes, saved.codes(), Axes::Code),
+                Placed::new(Operand::FirstSet, saved.first_set(), Axes::Row),
+                copy(Placed::new(Operand::SavedInitialState, saved.initial_state(), Axes::Row)),
+                copy(Placed::new(Operand::SavedAmplitude, saved.amplitude(), Axes::Channel)),
+            ]);
         }
         let vector_width = vector_width(&operands, whole, tuning);
-        Ok(Self {
+        Self {
             descriptor,
+            direction,
             limits,
             tuning,
             whole,
             operands,
             vector_width,
             scratch_elements: 0,
+            resumes: false,
             variants: Vec::new(),
             dispatches: Vec::new(),
-        })
+        }
+    }
+
+    fn run(&mut self, strategy: Strategy) -> Result<(), Error> {
+        let [batch, time, channels] = self.whole;
+        match (self.direction, strategy) {
+            _ if channels == 0 => Ok(()),
+            (Direction::Forward, _) if batch == 0 => Ok(()),
+            // Without steps there are no tiles, but the state is still handed on.
+            (Direction::Forward, Strategy::Tiles) if time > 0 => tiles::build(self),
+            (Direction::Forward, _) => serial::build(self),
+            (Direction::Backward, strategy) => adjoint::build(self, strategy),
+        }
     }
 
     /// The placed operands that a stage names.
@@ -204,6 +225,22 @@ impl<'a> Builder<'a> {
             };
         }
 
+        // Only the outputs of the caller accumulate: scratch holds them until the last dispatch that stores them.
+        let accumulates: Vec<Operand> = boxes
+            .iter()
+            .filter(|boxed| {
+                let output = match (boxed.operand, boxed.region.slot) {
+                    (_, Slot::AmplitudeGradient) => Operand::AmplitudeGradient,
+                    (_, Slot::InitialStateGradient) => Operand::InitialStateGradient,
+                    (_, Slot::ThresholdGradient) => Operand::ThresholdGradient,
+                    (operand, Slot::CandidateGradient) => operand,
+                    _ => return false,
+                };
+                self.descriptor.gradient_of(output) == Gradient::Accumulate
+            })
+            .map(|boxed| boxed.operand)
+            .collect();
+
         params.channels = (channels / width) as u32;
         let invocations = rows * (channels / width);
         let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
@@ -218,12 +255,20 @@ impl<'a> Builder<'a> {
         }
         let loads: u64 = moved.iter().filter(|moved| present.contains(&moved.operand)).map(|moved| moved.loads).sum();
         let stores: u64 = moved.iter().filter(|moved| present.contains(&moved.operand)).map(|moved| moved.stores).sum();
+        let adjoint = stage == Stage::Adjoint;
+        let surrogates = self.descriptor.surrogate_pair();
+        if adjoint {
+            params.surrogates = bytemuck::cast(surrogates.map(Surrogate::params));
+        }
         let variant = Variant {
             stage,
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             gate: stage.gates().then(|| (self.descriptor.boundary_rule(), self.descriptor.threshold_kind())),
-            saves: self.descriptor.saves(),
+            saves: self.direction == Direction::Forward && self.descriptor.saves(),
+            surrogates: adjoint.then(|| surrogates.map(Surrogate::name)),
+            resumes: adjoint && self.resumes,
+            accumulates,
             vector_width: width as u32,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,
@@ -246,7 +291,11 @@ impl<'a> Builder<'a> {
         slots.dedup();
         let mut sized = Vec::with_capacity(slots.len());
         for slot in slots {
-            let elements = if slot == Slot::Scratch { self.scratch_elements } else { self.descriptor.slot_elements(slot)? };
+            let elements = match slot {
+                Slot::Scratch => self.scratch_elements,
+                Slot::Saved => self.descriptor.saved_layout().words(),
+                slot => self.descriptor.slot_elements(slot)?,
+            };
             sized.push((slot, elements.saturating_mul(4)));
         }
         debug_assert!(self.dispatches.iter().all(|dispatch| dispatch.iterations <= Plan::MAX_ITERATIONS));

@@ -10,11 +10,11 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let mut operands = builder.placed(Stage::Serial);
     // Between parts of time the state rests where the final state will be, or in scratch if nobody wants that.
     let row_elements = [whole[0], 1, whole[2]];
-    let resting = operands.iter().find(|placed| placed.operand == Operand::FinalState).copied().unwrap_or(Placed {
-        operand: Operand::FinalState,
-        view: scratch_view(0, row_elements),
-        axes: Axes::Row,
-    });
+    let resting = operands.iter().find(|placed| placed.operand == Operand::FinalState).copied().unwrap_or(Placed::new(
+        Operand::FinalState,
+        scratch_view(0, row_elements),
+        Axes::Row,
+    ));
     let part = part_extent(builder, &operands, resting)?;
     let discards = resting.view.slot == crate::Slot::Scratch;
     if discards && part[1] < whole[1] {
@@ -71,7 +71,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let elements = rows * steps;
     let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
     // A word that the part before began is completed.
-    let begun = if origin[1] % 32 > 0 { 2 * rows } else { 0 };
+    let begun = if origin[1].is_multiple_of(32) { 0 } else { 2 * rows };
     let thresholds = match builder.descriptor.threshold_kind() {
         Threshold::PerElement => elements,
         Threshold::PerChannel => rows,

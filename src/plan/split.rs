@@ -122,16 +122,18 @@ pub(crate) struct Placed {
     pub operand: Operand,
     pub view: View,
     pub axes: Axes,
+    /// Only the part that begins at the origin of the axes that the operand lacks has it: copies are made once.
+    pub once: bool,
 }
 
 impl Placed {
-    /// Whether a part that begins at `origin` has this operand: copies for the backward pass are made once.
+    pub fn new(operand: Operand, view: View, axes: Axes) -> Self {
+        Self { operand, view, axes, once: false }
+    }
+
+    /// Whether a part that begins at `origin` has this operand.
     pub fn is_here(&self, [first_row, first_step, _]: Extent) -> bool {
-        match self.operand {
-            Operand::SavedInitialState => first_step == 0,
-            Operand::SavedAmplitude => first_step == 0 && first_row == 0,
-            _ => true,
-        }
+        !self.once || first_step == 0 && (first_row == 0 || self.axes != Axes::Channel)
     }
 
     /// The box that belongs to a part. `None` where an index overflows.

@@ -75,7 +75,7 @@ impl Scratch {
             let view = scratch_view(elements, [batch, length, channels]);
             let length = batch.saturating_mul(length).saturating_mul(channels);
             elements = elements.saturating_add(length);
-            Placed { operand, view, axes }
+            Placed::new(operand, view, axes)
         };
         let codes = (!saves).then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Code));
         let mut nodes = time.div_ceil(tile_steps);

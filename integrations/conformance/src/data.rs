@@ -21,6 +21,8 @@ pub enum Rate {
 pub enum Values {
     /// Plain numbers.
     Plain,
+    /// As edges, but only the candidates and thresholds, and no denormals: gradients are real numbers that a bound holds for.
+    Inputs,
     /// NaN, infinities, zeros, denormals, candidates equal to the threshold and one unit in the last place beside it;
     /// amplitudes and initial states of the same kinds.
     Edges,
@@ -119,7 +121,11 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
                 let r = target[at];
                 let (_, at) = place(Operand::Candidate, b, t, d);
                 slots.candidate[at] = candidate(&mut rng, r, rate);
-                if values == Values::Edges && rng.u8(..4) == 0 {
+                let edge = |rng: &mut fastrand::Rng| match values {
+                    Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
+                    _ => edge(rng),
+                };
+                if values != Values::Plain && rng.u8(..4) == 0 {
                     slots.candidate[at] = match rng.u8(..4) {
                         0 => edge(&mut rng),
                         1 => f32::from_bits(r.to_bits() ^ (u32::from(rng.bool()) << 31)),

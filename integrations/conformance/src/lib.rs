@@ -8,11 +8,17 @@
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
+pub mod backward;
+mod backward_matrix;
+mod bound;
 mod case;
 pub mod data;
 mod matrix;
 mod runner;
 
+pub use backward::{BackwardCase, BackwardOutcome};
+pub use backward_matrix::backward_matrix;
+pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
 pub use runner::{Outcome, Runner};

@@ -7,10 +7,10 @@ use crate::adapters::block_on;
 use crate::{Case, data::Slots};
 
 /// What a buffer holds before a run wherever nothing was uploaded: as a float, as an index and as a code it is nonsense.
-const POISON: u32 = 0xdead_beef;
+pub(crate) const POISON: u32 = 0xdead_beef;
 
 /// Words behind the end of every buffer that must keep their poison.
-const MARGIN: u64 = 64;
+pub(crate) const MARGIN: u64 = 64;
 
 /// What came of a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Memory {
         let scratch = poisoned(runner, plan.slot_bytes(Slot::Scratch) / 4, &[]);
         let mut buffers = Buffers::new().scratch((&scratch, 0, plan.slot_bytes(Slot::Scratch)));
         for (slot, buffer) in &self.buffers {
-            if plan.descriptor().uses(*slot) {
+            if plan.uses(*slot) {
                 buffers = buffers.slot(*slot, buffer);
             }
         }
@@ -195,7 +195,7 @@ impl Memory {
 }
 
 /// A buffer of `words` words and a margin, poisoned where `contents` ends.
-fn poisoned(runner: &Runner, words: u64, contents: &[u32]) -> wgpu::Buffer {
+pub(crate) fn poisoned(runner: &Runner, words: u64, contents: &[u32]) -> wgpu::Buffer {
     let total = words.max(contents.len() as u64) + MARGIN;
     let buffer = runner.gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("conformance"),

@@ -1,0 +1,282 @@
+//! Cases of the backward pass: one descriptor with its data, and many plans that must all give the same bits.
+
+use bmru::oracle::{self, Gradients, IncomingGradients};
+use bmru::{Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, View, wgpu};
+
+use crate::adapters::block_on;
+use crate::bound::bounds;
+use crate::data::{Rate, Slots, Values, generate};
+use crate::runner::{MARGIN, POISON, poisoned};
+use crate::{Profile, Runner};
+
+/// What the accumulating outputs hold before.
+pub const BEFORE: f32 = 3.0;
+
+/// One way to compute a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// The strategy that writes what is saved.
+    pub forward: Strategy,
+    /// The strategy of the backward pass.
+    pub backward: Strategy,
+    /// Limits of the backward plan.
+    pub profile: Profile,
+    /// The widest vectors.
+    pub vector_width: u32,
+    /// Invocations of a workgroup.
+    pub workgroup_size: u32,
+    /// How buffers are declared.
+    pub access: Access,
+}
+
+/// A case of the backward pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackwardCase {
+    /// Names the case; reruns it alone.
+    pub name: String,
+    /// What is computed.
+    pub descriptor: Descriptor,
+    /// How often candidates leave their region.
+    pub rate: Rate,
+    /// Which values the inputs have.
+    pub values: Values,
+    /// Seed of the data.
+    pub seed: u64,
+    /// The plans.
+    pub choices: Vec<Choice>,
+}
+
+/// The outputs, by name.
+pub const OUTPUTS: [&str; 4] = ["candidate", "threshold", "amplitude", "initial state"];
+
+/// What came of a case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BackwardOutcome {
+    /// The largest error of each output, as a share of its bound.
+    pub worst: [f64; 4],
+    /// Gradients beyond their bound, bits that differ between plans, and words that should not have been touched.
+    pub wrong: u64,
+    /// The first of them.
+    pub first: Option<String>,
+}
+
+/// Incoming gradients: a tenth of them 0, the others of magnitudes from 2⁻⁴ to 2⁴.
+#[must_use]
+pub fn incoming(descriptor: &Descriptor, seed: u64) -> [Vec<f32>; 2] {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x9e37_79b9);
+    [Slot::StatesGradient, Slot::FinalStateGradient].map(|slot| {
+        let length = descriptor.slot_elements(slot).expect("a descriptor that can exist");
+        let mut value = || {
+            let magnitude = (rng.f32() * 8.0 - 4.0).exp2();
+            [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }]
+        };
+        (0..length).map(|_| value()).collect()
+    })
+}
+
+impl BackwardCase {
+    /// A case of plain numbers with all strategies under the device's limits.
+    #[must_use]
+    pub fn new(name: impl Into<String>, descriptor: Descriptor, rate: Rate) -> Self {
+        let case = crate::Case::new(name, descriptor.save(Save::Codes), rate);
+        let choice = |backward, forward, vector_width| Choice {
+            forward,
+            backward,
+            profile: Profile::Device,
+            vector_width,
+            workgroup_size: 8,
+            access: Access::Declared,
+        };
+        let choices = vec![
+            choice(Strategy::Serial, Strategy::Tiles, 4),
+            choice(Strategy::Tiles, Strategy::Serial, 4),
+            choice(Strategy::Tiles, Strategy::Tiles, 1),
+        ];
+        let crate::Case { name, descriptor, rate, values, seed, .. } = case;
+        Self { name, descriptor, rate, values, seed, choices }
+    }
+}
+
+impl Runner {
+    /// Runs a case of the backward pass.
+    ///
+    /// # Errors
+    /// What planning, binding or the device refuse: a failure, too.
+    pub fn run_backward(&self, case: &BackwardCase) -> Result<BackwardOutcome, Error> {
+        let data = generate(&case.descriptor, case.rate, case.values, case.seed);
+        let [states, final_state] = incoming(&case.descriptor, case.seed);
+        let incoming = IncomingGradients { states: &states, final_state: &final_state };
+        let expected = oracle::backward(&case.descriptor, &data.inputs(), &incoming)?;
+        let mut outcome = BackwardOutcome::default();
+        let mut before: Option<[Vec<u32>; 4]> = None;
+        for choice in &case.choices {
+            let (depth, actual) = self.gradients(&case.descriptor, choice, &data, &incoming)?;
+            match &before {
+                // The bounds hold for all plans if they hold for one and the bits are the same.
+                None => {
+                    let bounds = bounds(&case.descriptor, &data.inputs(), &incoming, depth)?;
+                    outcome.compare(&case.descriptor, &actual, &expected, &bounds);
+                    before = Some(actual);
+                }
+                Some(before) => {
+                    for (output, (actual, before)) in OUTPUTS.iter().zip(actual.iter().zip(before)) {
+                        for (at, (a, b)) in actual.iter().zip(before).enumerate().filter(|(_, (a, b))| a != b) {
+                            outcome.wrong += 1;
+                            outcome.first.get_or_insert_with(|| {
+                                format!("gradient of {output}[{at}] is {a:#010x} with {choice:?}, {b:#010x} with the first plan")
+                            });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The gradients of one plan, whole buffers with what must not be touched, and the depth of the plan.
+    ///
+    /// # Errors
+    /// What planning, binding or the device refuse.
+    pub fn gradients(
+        &self,
+        descriptor: &Descriptor,
+        choice: &Choice,
+        data: &Slots,
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<(u64, [Vec<u32>; 4]), Error> {
+        let gpu = self.gpu();
+        let device = gpu.limits();
+        let tuning = |strategy| Tuning {
+            max_vector_width: choice.vector_width,
+            workgroup_size: choice.workgroup_size,
+            ..self.tuning().clone().with_strategy(strategy)
+        };
+        let forward = descriptor.forward(&device, &tuning(choice.forward))?;
+        let limits: Limits = choice.profile.limits(&device);
+        let backward = descriptor.backward(&limits, &Tuning { access: choice.access, ..tuning(choice.backward) })?;
+
+        let words = |plan: &bmru::Plan, slot| plan.slot_bytes(slot).max(backward.slot_bytes(slot)) / 4;
+        let mut owned: Vec<(Slot, wgpu::Buffer)> = Vec::new();
+        for &slot in Slot::ALL {
+            let contents: &[f32] = match slot {
+                Slot::StatesGradient => incoming.states,
+                Slot::FinalStateGradient => incoming.final_state,
+                slot => data.slot(slot),
+            };
+            let mut image: Vec<u32> = contents.iter().map(|float| float.to_bits()).collect();
+            if accumulates(descriptor, slot) {
+                image = vec![BEFORE.to_bits(); words(&forward, slot) as usize];
+            }
+            owned.push((slot, poisoned(self, words(&forward, slot), &image)));
+        }
+        let buffer = |slot| &owned.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
+        let given = |plan: &bmru::Plan| {
+            let used = Slot::ALL.iter().filter(|&&slot| plan.uses(slot));
+            let buffers = used.fold(Buffers::new(), |buffers, &slot| buffers.slot(slot, buffer(slot)));
+            match forward.saved_layout() {
+                Some(layout) => buffers.saved_by(buffer(Slot::Saved), layout),
+                None => buffers,
+            }
+        };
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        gpu.kernels().bind(&forward, &given(&forward))?.record(&mut encoder);
+        gpu.kernels().bind(&backward, &given(&backward))?.record(&mut encoder);
+        gpu.queue().submit([encoder.finish()]);
+        let download = |slot| block_on(gpu.download(buffer(slot)));
+        let outputs = [
+            download(Slot::CandidateGradient)?,
+            download(Slot::ThresholdGradient)?,
+            download(Slot::AmplitudeGradient)?,
+            download(Slot::InitialStateGradient)?,
+        ];
+        let scratch = download(Slot::Scratch)?;
+        let margin = &scratch[scratch.len() - MARGIN as usize..];
+        assert!(margin.iter().all(|&word| word == POISON), "a kernel wrote behind the end of its scratch");
+        Ok((backward.depth(), outputs))
+    }
+}
+
+/// Whether the outputs in a slot add to what is there.
+fn accumulates(descriptor: &Descriptor, slot: Slot) -> bool {
+    let output = match slot {
+        Slot::CandidateGradient => Operand::CandidateGradient,
+        Slot::ThresholdGradient => Operand::ThresholdGradient,
+        Slot::AmplitudeGradient => Operand::AmplitudeGradient,
+        Slot::InitialStateGradient => Operand::InitialStateGradient,
+        _ => return false,
+    };
+    descriptor.gradient_of(output) == Gradient::Accumulate
+}
+
+impl BackwardOutcome {
+    fn compare(
+        &mut self,
+        descriptor: &Descriptor,
+        actual: &[Vec<u32>; 4],
+        expected: &Gradients<f64>,
+        bounds: &Gradients<f64>,
+    ) {
+        let outputs = [
+            (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
+            (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
+            (Operand::AmplitudeGradient, &expected.amplitude, &bounds.amplitude),
+            (Operand::InitialStateGradient, &expected.initial_state, &bounds.initial_state),
+        ];
+        // What is left of a buffer when all its elements were looked at must be as it was.
+        let mut rest = actual.clone();
+        let Shape { batch, time, channels } = descriptor.shape();
+        for (number, (operand, _, _)) in outputs.iter().enumerate() {
+            let Some(view) = descriptor.view(*operand) else { continue };
+            // A stride of 0 is an axis that the output lacks.
+            let rows = if view.strides.batch > 0 { batch } else { 1 };
+            let steps = if view.strides.time > 0 { time } else { 1 };
+            let place = slot_of(view.slot);
+            let (_, wanted, bound) = outputs[place];
+            let accumulated = descriptor.gradient_of(*operand) == Gradient::Accumulate;
+            for (b, t, d) in indices(rows, steps, channels) {
+                let at = index(view, b, t, d);
+                let value = f64::from(f32::from_bits(actual[place][at]));
+                rest[place][at] = POISON;
+                let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
+                // One more addition, if it accumulates.
+                let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
+                let error = (value - before - wanted[at]).abs();
+                let allowed = bound[at] + added;
+                let share = if error == 0.0 { 0.0 } else { error / allowed };
+                self.worst[number] = self.worst[number].max(share);
+                // NaN is no share at all.
+                if !(share <= 1.0) {
+                    self.wrong += 1;
+                    self.first.get_or_insert_with(|| {
+                        let output = OUTPUTS[number];
+                        format!("gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {:e} ± {allowed:e}", wanted[at] + before)
+                    });
+                }
+            }
+        }
+        for (place, words) in rest.iter().enumerate() {
+            if let Some(at) = words.iter().position(|&word| word != POISON && word != BEFORE.to_bits()) {
+                self.wrong += 1;
+                let output = OUTPUTS[place];
+                self.first.get_or_insert_with(|| format!("word {at} of the gradient of {output} was written, but no element is there"));
+            }
+        }
+    }
+}
+
+fn slot_of(slot: Slot) -> usize {
+    match slot {
+        Slot::CandidateGradient => 0,
+        Slot::ThresholdGradient => 1,
+        Slot::AmplitudeGradient => 2,
+        _ => 3,
+    }
+}
+
+fn indices(batch: u64, time: u64, channels: u64) -> impl Iterator<Item = (u64, u64, u64)> {
+    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d))))
+}
+
+fn index(view: View, b: u64, t: u64, d: u64) -> usize {
+    (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
+}

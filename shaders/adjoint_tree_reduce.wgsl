@@ -1,0 +1,26 @@
+// Up-sweep of the adjoint: 32 stretches, far to near, become one.
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let item = invocation(group, local);
+    if item >= params.batch * params.nodes * params.channels {
+        return;
+    }
+    reduce_node(node_of(item));
+}
+
+fn reduce_node(node: Node) {
+    let begin = node.index * 32u;
+    var child = min(begin + 32u, params.steps);
+    var leaving = Floats(0.0);
+    var held = Vector(1u);
+    while child > begin {
+        child--;
+        let child_leaving = bitcast<Floats>(load_children(children_at(node.b, 2u * child, node.d)));
+        let child_held = load_children(children_at(node.b, 2u * child + 1u, node.d));
+        leaving = child_leaving + select(Floats(0.0), leaving, child_held != Vector(0u));
+        held &= child_held;
+    }
+    store_stretches(stretches_at(node.b, 2u * node.index, node.d), bitcast<Vector>(leaving));
+    store_stretches(stretches_at(node.b, 2u * node.index + 1u, node.d), held);
+}

@@ -1,0 +1,433 @@
+//! The backward pass: a walk from the end of time to its beginning, or a tree over stretches of 1,024 steps and a walk over
+//! each; then the sums over batch and time.
+
+use super::Plan;
+use super::build::{Builder, Launch, Moved, scratch_view};
+use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
+use crate::{Error, Operand, Params, Slot, Stage, Strategy, Threshold, View};
+
+/// Children of a node, terms of a sum, steps of a block.
+const FAN_OUT: u64 = 32;
+/// Steps that give one term of a sum, and that one invocation walks over when there are few channels.
+const STRETCH: u64 = FAN_OUT * FAN_OUT;
+/// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them.
+const REGISTERS: u64 = 12;
+
+/// The longest chain of additions: within blocks, within 32 of them and so on, then over the levels; sums over batch and time
+/// first over the blocks of a stretch.
+pub(super) fn depth(batch: u64, time: u64) -> u64 {
+    // Adding a first term to zero, and zero to a sum, rounds nothing, but is counted.
+    let chain = |mut terms: u64| {
+        let (mut depth, mut levels) = (0, 0);
+        while terms > 1 {
+            depth += terms.min(FAN_OUT);
+            levels += 1;
+            terms = terms.div_ceil(FAN_OUT);
+        }
+        depth + levels
+    };
+    // What comes from beyond is one more term.
+    let gradient = chain(time) + 2;
+    let sum = chain(time.min(STRETCH)) + chain(batch.saturating_mul(time.div_ceil(STRETCH)));
+    gradient.max(sum)
+}
+
+pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
+    let [batch, time, _] = builder.whole;
+    let tiled = strategy == Strategy::Tiles && time > STRETCH;
+    let cut = cut(builder, tiled)?;
+    builder.resumes = !tiled && cut.part[1] < time;
+    for (origin, extent) in parts([batch, time, builder.whole[2]], cut.group) {
+        let scratch = Scratch::new(builder, extent, tiled, builder.resumes);
+        builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
+        let group = Group { origin, extent, scratch };
+        group.run(builder, tiled, &cut)?;
+    }
+    Ok(())
+}
+
+/// Channels that are worked on together, and what one dispatch takes of them.
+struct Cut {
+    group: Extent,
+    part: Extent,
+    /// The same for rows without time.
+    rows: Extent,
+}
+
+fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
+    let whole = builder.whole;
+    let [batch, time, _] = whole;
+    let width = builder.vector_width;
+    let order = builder.cut_order();
+    let vectors = move |part: Extent| part[0] * part[2].div_ceil(width);
+    // Sums go over all rows, so that only channels are cut into groups.
+    let group = split(whole, [batch.max(1), time.max(1), width], order, &[
+        Constraint {
+            limit: "max_storage_buffer_binding_size",
+            allowed: builder.limits.binding_bytes(),
+            measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
+        },
+        builder.grid_constraint(move |part| {
+            let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+            let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
+            sums.max(vectors(part).saturating_mul(nodes))
+        }),
+    ])?;
+    let walked = builder.placed(Stage::Adjoint);
+    let constraints = [
+        Constraint {
+            limit: "the iterations of an invocation",
+            allowed: Plan::MAX_ITERATIONS,
+            measure: Box::new(move |part| walk_iterations(if tiled { STRETCH } else { part[1] })),
+        },
+        builder.grid_constraint(move |part| vectors(part) * if tiled { part[1].div_ceil(STRETCH) } else { 1 }),
+        builder.binding_constraint(whole, walked),
+        builder.work_constraint(),
+    ];
+    let cut = |steps| split(group, [1, steps, width], order, &constraints);
+    let part = if tiled { cut(STRETCH)? } else { cut(STRETCH).or_else(|_| cut(FAN_OUT)).or_else(|_| cut(1))? };
+    let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
+    let handed = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
+    let rows = split([batch, 1, group[2]], [1, 1, width], order, &[
+        builder.grid_constraint(vectors),
+        builder.binding_constraint(whole, handed),
+    ])?;
+    Ok(Cut { group, part, rows })
+}
+
+/// Steps and blocks; a part can begin and end within a block.
+fn walk_iterations(steps: u64) -> u64 {
+    steps + steps.div_ceil(FAN_OUT) + 1
+}
+
+/// Where everything of a group lies in scratch.
+struct Scratch {
+    /// The incoming gradient of the final state.
+    beyond: Option<Placed>,
+    initial_state_gradient: Option<Placed>,
+    registers: Option<Placed>,
+    /// The terms of the sums, each with its operand in the walk and the output that it ends in.
+    sums: Vec<Sums>,
+    /// Stretches of 1,024 steps, then the levels of the tree above them. Empty if one walk goes over all of time.
+    levels: Vec<Level>,
+    elements: u64,
+}
+
+struct Sums {
+    output: Placed,
+    /// The terms, and the sums of each level that is not the last.
+    levels: Vec<(Placed, u64)>,
+}
+
+struct Level {
+    nodes: u64,
+    stretches: Placed,
+    beyond: Placed,
+}
+
+impl Scratch {
+    fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, tiled: bool, resumes: bool) -> Self {
+        let mut elements: u64 = 0;
+        let mut place = |operand, rows: u64, length: u64, axes| {
+            let view = scratch_view(elements, [rows, length, channels]);
+            elements = elements.saturating_add(rows.saturating_mul(length).saturating_mul(channels));
+            Placed::new(operand, view, axes)
+        };
+        let output = |operand| builder.operands.iter().find(|placed| placed.operand == operand).copied();
+        let beyond = output(Operand::FinalStateGradient).map(|_| place(Operand::Beyond, batch, 1, Axes::Row));
+        let initial_state_gradient = output(Operand::InitialStateGradient)
+            .map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
+        let registers = resumes.then(|| place(Operand::Registers, batch, REGISTERS, Axes::Element));
+
+        let stretches = time.div_ceil(STRETCH);
+        let per_channel = builder.descriptor.threshold_kind() == Threshold::PerChannel;
+        let mut sums = Vec::new();
+        for (terms, result, summed) in [
+            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, true),
+            (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel),
+        ] {
+            let Some(output) = output(result).filter(|_| summed) else { continue };
+            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH }), batch * stretches)];
+            let mut count = (batch * stretches).div_ceil(FAN_OUT);
+            while count > 1 {
+                levels.push((place(Operand::Terms, 1, count, Axes::Element), count));
+                count = count.div_ceil(FAN_OUT);
+            }
+            sums.push(Sums { output, levels });
+        }
+
+        let mut levels = Vec::new();
+        let mut nodes = if tiled { stretches } else { 0 };
+        while nodes > 0 {
+            let stretches = place(Operand::Stretches, batch, 2 * nodes, Axes::Element);
+            levels.push(Level { nodes, stretches, beyond: place(Operand::Beyond, batch, nodes, Axes::Element) });
+            nodes = if nodes > 1 { nodes.div_ceil(FAN_OUT) } else { 0 };
+        }
+        Self { beyond, initial_state_gradient, registers, sums, levels, elements }
+    }
+}
+
+/// Channels that are worked on together, with all rows and all of time.
+struct Group {
+    origin: Extent,
+    extent: Extent,
+    scratch: Scratch,
+}
+
+impl Group {
+    fn run(&self, builder: &mut Builder<'_>, tiled: bool, cut: &Cut) -> Result<(), Error> {
+        let [batch, time, channels] = self.extent;
+        let part = [cut.part[0], cut.part[1], cut.part[2].min(channels)];
+        // At most two dispatches a part, and a bounded number beside them.
+        builder.check_dispatches(part_count(self.extent, part).saturating_mul(2).saturating_add(64))?;
+        let (incoming, outgoing) = (Operand::FinalStateGradient, Operand::InitialStateGradient);
+        if batch > 0 && time == 0 {
+            self.hand_over(builder, cut, (incoming, None), (outgoing, None))?;
+        } else if batch > 0 {
+            if let Some(beyond) = self.scratch.beyond {
+                self.hand_over(builder, cut, (incoming, None), (beyond.operand, Some(beyond)))?;
+            }
+            let walks: Vec<_> = parts(self.extent, part).collect();
+            if tiled {
+                self.scan(builder, &walks)?;
+            }
+            // From the end of time to its beginning.
+            for &(origin, part) in walks.iter().rev() {
+                self.walk(builder, origin, part, tiled)?;
+            }
+            self.hand_over(builder, cut, (outgoing, self.scratch.initial_state_gradient), (outgoing, None))?;
+        }
+        for sums in &self.scratch.sums {
+            self.sum(builder, sums)?;
+        }
+        Ok(())
+    }
+
+    /// Finds what comes to every stretch from beyond its end.
+    fn scan(&self, builder: &mut Builder<'_>, walks: &[(Extent, Extent)]) -> Result<(), Error> {
+        for &(origin, part) in walks {
+            self.reduce(builder, origin, part)?;
+        }
+        let root = self.scratch.levels.len() - 1;
+        // Nobody reads what the root passes on.
+        for level in 1..root {
+            self.reduce_nodes(builder, level)?;
+        }
+        for level in (1..=root).rev() {
+            self.scan_nodes(builder, level)?;
+        }
+        Ok(())
+    }
+
+    fn params(&self, batch: u64, steps: u64, nodes: u64) -> Params {
+        Params { batch: batch as u32, steps: steps as u32, nodes: nodes as u32, ..Params::default() }
+    }
+
+    /// The box of a caller's operand that belongs to a part of this group.
+    fn absolute(&self, placed: Placed, origin: Extent, part: Extent) -> Result<Boxed, Error> {
+        placed.boxed(core::array::from_fn(|axis| self.origin[axis] + origin[axis]), part)
+    }
+
+    /// Copies `[B, D]` rows; an operand that is not in scratch is the caller's. Does nothing if nobody wants the copy.
+    fn hand_over(
+        &self,
+        builder: &mut Builder<'_>,
+        cut: &Cut,
+        from: (Operand, Option<Placed>),
+        to: (Operand, Option<Placed>),
+    ) -> Result<(), Error> {
+        let [batch, _, channels] = self.extent;
+        let find = |(operand, in_scratch): (Operand, Option<Placed>)| {
+            in_scratch.or_else(|| builder.operands.iter().find(|placed| placed.operand == operand).copied())
+        };
+        let (source, target) = (find(from), find(to));
+        if target.is_none() {
+            return Ok(());
+        }
+        let row_part = [cut.rows[0], 1, cut.rows[2].min(channels)];
+        for (origin, part) in parts([batch, 1, channels], row_part) {
+            let mut boxes = Vec::new();
+            for (operand, placed) in [(Operand::Source, source), (Operand::Target, target)] {
+                let Some(placed) = placed else { continue };
+                let in_scratch = placed.view.slot == Slot::Scratch;
+                let here = Placed { operand, ..placed };
+                boxes.push(if in_scratch { here.boxed(origin, part)? } else { self.absolute(here, origin, part)? });
+            }
+            let rows = part[0] * part[2];
+            let launch = Launch {
+                stage: Stage::HandOver,
+                params: self.params(part[0], 0, 0),
+                rows: part[0],
+                iterations: 0,
+                moved: vec![Moved::loads(Operand::Source, rows), Moved::stores(Operand::Target, rows)],
+            };
+            builder.push(launch, part[2], boxes)?;
+        }
+        Ok(())
+    }
+
+    fn reduce(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
+        let [batch, steps, channels] = part;
+        let tiles = steps.div_ceil(STRETCH);
+        let leaves = Placed { axes: Axes::Element, ..self.scratch.levels[0].stretches };
+        let first = origin[1] / STRETCH;
+        let mut boxes = vec![leaves.boxed([origin[0], 2 * first, origin[2]], [batch, 2 * tiles, channels])?];
+        for placed in builder.placed(Stage::AdjointReduce) {
+            boxes.push(self.absolute(placed, origin, part)?);
+        }
+        let rows = batch * tiles * channels;
+        let launch = Launch {
+            stage: Stage::AdjointReduce,
+            params: Params { tile_steps: STRETCH as u32, ..self.params(batch, steps, tiles) },
+            rows: batch * tiles,
+            iterations: STRETCH + 2 * FAN_OUT,
+            moved: vec![
+                // At most: it reads the gradients before the first step that sets.
+                Moved::loads(Operand::StatesGradient, batch * steps * channels),
+                Moved::loads(Operand::Codes, batch * steps.div_ceil(FAN_OUT) * channels),
+                Moved::stores(Operand::Stretches, 2 * rows),
+            ],
+        };
+        builder.push(launch, channels, boxes)
+    }
+
+    fn reduce_nodes(&self, builder: &mut Builder<'_>, index: usize) -> Result<(), Error> {
+        let [batch, _, channels] = self.extent;
+        let (below, level) = (&self.scratch.levels[index - 1], &self.scratch.levels[index]);
+        let boxes = vec![
+            Placed { operand: Operand::Children, ..below.stretches }.boxed([0; 3], [batch, 2 * below.nodes, channels])?,
+            level.stretches.boxed([0; 3], [batch, 2 * level.nodes, channels])?,
+        ];
+        let launch = Launch {
+            stage: Stage::AdjointTreeReduce,
+            params: self.params(batch, below.nodes, level.nodes),
+            rows: batch * level.nodes,
+            iterations: FAN_OUT,
+            moved: vec![
+                Moved::loads(Operand::Children, 2 * batch * below.nodes * channels),
+                Moved::stores(Operand::Stretches, 2 * batch * level.nodes * channels),
+            ],
+        };
+        builder.push(launch, channels, boxes)
+    }
+
+    /// From what comes to the nodes of a level to what comes to their children.
+    fn scan_nodes(&self, builder: &mut Builder<'_>, index: usize) -> Result<(), Error> {
+        let [batch, _, channels] = self.extent;
+        let (below, level) = (&self.scratch.levels[index - 1], &self.scratch.levels[index]);
+        let whole = |placed: Placed, operand, length| Placed { operand, ..placed }.boxed([0; 3], [batch, length, channels]);
+        let mut boxes = vec![
+            whole(below.stretches, Operand::Children, 2 * below.nodes)?,
+            whole(below.beyond, Operand::ChildrenBeyond, below.nodes)?,
+        ];
+        let root = index + 1 == self.scratch.levels.len();
+        let beyond = if root { self.scratch.beyond } else { Some(level.beyond) };
+        if let Some(beyond) = beyond {
+            boxes.push(beyond.boxed([0; 3], [batch, level.nodes, channels])?);
+        }
+        let launch = Launch {
+            stage: Stage::AdjointTreeScan,
+            params: self.params(batch, below.nodes, level.nodes),
+            rows: batch * level.nodes,
+            iterations: FAN_OUT,
+            moved: vec![
+                Moved::loads(Operand::Children, 2 * batch * below.nodes * channels),
+                Moved::loads(Operand::Beyond, batch * level.nodes * channels),
+                Moved::stores(Operand::ChildrenBeyond, batch * below.nodes * channels),
+            ],
+        };
+        builder.push(launch, channels, boxes)
+    }
+
+    fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, tiled: bool) -> Result<(), Error> {
+        let [batch, steps, channels] = part;
+        let tiles = if tiled { steps.div_ceil(STRETCH) } else { 1 };
+        let mut boxes = Vec::new();
+        for placed in builder.placed(Stage::Adjoint) {
+            // The sums and the row before time go through scratch.
+            let summed = placed.operand == Operand::ThresholdGradient && placed.axes == Axes::Channel;
+            if placed.operand != Operand::InitialStateGradient && !summed {
+                boxes.push(self.absolute(placed, origin, part)?);
+            }
+        }
+        if let Some(gradient) = self.scratch.initial_state_gradient.filter(|_| origin[1] == 0) {
+            boxes.push(gradient.boxed(origin, part)?);
+        }
+        if let Some(registers) = self.scratch.registers {
+            boxes.push(registers.boxed([origin[0], 0, origin[2]], [batch, REGISTERS, channels])?);
+        }
+        for sums in &self.scratch.sums {
+            boxes.push(sums.levels[0].0.boxed(origin, part)?);
+        }
+        if tiled {
+            let beyond = Placed { axes: Axes::Tile { steps: STRETCH }, ..self.scratch.levels[0].beyond };
+            boxes.push(beyond.boxed(origin, part)?);
+        } else if let Some(beyond) = self.scratch.beyond {
+            boxes.push(beyond.boxed(origin, part)?);
+        }
+
+        let elements = batch * steps * channels;
+        let rows = batch * tiles * channels;
+        let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
+        let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1] / STRETCH) * channels;
+        let resumed = REGISTERS * batch * channels;
+        let is_last = origin[1] + steps == self.extent[1];
+        let launch = Launch {
+            stage: Stage::Adjoint,
+            params: Params {
+                time_origin: origin[1] as u32,
+                time_total: self.extent[1] as u32,
+                tile_steps: if tiled { STRETCH } else { steps } as u32,
+                ..self.params(batch, steps, tiles)
+            },
+            rows: batch * tiles,
+            iterations: walk_iterations(if tiled { STRETCH } else { steps }),
+            moved: vec![
+                Moved::loads(Operand::Candidate, elements),
+                Moved::loads(Operand::Threshold, elements),
+                Moved::loads(Operand::StatesGradient, elements),
+                Moved::loads(Operand::Codes, 2 * batch * words * channels),
+                Moved::loads(Operand::FirstSet, rows),
+                Moved::loads(Operand::SavedInitialState, rows),
+                Moved::loads(Operand::SavedAmplitude, rows),
+                Moved::loads(Operand::Beyond, rows),
+                Moved { operand: Operand::Registers, loads: if is_last { 0 } else { resumed }, stores: resumed },
+                Moved::stores(Operand::CandidateGradient, elements),
+                Moved::stores(Operand::ThresholdGradient, elements),
+                Moved::stores(Operand::InitialStateGradient, batch * channels),
+                Moved::stores(Operand::AmplitudeTerms, terms),
+                Moved::stores(Operand::ThresholdTerms, terms),
+            ],
+        };
+        builder.push(launch, channels, boxes)
+    }
+
+    /// Sums over batch and time, 32 terms at a time.
+    fn sum(&self, builder: &mut Builder<'_>, sums: &Sums) -> Result<(), Error> {
+        let channels = self.extent[2];
+        for (number, &(terms, count)) in sums.levels.iter().enumerate() {
+            let nodes = count.div_ceil(FAN_OUT).max(1);
+            // The terms of all rows follow each other.
+            let list = |placed: Placed, operand, length| {
+                let view = View { strides: scratch_view(0, [1, length, channels]).strides, ..placed.view };
+                Placed::new(operand, view, Axes::Element).boxed([0; 3], [1, length, channels])
+            };
+            let result = match sums.levels.get(number + 1) {
+                Some(&(next, _)) => list(next, Operand::Sum, nodes)?,
+                None => self.absolute(Placed { operand: Operand::Sum, ..sums.output }, [0; 3], [1, 1, channels])?,
+            };
+            let launch = Launch {
+                stage: Stage::SumReduce,
+                params: self.params(1, count, nodes),
+                rows: nodes,
+                iterations: FAN_OUT,
+                moved: vec![
+                    Moved::loads(Operand::Terms, count * channels),
+                    Moved::stores(Operand::Sum, nodes * channels),
+                ],
+            };
+            builder.push(launch, channels, vec![list(terms, Operand::Terms, count)?, result])?;
+        }
+        Ok(())
+    }
+}
