@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::oracle::{Inputs, Outputs};
+use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning};
 
 /// A device with its kernels.
@@ -43,11 +43,16 @@ impl Gpu {
         let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
         let found = adapters.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>().join("; ");
         adapters.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&text.to_lowercase()));
-        let best = adapters.into_iter().min_by_key(|adapter| match adapter.get_info().device_type {
-            wgpu::DeviceType::DiscreteGpu => 0,
-            wgpu::DeviceType::IntegratedGpu => 1,
-            wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
-            wgpu::DeviceType::Cpu => 3,
+        // OpenGL last: what it offers is mostly there as Vulkan, too, and its software drivers do not say that they are.
+        let best = adapters.into_iter().min_by_key(|adapter| {
+            let info = adapter.get_info();
+            let kind = match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => 0,
+                wgpu::DeviceType::IntegratedGpu => 1,
+                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
+                wgpu::DeviceType::Cpu => 3,
+            };
+            (info.backend == wgpu::Backend::Gl, kind, info.name)
         });
         let adapter = best.ok_or(Error::NoAdapter { expected: text.to_owned(), actual: found })?;
         Self::on(&adapter).await
@@ -156,32 +161,101 @@ impl Gpu {
     pub async fn forward(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
         inputs.check(descriptor)?;
         let plan = self.plan(descriptor)?;
-        self.kernels.prepare(&plan).await?;
-        let mut owned = Vec::new();
-        for &(slot, bytes) in plan.slots() {
-            owned.push((slot, self.buffer(slot, bytes).await?));
+        let given: Vec<(Slot, &[u8])> =
+            inputs.slots().into_iter().map(|(slot, slice)| (slot, bytemuck::cast_slice(slice))).collect();
+        let memory = self.run(&plan, &given).await?;
+        Ok(Outputs {
+            states: self.floats(&memory, Slot::States).await?,
+            final_state: self.floats(&memory, Slot::FinalState).await?,
+            saved: self.words(&memory, Slot::Saved).await?,
+        })
+    }
+
+    /// The backward pass of a descriptor whose forward pass saved `saved`: [`oracle::backward`](crate::oracle::backward) up to
+    /// the rounding of `f32`. Outputs that accumulate begin at 0.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bmru::Error> {
+    /// use bmru::{Descriptor, IncomingGradients, Inputs, Save, Shape, Surrogate, host::Gpu};
+    ///
+    /// let scan = Descriptor::bmru(Shape { batch: 1, time: 3, channels: 1 })
+    ///     .surrogates(Surrogate::Boxcar { half_width: 1.0 }, Surrogate::Zero)
+    ///     .save(Save::Codes);
+    /// let inputs = Inputs { candidate: &[2.0, 0.5, 0.25], threshold: &[1.5, 1.0, 1.0], amplitude: &[4.0], ..Inputs::default() };
+    /// let gpu = match pollster::block_on(Gpu::new()) {
+    ///     Err(bmru::Error::NoAdapter { .. }) => return Ok(()),
+    ///     gpu => gpu?,
+    /// };
+    /// let saved = gpu.forward_blocking(&scan, &inputs)?.saved;
+    /// let incoming = IncomingGradients { states: &[0.0, 0.0, 1.0], ..IncomingGradients::default() };
+    /// let gradients = gpu.backward_blocking(&scan, &inputs, &saved, &incoming)?;
+    /// // The last two steps hold what the first set: its amplitude gets all of the gradient.
+    /// assert_eq!(gradients.amplitude, [1.0]);
+    /// // A threshold a little lower would let the first step set as it does: φ·g·(α − h0) = 0.5·1·4.
+    /// assert_eq!(gradients.threshold, [-2.0, -0.0, -0.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub async fn backward(
+        &self,
+        descriptor: &Descriptor,
+        inputs: &Inputs<'_>,
+        saved: &[u32],
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<Gradients<f32>, Error> {
+        inputs.check(descriptor)?;
+        incoming.check(descriptor)?;
+        let (expected, actual) = (descriptor.saved_layout().words(), saved.len() as u64);
+        if expected != actual {
+            return Err(Error::LengthMismatch { slot: Slot::Saved, expected, actual });
         }
-        let mut buffers = Buffers::new();
-        for (slot, buffer) in &owned {
-            buffers = buffers.slot(*slot, buffer);
-            if let Some((_, slice)) = inputs.slots().into_iter().find(|(input, _)| input == slot) {
-                self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(slice));
+        let plan = descriptor.backward(&self.limits(), &self.tuning)?;
+        let mut given: Vec<(Slot, &[u8])> = vec![(Slot::Saved, bytemuck::cast_slice(saved))];
+        for (slot, slice) in inputs.slots().into_iter().chain(incoming.slots()) {
+            given.push((slot, bytemuck::cast_slice(slice)));
+        }
+        let memory = self.run(&plan, &given).await?;
+        Ok(Gradients {
+            candidate: self.floats(&memory, Slot::CandidateGradient).await?,
+            threshold: self.floats(&memory, Slot::ThresholdGradient).await?,
+            amplitude: self.floats(&memory, Slot::AmplitudeGradient).await?,
+            initial_state: self.floats(&memory, Slot::InitialStateGradient).await?,
+        })
+    }
+
+    /// Uploads what is given, runs a plan, and returns its buffers.
+    async fn run(&self, plan: &Plan, given: &[(Slot, &[u8])]) -> Result<Vec<(Slot, wgpu::Buffer)>, Error> {
+        self.kernels.prepare(plan).await?;
+        let mut memory = Vec::new();
+        for &(slot, bytes) in plan.slots() {
+            let buffer = self.buffer(slot, bytes).await?;
+            if let Some((_, contents)) = given.iter().find(|&&(given, _)| given == slot) {
+                self.queue.write_buffer(&buffer, 0, contents);
             }
+            memory.push((slot, buffer));
+        }
+        let mut buffers = memory.iter().fold(Buffers::new(), |buffers, (slot, buffer)| buffers.slot(*slot, buffer));
+        if let Some((_, saved)) = memory.iter().find(|(slot, _)| *slot == Slot::Saved) {
+            buffers = buffers.saved_by(saved, plan.descriptor().saved_layout());
         }
         let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bmru") });
-        self.kernels.bind(&plan, &buffers)?.record(&mut encoder);
+        self.kernels.bind(plan, &buffers)?.record(&mut encoder);
         self.queue.submit([encoder.finish()]);
+        Ok(memory)
+    }
 
-        let words = async |slot| match owned.iter().find(|(owned, _)| *owned == slot) {
+    async fn words(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<u32>, Error> {
+        match memory.iter().find(|(owned, _)| *owned == slot) {
             Some((_, buffer)) => self.download(buffer).await,
             None => Ok(Vec::new()),
-        };
-        let floats = |words: Vec<u32>| words.into_iter().map(f32::from_bits).collect();
-        Ok(Outputs {
-            states: floats(words(Slot::States).await?),
-            final_state: floats(words(Slot::FinalState).await?),
-            saved: words(Slot::Saved).await?,
-        })
+        }
+    }
+
+    async fn floats(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<f32>, Error> {
+        Ok(self.words(memory, slot).await?.into_iter().map(f32::from_bits).collect())
     }
 
     /// [`forward`](Self::forward) for callers that are not async.
@@ -191,6 +265,21 @@ impl Gpu {
     #[cfg(not(target_family = "wasm"))]
     pub fn forward_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
         pollster::block_on(self.forward(descriptor, inputs))
+    }
+
+    /// [`backward`](Self::backward) for callers that are not async.
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn backward_blocking(
+        &self,
+        descriptor: &Descriptor,
+        inputs: &Inputs<'_>,
+        saved: &[u32],
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<Gradients<f32>, Error> {
+        pollster::block_on(self.backward(descriptor, inputs, saved, incoming))
     }
 
     async fn buffer(&self, slot: Slot, size: u64) -> Result<wgpu::Buffer, Error> {
@@ -246,7 +335,10 @@ impl Gpu {
 /// Name, backend and driver of an adapter in one line.
 #[must_use]
 pub fn describe(info: &wgpu::AdapterInfo) -> String {
-    format!("{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info)
+    let backend = format!("{:?}", info.backend);
+    let known = [backend.as_str(), info.driver.trim(), info.driver_info.trim()];
+    let known: Vec<&str> = known.into_iter().filter(|part| !part.is_empty()).collect();
+    format!("{} ({})", info.name, known.join(", "))
 }
 
 type Mapped = Result<(), wgpu::BufferAsyncError>;
