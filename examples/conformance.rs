@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 
 use bmru::host::describe;
 use bmru::wgpu;
-use bmru_conformance::{Case, Runner, Scope, adapters, matrix};
+use bmru_conformance::backward::OUTPUTS;
+use bmru_conformance::{BackwardCase, Case, Runner, Scope, adapters, backward_matrix, matrix};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-/// The conformance matrix on every adapter: forward bitwise equal to the sequential loop.
+/// The conformance matrix on every adapter: forward bitwise equal to the sequential loop, backward within the derived bound of
+/// the same loop in double precision and bitwise equal between all strategies and limits.
 #[derive(Parser)]
 struct Options {
     /// Fewer sizes: some seconds on a software adapter.
@@ -38,22 +40,27 @@ struct Report {
     cases: usize,
     failures: Vec<String>,
     wrong_words: u64,
+    /// The largest error of each gradient, as a share of its bound.
+    worst: [f64; 4],
     took: Duration,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let mut cases = matrix(if options.quick { Scope::Quick } else { Scope::Full });
-    cases.retain(|case| case.name.contains(&options.case));
+    let scope = if options.quick { Scope::Quick } else { Scope::Full };
+    let mut forward = matrix(scope);
+    forward.retain(|case| case.name.contains(&options.case));
+    let mut backward = backward_matrix(scope);
+    backward.retain(|case| case.name.contains(&options.case));
     let wanted = options.adapter.to_lowercase();
     let mut found = adapters::all();
     found.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&wanted));
-    if found.is_empty() || cases.is_empty() {
+    if found.is_empty() || forward.len() + backward.len() == 0 {
         eprintln!("no adapter matches {:?}, or no case {:?}", options.adapter, options.case);
         return ExitCode::FAILURE;
     }
 
-    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &cases)).collect();
+    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &forward, &backward)).collect();
     print(&reports);
     if let Some(path) = options.json {
         if let Err(error) = std::fs::write(&path, format!("{:#}\n", to_json(&reports))) {
@@ -64,11 +71,12 @@ fn main() -> ExitCode {
     if reports.iter().all(|report| report.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(adapter: &wgpu::Adapter, cases: &[Case]) -> Report {
+fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase]) -> Report {
+    let cases = forward.len() + backward.len();
     let info = adapter.get_info();
-    let mut report = Report { info, cases: cases.len(), failures: Vec::new(), wrong_words: 0, took: Duration::ZERO };
+    let mut report = Report { info, cases, failures: Vec::new(), wrong_words: 0, worst: [0.0; 4], took: Duration::ZERO };
     let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
-    let bar = ProgressBar::new(cases.len() as u64)
+    let bar = ProgressBar::new(cases as u64)
         .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
         .with_prefix(adapters::name(&report.info));
     let start = Instant::now();
@@ -79,7 +87,7 @@ fn run(adapter: &wgpu::Adapter, cases: &[Case]) -> Report {
             return report;
         }
     };
-    for case in cases {
+    for case in forward {
         bar.set_message(case.name.clone());
         match runner.run(case) {
             Ok(outcome) if outcome.wrong_words == 0 => {}
@@ -87,6 +95,22 @@ fn run(adapter: &wgpu::Adapter, cases: &[Case]) -> Report {
                 report.wrong_words += outcome.wrong_words;
                 let first = outcome.first.unwrap_or_default();
                 report.failures.push(format!("{}: {} words are wrong; {first}", case.name, outcome.wrong_words));
+            }
+            Err(error) => report.failures.push(format!("{}: {error}", case.name)),
+        }
+        bar.inc(1);
+    }
+    for case in backward {
+        bar.set_message(case.name.clone());
+        match runner.run_backward(case) {
+            Ok(outcome) => {
+                for (worst, share) in report.worst.iter_mut().zip(outcome.worst) {
+                    *worst = worst.max(share);
+                }
+                if outcome.wrong > 0 {
+                    let first = outcome.first.unwrap_or_default();
+                    report.failures.push(format!("{}: {} gradients are wrong; {first}", case.name, outcome.wrong));
+                }
             }
             Err(error) => report.failures.push(format!("{}: {error}", case.name)),
         }
@@ -110,6 +134,13 @@ fn print(reports: &[Report]) {
             report.took.as_secs_f64()
         );
     }
+    println!("\nlargest error of each gradient, as a share of its bound");
+    println!("{:width$}  {:>13}  {:>13}  {:>13}  {:>13}", "", OUTPUTS[0], OUTPUTS[1], OUTPUTS[2], OUTPUTS[3]);
+    for report in reports {
+        let [candidate, threshold, amplitude, initial_state] = report.worst;
+        let name = describe(&report.info);
+        println!("{name:width$}  {candidate:>13.3}  {threshold:>13.3}  {amplitude:>13.3}  {initial_state:>13.3}");
+    }
     for report in reports.iter().filter(|report| !report.failures.is_empty()) {
         println!("\n{}", describe(&report.info));
         for failure in &report.failures {
@@ -127,7 +158,7 @@ fn to_json(reports: &[Report]) -> serde_json::Value {
             "cases": report.cases,
             "failures": report.failures.len(),
             "forward_wrong_bits": report.wrong_words,
-            "backward_worst_bound_ratio": 0.0,
+            "backward_worst_bound_ratio": report.worst.into_iter().fold(0.0, f64::max),
         })
     };
     json!({ "adapters": reports.iter().map(adapter).collect::<Vec<_>>() })

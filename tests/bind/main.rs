@@ -1,7 +1,10 @@
 //! What binding refuses, on a device without a driver: wgpu's own validation is there, a GPU is not.
 
 use bmru::wgpu::{self, BufferUsages};
-use bmru::{Access, Buffers, Descriptor, Error, FinalState, InitialState, Kernels, Limits, Plan, Save, Shape, Slot, Strategy, Tuning};
+use bmru::{
+    Access, Boundary, Buffers, Descriptor, Error, FinalState, Incoming, InitialState, Kernels, Layout, Limits, Plan, Save, Shape, Slot,
+    Strategy, Threshold, Tuning,
+};
 
 const SHAPE: Shape = Shape { batch: 2, time: 100, channels: 8 };
 
@@ -254,6 +257,52 @@ fn empty_tensors_need_no_buffers_and_may_have_some() {
     let bound = Kernels::new(&device).bind(&no_rows, &Buffers::new()).expect("there is nothing to bind");
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     bound.record(&mut encoder);
+}
+
+#[test]
+fn a_saved_buffer_of_another_forward_pass() {
+    let device = device();
+    let backward = all().backward(&Limits::default(), &Tuning::default()).expect("a small plan");
+    let own = own(&device, &backward);
+    let saved = &own.iter().find(|(slot, _)| *slot == Slot::Saved).expect("backward reads it").1;
+    let kernels = Kernels::new(&device);
+    let bind = |layout| kernels.bind(&backward, &given(&own).saved_by(saved, layout)).map(|_| ());
+    assert_eq!(bind(plan(all()).saved_layout().expect("forward writes it")), Ok(()));
+    // Whatever does not change the layout may differ.
+    assert_eq!(bind(plan(all().side_by_side().layout(Layout::TimeBatchChannel)).saved_layout().expect("it saves")), Ok(()));
+
+    let others = [
+        all().boundary(Boundary::Set),
+        all().threshold(Threshold::PerChannel),
+        Descriptor::bmru(Shape { batch: 4, time: 50, ..SHAPE }).save(Save::Codes),
+        Descriptor::bmru(Shape { time: 99, ..SHAPE }).save(Save::Codes),
+    ];
+    for other in others {
+        let layout = plan(other).saved_layout().expect("it saves");
+        assert_ne!(layout.fingerprint(), all().saved_layout().fingerprint());
+        let error = bind(layout);
+        assert!(matches!(error, Err(Error::SavedMismatch { .. })), "{error:?}");
+    }
+    let error = kernels.bind(&backward, &given(&own)).map(|_| ());
+    assert!(matches!(error, Err(Error::SavedMismatch { .. })), "{error:?}");
+}
+
+#[test]
+fn backward_binds_at_most_seven_storage_buffers() {
+    for strategy in Strategy::ALL {
+        let descriptor = Descriptor::bmru(Shape { batch: 2, time: 40_000, channels: 4 })
+            .initial_state(InitialState::Given)
+            .incoming(Incoming::Both);
+        let limits = Limits { max_storage_buffers_per_shader_stage: 7, ..Limits::default() };
+        let tuning = Tuning::default().with_strategy(strategy);
+        let plan = descriptor.backward(&limits, &tuning).expect("seven suffice");
+        assert_eq!(plan.variants().iter().map(|variant| variant.storage_bindings().len()).max(), Some(7));
+        let device = device();
+        let own = own(&device, &plan);
+        let saved = &own.iter().find(|(slot, _)| *slot == Slot::Saved).expect("backward reads it").1;
+        let buffers = given(&own).saved_by(saved, descriptor.saved_layout());
+        Kernels::new(&device).bind(&plan, &buffers).expect("everything is right");
+    }
 }
 
 #[test]

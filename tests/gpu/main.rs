@@ -4,6 +4,7 @@
 //! `BMRU_ADAPTERS` lists those that must be there (`name@backend`, separated by commas); without it, at least one must.
 //! Run with `--list` for the names; a name or a part of it reruns one alone.
 
+mod adjoint;
 mod foreign;
 mod recording;
 mod streams;
@@ -11,7 +12,7 @@ mod streams;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bmru::wgpu;
-use bmru_conformance::{Case, Runner, Scope, adapters, matrix};
+use bmru_conformance::{BackwardCase, Case, Runner, Scope, adapters, backward_matrix, matrix};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// One adapter. Tests share its device, one at a time: software drivers run on all cores anyway.
@@ -35,13 +36,17 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 7] = [
+const TESTS: [(&str, Test); 11] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("recorded between the passes of the caller", recording::between_passes),
     ("recorded twice, and into a pass", recording::twice),
     ("recorded by many threads", recording::by_threads),
     ("host: slices in, slices out", recording::host),
+    ("backward: a second run has the same bits", adjoint::repeats),
+    ("backward: NaN stays in its own hold and its channel's sums", adjoint::contains_nan),
+    ("backward: sums of 2^24 terms", adjoint::long_sums),
+    ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("two layers on one encoder share scratch", streams::layers),
 ];
 
@@ -63,6 +68,17 @@ fn main() {
                 device.with(|runner| conforms(runner, &cases))
             }));
         }
+        let backward = backward_matrix(Scope::Quick);
+        let mut groups: Vec<String> = backward.iter().map(|case| backward_group(case).to_owned()).collect();
+        groups.dedup();
+        for group_name in groups {
+            let cases: Vec<BackwardCase> =
+                backward.iter().filter(|case| backward_group(case) == group_name).cloned().collect();
+            let device = device.clone();
+            trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
+                device.with(|runner| adjoint::conforms(runner, &cases))
+            }));
+        }
         for (test_name, test) in TESTS {
             let device = device.clone();
             trials.push(Trial::test(format!("{name}: {test_name}"), move || device.with(test)));
@@ -72,6 +88,10 @@ fn main() {
 }
 
 fn group(case: &Case) -> &str {
+    case.name.split('/').next().unwrap_or_default()
+}
+
+fn backward_group(case: &BackwardCase) -> &str {
     case.name.split('/').next().unwrap_or_default()
 }
 
@@ -97,9 +117,13 @@ fn conforms(runner: &Runner, cases: &[Case]) -> Result<(), Failed> {
             Err(error) => failures.push(format!("{}: {error}", case.name)),
         }
     }
+    failed(&failures, cases.len())
+}
+
+fn failed(failures: &[String], cases: usize) -> Result<(), Failed> {
     if failures.is_empty() {
         return Ok(());
     }
     let shown = failures.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n  ");
-    Err(format!("{} of {} cases failed\n  {shown}", failures.len(), cases.len()).into())
+    Err(format!("{} of {cases} cases failed\n  {shown}", failures.len()).into())
 }
