@@ -3,14 +3,15 @@
 
 use bmru::wgpu;
 use bmru::{
-    Access, Descriptor, Dispatch, FinalState, InitialState, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Strategy, Tuning, Variant,
-    oracle,
+    Access, Descriptor, Direction, Dispatch, Error, FinalState, Incoming, IncomingGradients, InitialState, Limits, Plan, Save, Shape,
+    Slot, Strategy, Threshold, Tuning, Variant, oracle,
 };
-use bmru_conformance::data::{self, Rate, Values};
+use bmru_conformance::backward::incoming;
+use bmru_conformance::data::{self, Rate, Slots, Values};
 use bmru_conformance::{Runner, adapters};
 use libtest_mimic::Failed;
 
-/// Runs a plan; `change` may change the text of a shader, `extra` is bound behind everything.
+/// Runs the dispatches of a plan, counting if it has a word for that.
 struct Host<'a> {
     runner: &'a Runner,
     buffers: Vec<(Slot, wgpu::Buffer)>,
@@ -18,7 +19,7 @@ struct Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    fn new(runner: &'a Runner, plan: &Plan, inputs: &Inputs<'_>, counts: bool) -> Self {
+    fn new(runner: &'a Runner, plan: &Plan, given: &[(Slot, &[u8])], counts: bool) -> Self {
         let device = runner.gpu().device();
         let make = |size| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
@@ -26,14 +27,9 @@ impl<'a> Host<'a> {
         };
         let buffers: Vec<_> = plan.slots().iter().map(|&(slot, bytes)| (slot, make(bytes))).collect();
         for (slot, buffer) in &buffers {
-            let contents = match slot {
-                Slot::Candidate => inputs.candidate,
-                Slot::Threshold => inputs.threshold,
-                Slot::Amplitude => inputs.amplitude,
-                Slot::InitialState => inputs.initial_state,
-                _ => &[],
-            };
-            runner.gpu().queue().write_buffer(buffer, 0, bytemuck::cast_slice(contents));
+            if let Some((_, contents)) = given.iter().find(|(given, _)| given == slot) {
+                runner.gpu().queue().write_buffer(buffer, 0, contents);
+            }
         }
         Self { runner, buffers, counted: counts.then(|| make(4)) }
     }
@@ -131,66 +127,124 @@ fn counting(variant: &Variant) -> String {
     counting
 }
 
-fn plans(descriptor: &Descriptor, runner: &Runner, tile_steps: u32) -> Result<Vec<Plan>, Failed> {
+/// Plans of all strategies and accesses.
+fn plans(runner: &Runner, tile_steps: u32, plan: impl Fn(&Limits, &Tuning) -> Result<Plan, Error>) -> Result<Vec<Plan>, Failed> {
     let mut plans = Vec::new();
     for strategy in Strategy::ALL {
         for access in [Access::Declared, Access::AllReadWrite] {
             let tuning = Tuning { access, tile_steps, ..runner.tuning().clone() }.with_strategy(strategy);
-            plans.push(descriptor.forward(&Limits { ..runner.gpu().limits() }, &tuning)?);
+            plans.push(plan(&runner.gpu().limits(), &tuning)?);
         }
     }
     Ok(plans)
+}
+
+/// What a host uploads, forward and backward: the inputs, the incoming gradients, and what forward saved.
+struct Uploads {
+    data: Slots,
+    incoming: [Vec<f32>; 2],
+    saved: Vec<u32>,
+}
+
+impl Uploads {
+    fn new(descriptor: &Descriptor, rate: Rate, values: Values) -> Result<Self, Failed> {
+        let data = data::generate(descriptor, rate, values, 11);
+        let saved = oracle::forward(descriptor, &data.inputs())?.saved;
+        Ok(Self { incoming: incoming(descriptor, 11), saved, data })
+    }
+
+    fn incoming(&self) -> IncomingGradients<'_> {
+        IncomingGradients { states: &self.incoming[0], final_state: &self.incoming[1] }
+    }
+
+    fn given(&self, direction: Direction) -> Vec<(Slot, &[u8])> {
+        let mut given: Vec<(Slot, &[u8])> = [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState]
+            .map(|slot| (slot, bytemuck::cast_slice(self.data.slot(slot))))
+            .to_vec();
+        if direction == Direction::Backward {
+            given.push((Slot::StatesGradient, bytemuck::cast_slice(&self.incoming[0])));
+            given.push((Slot::FinalStateGradient, bytemuck::cast_slice(&self.incoming[1])));
+            given.push((Slot::Saved, bytemuck::cast_slice(&self.saved)));
+        }
+        given
+    }
 }
 
 pub fn runs(runner: &Runner) -> Result<(), Failed> {
     let descriptor = Descriptor::bmru(Shape { batch: 3, time: 1500, channels: 6 })
         .initial_state(InitialState::Given)
         .final_state(FinalState::Written)
+        .incoming(Incoming::Both)
         .save(Save::Codes)
         .side_by_side();
-    let data = data::generate(&descriptor, Rate::Once(30), Values::Edges, 11);
-    let expected = oracle::forward(&descriptor, &data.inputs())?;
-    for plan in plans(&descriptor, runner, 32)? {
-        let host = Host::new(runner, &plan, &data.inputs(), false);
+    let uploads = Uploads::new(&descriptor, Rate::Once(30), Values::Edges)?;
+    let expected = oracle::forward(&descriptor, &uploads.data.inputs())?;
+    let bits = |floats: &[f32]| floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
+    for plan in plans(runner, 32, |limits, tuning| descriptor.forward(limits, tuning))? {
+        let host = Host::new(runner, &plan, &uploads.given(Direction::Forward), false);
         for dispatch in plan.dispatches() {
             host.dispatch(&plan, dispatch);
         }
-        let bits = |floats: &[f32]| floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
         assert!(host.download(host.buffer(Slot::States))? == bits(&expected.states), "states of {plan}");
         assert!(host.download(host.buffer(Slot::FinalState))? == bits(&expected.final_state), "final state of {plan}");
         assert!(host.download(host.buffer(Slot::Saved))? == expected.saved, "saved of {plan}");
-        assert!(descriptor.view(Operand::Threshold).is_some_and(|view| view.slot == Slot::Candidate));
+    }
+
+    let uploads = Uploads::new(&descriptor, Rate::Once(30), Values::Plain)?;
+    let ours = runner.gpu().backward_blocking(&descriptor, &uploads.data.inputs(), &uploads.saved, &uploads.incoming())?;
+    for plan in plans(runner, 32, |limits, tuning| descriptor.backward(limits, tuning))? {
+        let host = Host::new(runner, &plan, &uploads.given(Direction::Backward), false);
+        for dispatch in plan.dispatches() {
+            host.dispatch(&plan, dispatch);
+        }
+        for (slot, ours) in [
+            (Slot::CandidateGradient, &ours.candidate),
+            (Slot::AmplitudeGradient, &ours.amplitude),
+            (Slot::InitialStateGradient, &ours.initial_state),
+        ] {
+            assert!(host.download(host.buffer(slot))? == bits(ours), "{slot} of {plan}");
+        }
     }
     Ok(())
 }
 
 pub fn iterations(runner: &Runner) -> Result<(), Failed> {
-    // Longer than one part of a serial plan, and tiles enough for two levels; nothing ever sets, so that the search for the
-    // first set step runs to its end.
+    // Longer than one part of a serial plan, and tiles enough for two levels; nothing ever sets, so that every search runs to
+    // its end.
     let shape = Shape { batch: 1, time: 40_960, channels: 1 };
     let slow = adapters::name(runner.gpu().info()).contains("swiftshader");
     for save in [Save::Nothing, Save::Codes] {
         let descriptor = Descriptor::bmru(shape).save(save);
-        let data = data::generate(&descriptor, Rate::Never, Values::Plain, 3);
+        let uploads = Uploads::new(&descriptor, Rate::Never, Values::Plain)?;
         for tile_steps in if slow { vec![1024] } else { vec![32, 1024, 8192] } {
-            for plan in plans(&descriptor, runner, tile_steps)? {
-                let storage = plan.dispatches().iter().map(|dispatch| dispatch.bindings().len()).max().unwrap_or(0) + 2;
-                assert!(storage as u32 <= runner.gpu().device().limits().max_storage_buffers_per_shader_stage);
-                let host = Host::new(runner, &plan, &data.inputs(), true);
-                for dispatch in plan.dispatches() {
-                    let counted = host.counted.as_ref().expect("this host counts");
-                    runner.gpu().queue().write_buffer(counted, 0, &[0; 4]);
-                    host.dispatch(&plan, dispatch);
-                    let counted = u64::from(host.download(counted)?[0]);
-                    let stage = plan.stage(dispatch);
-                    let stated = dispatch.iterations();
-                    assert!(counted <= stated, "{stage}: {counted} iterations, the plan states {stated}\n{plan}");
-                    assert!(stated <= Plan::MAX_ITERATIONS);
-                    // A statement that is far too high would hide a loop that the next change adds.
-                    assert!(stated <= 2 * counted + 40, "{stage}: {counted} iterations, the plan states {stated}\n{plan}");
-                }
+            for plan in plans(runner, tile_steps, |limits, tuning| descriptor.forward(limits, tuning))? {
+                counts(runner, &plan, &uploads)?;
             }
         }
+    }
+    let descriptor = Descriptor::bmru(shape).incoming(Incoming::Both).threshold(Threshold::PerChannel).save(Save::Codes);
+    let uploads = Uploads::new(&descriptor, Rate::Never, Values::Plain)?;
+    for plan in plans(runner, 1024, |limits, tuning| descriptor.backward(limits, tuning))? {
+        counts(runner, &plan, &uploads)?;
+    }
+    Ok(())
+}
+
+fn counts(runner: &Runner, plan: &Plan, uploads: &Uploads) -> Result<(), Failed> {
+    let storage = plan.dispatches().iter().map(|dispatch| dispatch.bindings().len()).max().unwrap_or(0) + 2;
+    assert!(storage as u32 <= runner.gpu().device().limits().max_storage_buffers_per_shader_stage);
+    let host = Host::new(runner, plan, &uploads.given(plan.direction()), true);
+    for dispatch in plan.dispatches() {
+        let counted = host.counted.as_ref().expect("this host counts");
+        runner.gpu().queue().write_buffer(counted, 0, &[0; 4]);
+        host.dispatch(plan, dispatch);
+        let counted = u64::from(host.download(counted)?[0]);
+        let stage = plan.stage(dispatch);
+        let stated = dispatch.iterations();
+        assert!(counted <= stated, "{stage}: {counted} iterations, the plan states {stated}\n{plan}");
+        assert!(stated <= Plan::MAX_ITERATIONS);
+        // A statement that is far too high would hide a loop that the next change adds.
+        assert!(stated <= 2 * counted + 40, "{stage}: {counted} iterations, the plan states {stated}\n{plan}");
     }
     Ok(())
 }
