@@ -163,8 +163,7 @@ impl Kernels {
         check_overlaps(plan, buffers)?;
         check_saved(plan, buffers)?;
 
-        let pipelines =
-            plan.variants().iter().map(|variant| self.shared.pipeline(variant)).collect::<Result<Vec<_>, Error>>()?;
+        let pipelines = plan.variants().iter().map(|variant| self.shared.pipeline(variant)).collect::<Result<Vec<_>, Error>>()?;
         let label = &self.shared.label;
         let (dispatches, checked) = guarded(&self.shared.device, format!("bind groups {label}"), || {
             let (params, stride) = self.params_buffer(plan)?;

@@ -286,8 +286,7 @@ impl Gpu {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let label = format!("bmru/{slot}");
         let descriptor = wgpu::BufferDescriptor { label: Some(&label), size, usage, mapped_at_creation: false };
-        let (buffer, checked) =
-            crate::kernels::guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
+        let (buffer, checked) = crate::kernels::guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
         checked.await?;
         Ok(buffer)
     }

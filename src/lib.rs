@@ -94,3 +94,8 @@ pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
 pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold};
 #[cfg(feature = "wgpu")]
 pub use wgpu;
+
+/// The example of the README.
+#[cfg(all(doctest, feature = "wgpu"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

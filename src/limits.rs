@@ -65,7 +65,11 @@ impl Limits {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let power = |field, value: u32| {
             let ok = value.is_power_of_two() && value >= 4;
-            if ok { Ok(()) } else { Err(Error::InvalidSetting { field, expected: "a power of two from 4 up", actual: value.into() }) }
+            if ok {
+                Ok(())
+            } else {
+                Err(Error::InvalidSetting { field, expected: "a power of two from 4 up", actual: value.into() })
+            }
         };
         power("min_storage_buffer_offset_alignment", self.min_storage_buffer_offset_alignment)?;
         power("min_uniform_buffer_offset_alignment", self.min_uniform_buffer_offset_alignment)?;

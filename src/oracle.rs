@@ -158,11 +158,7 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
 ///
 /// # Errors
 /// A descriptor that cannot exist, or a slice of the wrong length.
-pub fn backward(
-    descriptor: &Descriptor,
-    inputs: &Inputs<'_>,
-    incoming: &IncomingGradients<'_>,
-) -> Result<Gradients<f64>, Error> {
+pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &IncomingGradients<'_>) -> Result<Gradients<f64>, Error> {
     inputs.check(descriptor)?;
     incoming.check(descriptor)?;
     descriptor.check_backward()?;
@@ -181,7 +177,8 @@ pub fn backward(
         Some(view) => inputs.slot(view.slot)[index(view, b, t, d)],
         None => 0.0,
     };
-    let load_incoming = |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(slice[index(view, b, t, d)]));
+    let load_incoming =
+        |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(slice[index(view, b, t, d)]));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
         let amplitude = f64::from(load(Operand::Amplitude, 0, 0, d));

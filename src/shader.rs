@@ -117,8 +117,7 @@ impl Stage {
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
                 let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
-                let outputs =
-                    [CandidateGradient, ThresholdGradient, InitialStateGradient, AmplitudeTerms, ThresholdTerms];
+                let outputs = [CandidateGradient, ThresholdGradient, InitialStateGradient, AmplitudeTerms, ThresholdTerms];
                 [&gate[..], &saved, &incoming, &outputs.map(|operand| (operand, Use::Store))].concat()
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
@@ -271,7 +270,12 @@ impl Variant {
     fn header(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(4096);
         let w = &mut text;
-        writeln!(w, "// bmru {}: {}. Constants, bindings and operands of this variant.\n", env!("CARGO_PKG_VERSION"), self.stage)?;
+        writeln!(
+            w,
+            "// bmru {}: {}. Constants, bindings and operands of this variant.\n",
+            env!("CARGO_PKG_VERSION"),
+            self.stage
+        )?;
         match self.vector_width {
             1 => writeln!(w, "alias Vector = u32;")?,
             width => writeln!(w, "alias Vector = vec{width}<u32>;")?,
@@ -320,7 +324,10 @@ impl Variant {
         writeln!(w, "fn largest(x: Vector) -> u32 {{ return {largest}; }}")?;
         if let Some([gate, sign]) = self.surrogates {
             // The derivative of the sign is twice that of its step function.
-            writeln!(w, "fn gate_surrogate(u: Floats) -> Floats {{ return {gate}(u, params.surrogates.x, params.surrogates.y); }}")?;
+            writeln!(
+                w,
+                "fn gate_surrogate(u: Floats) -> Floats {{ return {gate}(u, params.surrogates.x, params.surrogates.y); }}"
+            )?;
             writeln!(
                 w,
                 "fn sign_surrogate(u: Floats) -> Floats {{ return 2.0 * {sign}(u, params.surrogates.z, params.surrogates.w); }}"

@@ -61,18 +61,23 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let order = builder.cut_order();
     let vectors = move |part: Extent| part[0] * part[2].div_ceil(width);
     // Sums go over all rows, so that only channels are cut into groups.
-    let group = split(whole, [batch.max(1), time.max(1), width], order, &[
-        Constraint {
-            limit: "max_storage_buffer_binding_size",
-            allowed: builder.limits.binding_bytes(),
-            measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
-        },
-        builder.grid_constraint(move |part| {
-            let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
-            let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
-            sums.max(vectors(part).saturating_mul(nodes))
-        }),
-    ])?;
+    let group = split(
+        whole,
+        [batch.max(1), time.max(1), width],
+        order,
+        &[
+            Constraint {
+                limit: "max_storage_buffer_binding_size",
+                allowed: builder.limits.binding_bytes(),
+                measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
+            },
+            builder.grid_constraint(move |part| {
+                let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
+                sums.max(vectors(part).saturating_mul(nodes))
+            }),
+        ],
+    )?;
     let walked = builder.placed(Stage::Adjoint);
     let constraints = [
         Constraint {
@@ -88,10 +93,12 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let part = if tiled { cut(STRETCH)? } else { cut(STRETCH).or_else(|_| cut(FAN_OUT)).or_else(|_| cut(1))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
     let handed = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
-    let rows = split([batch, 1, group[2]], [1, 1, width], order, &[
-        builder.grid_constraint(vectors),
-        builder.binding_constraint(whole, handed),
-    ])?;
+    let rows = split(
+        [batch, 1, group[2]],
+        [1, 1, width],
+        order,
+        &[builder.grid_constraint(vectors), builder.binding_constraint(whole, handed)],
+    )?;
     Ok(Cut { group, part, rows })
 }
 
@@ -135,8 +142,8 @@ impl Scratch {
         };
         let output = |operand| builder.operands.iter().find(|placed| placed.operand == operand).copied();
         let beyond = output(Operand::FinalStateGradient).map(|_| place(Operand::Beyond, batch, 1, Axes::Row));
-        let initial_state_gradient = output(Operand::InitialStateGradient)
-            .map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
+        let initial_state_gradient =
+            output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
         let registers = resumes.then(|| place(Operand::Registers, batch, REGISTERS, Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);
@@ -421,10 +428,7 @@ impl Group {
                 params: self.params(1, count, nodes),
                 rows: nodes,
                 iterations: FAN_OUT,
-                moved: vec![
-                    Moved::loads(Operand::Terms, count * channels),
-                    Moved::stores(Operand::Sum, nodes * channels),
-                ],
+                moved: vec![Moved::loads(Operand::Terms, count * channels), Moved::stores(Operand::Sum, nodes * channels)],
             };
             builder.push(launch, channels, vec![list(terms, Operand::Terms, count)?, result])?;
         }

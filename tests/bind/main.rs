@@ -2,8 +2,8 @@
 
 use bmru::wgpu::{self, BufferUsages};
 use bmru::{
-    Access, Boundary, Buffers, Descriptor, Error, FinalState, Incoming, InitialState, Kernels, Layout, Limits, Plan, Save, Shape, Slot,
-    Strategy, Threshold, Tuning,
+    Access, Boundary, Buffers, Descriptor, Error, FinalState, Incoming, InitialState, Kernels, Layout, Limits, Plan, Save, Shape,
+    Slot, Strategy, Threshold, Tuning,
 };
 
 const SHAPE: Shape = Shape { batch: 2, time: 100, channels: 8 };
@@ -29,8 +29,7 @@ fn device() -> Gpu {
 
 /// Two devices of one instance.
 fn two_devices() -> [Gpu; 2] {
-    let backend_options =
-        wgpu::BackendOptions { noop: wgpu::NoopBackendOptions::enabled(), ..wgpu::BackendOptions::default() };
+    let backend_options = wgpu::BackendOptions { noop: wgpu::NoopBackendOptions::enabled(), ..wgpu::BackendOptions::default() };
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: wgpu::Backends::NOOP,
         backend_options,
@@ -176,9 +175,7 @@ fn overlapping_ranges() {
     let kernels = Kernels::new(&device);
     let bytes = plan.slot_bytes(Slot::Candidate);
     let bind = |slot, candidate: u64, other: u64| {
-        let buffers = given(&own)
-            .candidate((&large, candidate, bytes))
-            .slot(slot, (&large, other, plan.slot_bytes(slot)));
+        let buffers = given(&own).candidate((&large, candidate, bytes)).slot(slot, (&large, other, plan.slot_bytes(slot)));
         kernels.bind(&plan, &buffers).map(|_| ())
     };
     let overlap = Err(Error::OverlappingRanges { written: Slot::States, other: Slot::Candidate });

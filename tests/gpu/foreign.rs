@@ -3,8 +3,8 @@
 
 use bmru::wgpu;
 use bmru::{
-    Access, Descriptor, Direction, Dispatch, Error, FinalState, Incoming, IncomingGradients, InitialState, Limits, Plan, Save, Shape,
-    Slot, Strategy, Threshold, Tuning, Variant, oracle,
+    Access, Descriptor, Direction, Dispatch, Error, FinalState, Incoming, IncomingGradients, InitialState, Limits, Plan, Save,
+    Shape, Slot, Strategy, Threshold, Tuning, Variant, oracle,
 };
 use bmru_conformance::backward::incoming;
 use bmru_conformance::data::{self, Rate, Slots, Values};
@@ -43,10 +43,8 @@ impl<'a> Host<'a> {
         let device = self.runner.gpu().device();
         let variant = &plan.variants()[dispatch.variant()];
         let text = if self.counted.is_some() { counting(variant) } else { variant.wgsl() };
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: None,
-            source: wgpu::ShaderSource::Wgsl(text.into()),
-        });
+        let module = device
+            .create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source: wgpu::ShaderSource::Wgsl(text.into()) });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
             layout: None,

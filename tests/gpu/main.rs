@@ -52,8 +52,7 @@ const TESTS: [(&str, Test); 11] = [
 
 fn main() {
     let arguments = Arguments::from_args();
-    let devices: Vec<Device> =
-        adapters::all().into_iter().map(|adapter| Device { adapter, runner: Arc::default() }).collect();
+    let devices: Vec<Device> = adapters::all().into_iter().map(|adapter| Device { adapter, runner: Arc::default() }).collect();
     let present: Vec<String> = devices.iter().map(|device| adapters::name(&device.adapter.get_info())).collect();
     let mut trials = vec![required(present.clone())];
 
@@ -72,8 +71,7 @@ fn main() {
         let mut groups: Vec<String> = backward.iter().map(|case| backward_group(case).to_owned()).collect();
         groups.dedup();
         for group_name in groups {
-            let cases: Vec<BackwardCase> =
-                backward.iter().filter(|case| backward_group(case) == group_name).cloned().collect();
+            let cases: Vec<BackwardCase> = backward.iter().filter(|case| backward_group(case) == group_name).cloned().collect();
             let device = device.clone();
             trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
                 device.with(|runner| adjoint::conforms(runner, &cases))

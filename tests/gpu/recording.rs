@@ -54,7 +54,10 @@ fn encoder(gpu: &Gpu) -> wgpu::CommandEncoder {
 /// The caller's copy before the run decides its input, the caller's copy after it takes its output: one submit.
 pub fn between_passes(runner: &Runner) -> Result<(), Failed> {
     let gpu = runner.gpu();
-    let (before, after) = (data::generate(&descriptor(), Rate::Half, Values::Plain, 1), data::generate(&descriptor(), Rate::Half, Values::Plain, 2));
+    let (before, after) = (
+        data::generate(&descriptor(), Rate::Half, Values::Plain, 1),
+        data::generate(&descriptor(), Rate::Half, Values::Plain, 2),
+    );
     let source = memory(gpu, &descriptor(), &after)?;
     let memory = memory(gpu, &descriptor(), &before)?;
     let mut encoder = encoder(gpu);
@@ -62,7 +65,13 @@ pub fn between_passes(runner: &Runner) -> Result<(), Failed> {
         encoder.copy_buffer_to_buffer(source.buffer(slot), 0, memory.buffer(slot), 0, source.buffer(slot).size());
     }
     memory.bound.record(&mut encoder);
-    encoder.copy_buffer_to_buffer(memory.buffer(Slot::States), 0, source.buffer(Slot::States), 0, source.buffer(Slot::States).size());
+    encoder.copy_buffer_to_buffer(
+        memory.buffer(Slot::States),
+        0,
+        source.buffer(Slot::States),
+        0,
+        source.buffer(Slot::States).size(),
+    );
     encoder.clear_buffer(memory.buffer(Slot::States), 0, None);
     gpu.queue().submit([encoder.finish()]);
     let expected = oracle::forward(&descriptor(), &after.inputs())?;

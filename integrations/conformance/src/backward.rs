@@ -209,13 +209,7 @@ fn accumulates(descriptor: &Descriptor, slot: Slot) -> bool {
 }
 
 impl BackwardOutcome {
-    fn compare(
-        &mut self,
-        descriptor: &Descriptor,
-        actual: &[Vec<u32>; 4],
-        expected: &Gradients<f64>,
-        bounds: &Gradients<f64>,
-    ) {
+    fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
         let outputs = [
             (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
             (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
@@ -249,7 +243,10 @@ impl BackwardOutcome {
                     self.wrong += 1;
                     self.first.get_or_insert_with(|| {
                         let output = OUTPUTS[number];
-                        format!("gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {:e} ± {allowed:e}", wanted[at] + before)
+                        format!(
+                            "gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {:e} ± {allowed:e}",
+                            wanted[at] + before
+                        )
                     });
                 }
             }
@@ -258,7 +255,8 @@ impl BackwardOutcome {
             if let Some(at) = words.iter().position(|&word| word != POISON && word != BEFORE.to_bits()) {
                 self.wrong += 1;
                 let output = OUTPUTS[place];
-                self.first.get_or_insert_with(|| format!("word {at} of the gradient of {output} was written, but no element is there"));
+                self.first
+                    .get_or_insert_with(|| format!("word {at} of the gradient of {output} was written, but no element is there"));
             }
         }
     }

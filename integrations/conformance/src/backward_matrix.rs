@@ -1,6 +1,9 @@
 //! The cases of the backward pass, in groups named by what they attack.
 
-use bmru::{Access, Boundary, Descriptor, Gradient, Incoming, InitialState, Layout, Operand, Shape, Slot, Strategy, Strides, Surrogate, Threshold, View};
+use bmru::{
+    Access, Boundary, Descriptor, Gradient, Incoming, InitialState, Layout, Operand, Shape, Slot, Strategy, Strides, Surrogate,
+    Threshold, View,
+};
 
 use crate::backward::{BackwardCase, Choice};
 use crate::data::{Rate, Values};

@@ -81,9 +81,8 @@ pub fn bounds(
         };
         slot[at(view, b, t, d)]
     };
-    let magnitude = |slice: &[f32], operand, b, t, d| {
-        descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs())
-    };
+    let magnitude =
+        |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());
     let states_view = descriptor.view(Operand::States).expect("every descriptor has states");
     let threshold_view = descriptor.view(Operand::ThresholdGradient);
     let per_channel = descriptor.threshold_kind() == bmru::Threshold::PerChannel;
@@ -119,11 +118,8 @@ pub fn bounds(
                     let psi = 2.0 * sign.derivative(c);
                     let tau = 2f64.powi(-123) * (1.0 + reach) * (1.0 + w + alpha) * (1.0 + slope(gate).max(slope(sign)));
                     let by_gate = EPSILON * (m + 4.0) * phi * w + w * phi_error(gate, u);
-                    let by_sign = if sets {
-                        EPSILON * (m + 4.0) * alpha * psi + alpha * 2.0 * EPSILON * rho(sign, c)
-                    } else {
-                        0.0
-                    };
+                    let by_sign =
+                        if sets { EPSILON * (m + 4.0) * alpha * psi + alpha * 2.0 * EPSILON * rho(sign, c) } else { 0.0 };
                     let threshold = 1.01 * reach * by_gate + tau;
                     if let Some(view) = descriptor.view(Operand::CandidateGradient) {
                         bounds.candidate[at(view, b, t, d)] = 1.01 * reach * (by_gate + by_sign) + tau;

@@ -71,8 +71,20 @@ const SIGNALLING: u32 = 0x7fa1_2345;
 
 /// Numbers that arithmetic, a flush of denormals, or a comparison of floats would get wrong.
 const EDGES: [u32; 14] = [
-    0x0000_0000, 0x8000_0000, 0x0000_0001, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x8080_0000, 0x7f7f_ffff, 0x7f80_0000,
-    0xff80_0000, 0x7fc0_0000, 0xffc0_0001, SIGNALLING, SIGNALLING | 0x8000_0000,
+    0x0000_0000,
+    0x8000_0000,
+    0x0000_0001,
+    0x8000_0001,
+    0x007f_ffff,
+    0x0080_0000,
+    0x8080_0000,
+    0x7f7f_ffff,
+    0x7f80_0000,
+    0xff80_0000,
+    0x7fc0_0000,
+    0xffc0_0001,
+    SIGNALLING,
+    SIGNALLING | 0x8000_0000,
 ];
 
 /// Fills the input slots of a descriptor.

@@ -1,6 +1,8 @@
 //! The cases, in groups named by what they attack.
 
-use bmru::{Access, Boundary, Descriptor, FinalState, InitialState, Layout, Save, Shape, Slot, Strategy, Strides, Threshold, View};
+use bmru::{
+    Access, Boundary, Descriptor, FinalState, InitialState, Layout, Save, Shape, Slot, Strategy, Strides, Threshold, View,
+};
 
 use crate::data::{Rate, Values};
 use crate::{Case, Profile};
@@ -16,8 +18,7 @@ pub enum Scope {
 
 /// Lengths of time at which something begins or ends: nothing, a word, the words of a tile of 1,024 steps, the 32 tiles of a
 /// node, and the 65,535 iterations after which some drivers end a loop.
-const TIMES: [u64; 18] =
-    [0, 1, 2, 31, 32, 33, 63, 65, 1023, 1024, 1025, 2049, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537];
+const TIMES: [u64; 18] = [0, 1, 2, 31, 32, 33, 63, 65, 1023, 1024, 1025, 2049, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537];
 
 /// Channels around one vector, one workgroup of 8, 32 and 64 invocations.
 const CHANNELS: [u64; 14] = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 64, 65, 260];

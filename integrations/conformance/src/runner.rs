@@ -1,7 +1,9 @@
 //! Runs cases on one device and compares every word of every buffer.
 
 use bmru::host::Gpu;
-use bmru::{Buffers, Descriptor, Error, FinalState, InitialState, Operand, Outputs, Plan, Slot, Strides, Tuning, View, oracle, wgpu};
+use bmru::{
+    Buffers, Descriptor, Error, FinalState, InitialState, Operand, Outputs, Plan, Slot, Strides, Tuning, View, oracle, wgpu,
+};
 
 use crate::adapters::block_on;
 use crate::{Case, data::Slots};
