@@ -1,6 +1,6 @@
 //! Slices in, slices out: a device of its own, for first steps and tests.
 //!
-//! An engine uses [`Kernels`](crate::Kernels) with its own device and encoder instead.
+//! An engine uses [`Kernels`] with its own device and encoder instead.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -316,9 +316,9 @@ fn list(slots: &[Slot]) -> String {
 /// The widest vectors that divide the channels and every offset and stride.
 fn vector_width(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64 {
     let divides = |width: u64| {
-        whole[2] % width == 0
+        whole[2].is_multiple_of(width)
             && operands.iter().all(|Placed { view, .. }| {
-                [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count % width == 0)
+                [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
             })
     };
     [4, 2, 1].into_iter().find(|&width| width <= u64::from(tuning.max_vector_width) && divides(width)).unwrap_or(1)

@@ -57,7 +57,7 @@ fn main() {
     let mut trials = vec![required(present.clone())];
 
     let cases = matrix(Scope::Quick);
-    let mut groups: Vec<&str> = cases.iter().map(|case| group(case)).collect();
+    let mut groups: Vec<&str> = cases.iter().map(group).collect();
     groups.dedup();
     for (device, name) in devices.iter().zip(&present) {
         for group_name in &groups {

@@ -238,8 +238,7 @@ impl BackwardOutcome {
                 let allowed = bound[at] + added;
                 let share = if error == 0.0 { 0.0 } else { error / allowed };
                 self.worst[number] = self.worst[number].max(share);
-                // NaN is no share at all.
-                if !(share <= 1.0) {
+                if share.is_nan() || share > 1.0 {
                     self.wrong += 1;
                     self.first.get_or_insert_with(|| {
                         let output = OUTPUTS[number];
