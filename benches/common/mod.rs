@@ -1,0 +1,5 @@
+//! What benches share: a device with a clock, the library on it, and the ceilings beside that.
+
+pub mod ceiling;
+pub mod device;
+pub mod library;
