@@ -171,7 +171,7 @@ impl Default for Tuning {
 impl Tuning {
     /// For a CPU driver: a workgroup is one SIMD group, so that nothing waits at the end of a workgroup.
     ///
-    /// On lavapipe serial won from `B·D ≥ 64` on; vectors of 2 (Mesa 22.3) or 2 to 4 (Mesa 25) were best.
+    /// Vectors of 4 were best on SwiftShader (by 1.3 over vectors of 2) and, with [`llvmpipe`](Self::llvmpipe)'s workgroups, there.
     #[must_use]
     pub fn software() -> Self {
         Self {
@@ -183,6 +183,13 @@ impl Tuning {
             max_dispatch_elements: 1 << 26,
             access: Access::Declared,
         }
+    }
+
+    /// For llvmpipe and lavapipe: as [`software`](Self::software), but half a SIMD group, so that a workgroup reads one line of 64
+    /// bytes of a row and not two: on (4, 4096, 256) that is 3.5 times as fast, on (64, 64, 1024) 1.9 times (Mesa 22.3, AVX-512 host).
+    #[must_use]
+    pub fn llvmpipe() -> Self {
+        Self { workgroup_size: 4, ..Self::software() }
     }
 
     /// For a GPU that shares the host's memory. Reasoned, not measured: some 1,000 invocations hide its latency.
@@ -201,10 +208,9 @@ impl Tuning {
     #[cfg(feature = "wgpu")]
     #[must_use]
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
-        let software = ["llvmpipe", "SwiftShader", "softpipe"].iter().any(|name| info.name.contains(name));
         match info.device_type {
             // OpenGL drivers seldom say what they run on.
-            _ if software => Self::software(),
+            _ if info.name.contains("llvmpipe") => Self::llvmpipe(),
             wgpu::DeviceType::Cpu => Self::software(),
             wgpu::DeviceType::DiscreteGpu => Self::discrete(),
             _ => Self::integrated(),
