@@ -37,6 +37,10 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
     let tiled = strategy == Strategy::Tiles && time > STRETCH;
     let cut = cut(builder, tiled)?;
     builder.resumes = !tiled && cut.part[1] < time;
+    // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
+    let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count(cut.group, cut.rows));
+    let dispatches = parts_of_group.saturating_mul(2).saturating_add(64);
+    builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts([batch, time, builder.whole[2]], cut.group) {
         let scratch = Scratch::new(builder, extent, tiled, builder.resumes);
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
@@ -185,8 +189,6 @@ impl Group {
     fn run(&self, builder: &mut Builder<'_>, tiled: bool, cut: &Cut) -> Result<(), Error> {
         let [batch, time, channels] = self.extent;
         let part = [cut.part[0], cut.part[1], cut.part[2].min(channels)];
-        // At most two dispatches a part, and a bounded number beside them.
-        builder.check_dispatches(part_count(self.extent, part).saturating_mul(2).saturating_add(64))?;
         let (incoming, outgoing) = (Operand::FinalStateGradient, Operand::InitialStateGradient);
         if batch > 0 && time == 0 {
             self.hand_over(builder, cut, (incoming, None), (outgoing, None))?;

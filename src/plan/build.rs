@@ -183,103 +183,102 @@ impl<'a> Builder<'a> {
         let Launch { stage, mut params, rows, iterations, moved } = launch;
         boxes.retain(|boxed| boxed.region.len > 0);
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
-        let regions: Vec<Region> = boxes.iter().map(|boxed| boxed.region).collect();
-        let present: Vec<Operand> = boxes.iter().map(|boxed| boxed.operand).collect();
-        let scalar = stage == Stage::FirstSet;
-        let width = if scalar { 1 } else { self.vector_width };
-        let named = stage.operands();
-        let stores = |operand| named.iter().any(|&(named, usage)| named == operand && usage.stores());
+        let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
+        let bindings = self.bindings(stage, &boxes)?;
 
-        let mut slots: Vec<Slot> = regions.iter().map(|region| region.slot).collect();
-        slots.sort_unstable();
-        slots.dedup();
-        let alignment = u64::from(self.limits.min_storage_buffer_offset_alignment);
-        let mut bindings = Vec::with_capacity(slots.len());
-        for &slot in &slots {
-            let (start, end) = span(&regions, slot);
-            let offset = start * 4 / alignment * alignment;
-            let size = end * 4 - offset;
-            if size > self.limits.binding_bytes() {
-                let (expected, actual) = (self.limits.binding_bytes(), size);
-                return Err(Error::CannotSplit { limit: "max_storage_buffer_binding_size", expected, actual });
-            }
-            let writes = present.iter().zip(&regions).any(|(&operand, region)| region.slot == slot && stores(operand));
-            let access = match (writes, self.tuning.access) {
-                (false, Access::Declared) => BindingAccess::Read,
-                _ => BindingAccess::ReadWrite,
-            };
-            bindings.push(Binding { slot, access, offset, size });
-        }
-
-        let mut operands = Vec::with_capacity(present.len());
-        for (view, (&operand, region)) in present.iter().zip(&regions).enumerate() {
+        let mut operands = Vec::with_capacity(boxes.len());
+        for (view, Boxed { operand, region }) in params.views.iter_mut().zip(&boxes) {
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
-            operands.push((operand, number as u32));
-            // A stride along an axis of one element is never used and may be too long for 32 bits.
-            let stride = |axis: usize| if region.extent[axis] > 1 { (region.strides[axis] / width) as u32 } else { 0 };
-            params.views[view] = ViewParams {
-                offset: ((region.start - bindings[number].offset / 4) / width) as u32,
-                batch: stride(0),
-                time: stride(1),
-                channel: 1,
-            };
+            *view = view_params(region, bindings[number].offset / 4, width);
+            operands.push((*operand, number as u32));
         }
-
-        // Only the outputs of the caller accumulate: scratch holds them until the last dispatch that stores them.
-        let accumulates: Vec<Operand> = boxes
-            .iter()
-            .filter(|boxed| {
-                let output = match (boxed.operand, boxed.region.slot) {
-                    (_, Slot::AmplitudeGradient) => Operand::AmplitudeGradient,
-                    (_, Slot::InitialStateGradient) => Operand::InitialStateGradient,
-                    (_, Slot::ThresholdGradient) => Operand::ThresholdGradient,
-                    (operand, Slot::CandidateGradient) => operand,
-                    _ => return false,
-                };
-                self.descriptor.gradient_of(output) == Gradient::Accumulate
-            })
-            .map(|boxed| boxed.operand)
-            .collect();
-
         params.channels = (channels / width) as u32;
-        let invocations = rows * (channels / width);
-        let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
-        let width_limit = u64::from(self.limits.max_compute_workgroups_per_dimension);
-        let grid = [workgroups.min(width_limit), workgroups.div_ceil(width_limit), 1].map(|length| length as u32);
-        params.grid_width = grid[0];
-
-        let allowed = u64::from(self.limits.max_storage_buffers_per_shader_stage);
-        let storage = bindings.len() as u64 + u64::from(self.tuning.access == Access::AllReadWrite);
-        if storage > allowed {
-            return Err(Error::TooManyBindings { stage, expected: allowed, actual: storage, slots: list(&slots) });
-        }
-        let loads: u64 = moved.iter().filter(|moved| present.contains(&moved.operand)).map(|moved| moved.loads).sum();
-        let stores: u64 = moved.iter().filter(|moved| present.contains(&moved.operand)).map(|moved| moved.stores).sum();
-        let adjoint = stage == Stage::Adjoint;
-        let surrogates = self.descriptor.surrogate_pair();
-        if adjoint {
+        let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
+        if let Some(surrogates) = surrogates {
             params.surrogates = bytemuck::cast(surrogates.map(Surrogate::params));
         }
-        let variant = Variant {
+        let invocations = rows * (channels / width);
+        let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
+        let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
+        let grid = [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32);
+        params.grid_width = grid[0];
+
+        let traffic = moved.iter().filter(|moved| operands.iter().any(|&(operand, _)| operand == moved.operand));
+        let traffic = traffic.fold(Traffic::default(), |sum, moved| Traffic {
+            read: sum.read + 4 * moved.loads,
+            written: sum.written + 4 * moved.stores,
+        });
+        let variant = self.number(Variant {
             stage,
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             gate: stage.gates().then(|| (self.descriptor.boundary_rule(), self.descriptor.threshold_kind())),
             saves: self.direction == Direction::Forward && self.descriptor.saves(),
-            surrogates: adjoint.then(|| surrogates.map(Surrogate::name)),
-            resumes: adjoint && self.resumes,
-            accumulates,
+            surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
+            resumes: stage == Stage::Adjoint && self.resumes,
+            accumulates: boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect(),
             vector_width: width as u32,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,
-        };
-        let variant = self.variants.iter().position(|known| *known == variant).unwrap_or_else(|| {
-            self.variants.push(variant);
-            self.variants.len() - 1
         });
-        let traffic = Traffic { read: 4 * loads, written: 4 * stores };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         Ok(())
+    }
+
+    /// One binding for each slot, around all boxes in it.
+    fn bindings(&self, stage: Stage, boxes: &[Boxed]) -> Result<Vec<Binding>, Error> {
+        let named = stage.operands();
+        let stores = |operand| named.iter().any(|&(named, usage)| named == operand && usage.stores());
+        let regions: Vec<Region> = boxes.iter().map(|boxed| boxed.region).collect();
+        let mut slots: Vec<Slot> = regions.iter().map(|region| region.slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+
+        let allowed = u64::from(self.limits.max_storage_buffers_per_shader_stage);
+        let count = slots.len() as u64 + u64::from(self.tuning.access == Access::AllReadWrite);
+        if count > allowed {
+            let slots = slots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return Err(Error::TooManyBindings { stage, expected: allowed, actual: count, slots });
+        }
+        let bind = |slot| {
+            let (start, end) = span(&regions, slot);
+            let alignment = u64::from(self.limits.min_storage_buffer_offset_alignment);
+            let offset = start * 4 / alignment * alignment;
+            let (size, longest) = (end * 4 - offset, self.limits.binding_bytes());
+            if size > longest {
+                let limit = "max_storage_buffer_binding_size";
+                return Err(Error::CannotSplit { limit, expected: longest, actual: size });
+            }
+            let writes = boxes.iter().any(|boxed| boxed.region.slot == slot && stores(boxed.operand));
+            let access = match (writes, self.tuning.access) {
+                (false, Access::Declared) => BindingAccess::Read,
+                _ => BindingAccess::ReadWrite,
+            };
+            Ok(Binding { slot, access, offset, size })
+        };
+        slots.into_iter().map(bind).collect()
+    }
+
+    /// Whether stores of an operand add to what is there. Only outputs of the caller do: what is on its way in scratch is
+    /// written over, and added by the dispatch that stores the output.
+    fn accumulates(&self, boxed: &Boxed) -> bool {
+        let output = match (boxed.region.slot, boxed.operand) {
+            (Slot::AmplitudeGradient, _) => Operand::AmplitudeGradient,
+            (Slot::InitialStateGradient, _) => Operand::InitialStateGradient,
+            (Slot::ThresholdGradient, _) => Operand::ThresholdGradient,
+            // The gradient of the thresholds can lie here, too.
+            (Slot::CandidateGradient, operand) => operand,
+            _ => return false,
+        };
+        self.descriptor.gradient_of(output) == Gradient::Accumulate
+    }
+
+    /// The number of a variant among those of the plan.
+    fn number(&mut self, variant: Variant) -> usize {
+        self.variants.iter().position(|known| *known == variant).unwrap_or_else(|| {
+            self.variants.push(variant);
+            self.variants.len() - 1
+        })
     }
 
     fn finish(self) -> Result<Built, Error> {
@@ -309,8 +308,12 @@ pub(super) fn scratch_view(offset: u64, [_, time, channels]: Extent) -> View {
     View { slot: Slot::Scratch, offset, strides }
 }
 
-fn list(slots: &[Slot]) -> String {
-    slots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// A region as shaders see it, in vectors from the beginning of a binding.
+fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
+    // A stride along an axis of one element is never used and may be too long for 32 bits.
+    let stride = |axis: usize| if region.extent[axis] > 1 { (region.strides[axis] / width) as u32 } else { 0 };
+    let offset = ((region.start - binding_start) / width) as u32;
+    ViewParams { offset, batch: stride(0), time: stride(1), channel: 1 }
 }
 
 /// The widest vectors that divide the channels and every offset and stride.
