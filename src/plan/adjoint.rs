@@ -38,7 +38,7 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
     let cut = cut(builder, tiled)?;
     builder.resumes = !tiled && cut.part[1] < time;
     // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
-    let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count(cut.group, cut.rows));
+    let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count([cut.group[0], 1, cut.group[2]], cut.rows));
     let dispatches = parts_of_group.saturating_mul(2).saturating_add(64);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts([batch, time, builder.whole[2]], cut.group) {

@@ -9,6 +9,7 @@ mod foreign;
 mod recording;
 mod streams;
 
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bmru::wgpu;
@@ -50,7 +51,7 @@ const TESTS: [(&str, Test); 11] = [
     ("two layers on one encoder share scratch", streams::layers),
 ];
 
-fn main() {
+fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let devices: Vec<Device> = adapters::all().into_iter().map(|adapter| Device { adapter, runner: Arc::default() }).collect();
     let present: Vec<String> = devices.iter().map(|device| adapters::name(&device.adapter.get_info())).collect();
@@ -82,7 +83,10 @@ fn main() {
             trials.push(Trial::test(format!("{name}: {test_name}"), move || device.with(test)));
         }
     }
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    // Drivers tear down their threads with their devices; what the process still holds when it exits they may free twice.
+    drop(devices);
+    conclusion.exit_code()
 }
 
 fn group(case: &Case) -> &str {
