@@ -281,7 +281,8 @@ impl Plan {
         slot == Slot::Scratch || uses(&self.descriptor, self.direction, slot)
     }
 
-    /// The longest chain of additions that any gradient is the end of; 0 forward, where nothing is added.
+    /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
+    /// terms; 0 forward, where nothing is added. Accumulating adds one more.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]

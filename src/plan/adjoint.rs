@@ -16,7 +16,7 @@ const REGISTERS: u64 = 12;
 /// The longest chain of additions: within blocks, within 32 of them and so on, then over the levels; sums over batch and time
 /// first over the blocks of a stretch.
 pub(super) fn depth(batch: u64, time: u64) -> u64 {
-    // Adding a first term to zero, and zero to a sum, rounds nothing, but is counted.
+    // Adding a first term to zero rounds nothing, but is counted. Adding the zero of a level that is not there is not.
     let chain = |mut terms: u64| {
         let (mut depth, mut levels) = (0, 0);
         while terms > 1 {
