@@ -118,6 +118,12 @@ impl Gpu {
         &self.kernels
     }
 
+    /// The tuning that plans are made with.
+    #[must_use]
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// The limits that plans are made for.
     #[must_use]
     pub fn limits(&self) -> Limits {

@@ -9,9 +9,9 @@ use std::fmt;
 use std::time::Duration;
 
 use bmru::wgpu::util::{BufferInitDescriptor, DeviceExt};
-use bmru::{Slot, Threshold, wgpu};
+use bmru::{Slot, wgpu};
 
-use super::device::{Device, Work};
+use super::device::{Device, Expected, Work};
 use super::library::Tensors;
 
 /// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` elements.
@@ -27,36 +27,31 @@ struct Slabs {
     ahead: u32,
 }
 
-/// A streaming kernel of the traffic of the forward pass: reads candidates, and thresholds per element; writes states.
+/// A streaming kernel: reads some tensors, writes others.
 pub struct Stream {
-    threshold: Threshold,
+    /// Tensors that are read, and that are written.
+    traffic: [usize; 2],
     slabs: Slabs,
     pipeline: wgpu::ComputePipeline,
 }
 
 impl Stream {
-    const WIDTHS: [u32; 3] = [1, 2, 4];
+    const WIDTHS: [u32; 3] = [4, 2, 1];
     /// A SIMD group of a CPU driver, some of a GPU.
     const WORKGROUPS: [u32; 3] = [8, 64, 256];
     /// Turns, and loads ahead. From 64 to 4,096 turns llvmpipe differs by less than 10 %.
-    const LOOPS: [(u32, u32); 4] = [(1, 1), (4, 4), (256, 1), (1024, 4)];
+    const LOOPS: [(u32, u32); 4] = [(1024, 4), (256, 1), (4, 4), (1, 1)];
     /// Timed runs of each shape, in turn with those of the others; the shortest counts.
     const ROUNDS: usize = 7;
     /// What takes so many times as long as the fastest in the first round is out.
     const OUT: f64 = 1.3;
 
-    /// Bytes that are read and written.
-    pub fn bytes(threshold: Threshold, elements: u64) -> u64 {
-        elements * if threshold == Threshold::PerElement { 12 } else { 8 }
-    }
-
-    /// The fastest of all shapes that divide the elements, by a short timing on this device.
-    pub fn fastest(device: &Device, threshold: Threshold, elements: u64) -> Self {
-        let [candidate, thresholds, states] =
-            ["candidate", "threshold", "states"].map(|label| device.buffer(label, 4 * elements, &[]));
+    /// The fastest of all shapes that divide the elements, by a short timing on this device; the first where nothing is timed.
+    pub fn fastest(device: &Device, traffic: [usize; 2], elements: u64) -> Self {
+        let buffers = traffic.map(|tensors| poisoned(device, tensors, elements));
         let try_out = |slabs| {
-            let stream = Self::new(device, threshold, slabs);
-            let work = stream.bind(device, &candidate, &thresholds, &states);
+            let stream = Self::new(device, traffic, slabs);
+            let work = stream.bind(device, &buffers.each_ref().map(|buffers| buffers.iter().collect()));
             // The first run of some drivers compiles.
             device.time(1, &work);
             (device.time(1, &work), stream, work)
@@ -64,7 +59,8 @@ impl Stream {
         let shapes = if device.only_tests() { 1 } else { usize::MAX };
         let mut tried: Vec<(Duration, Self, Work)> = Self::slabs(device, elements).take(shapes).map(try_out).collect();
         let report = |what: &str, (shortest, stream, _): &(Duration, Self, Work)| {
-            let rate = Self::bytes(threshold, elements) as f64 / 1e9 / shortest.as_secs_f64();
+            let bytes = 4 * elements * traffic.iter().sum::<usize>() as u64;
+            let rate = bytes as f64 / 1e9 / shortest.as_secs_f64();
             println!("stream, {what}: {} at {rate:.2} GB/s", stream.slabs);
         };
         tried.sort_by_key(|&(shortest, ..)| shortest);
@@ -98,11 +94,11 @@ impl Stream {
         shapes.filter(fits)
     }
 
-    fn new(device: &Device, threshold: Threshold, slabs: Slabs) -> Self {
+    fn new(device: &Device, traffic: [usize; 2], slabs: Slabs) -> Self {
         let device = device.gpu().device();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("stream"),
-            source: wgpu::ShaderSource::Wgsl(slabs.wgsl(threshold).into()),
+            source: wgpu::ShaderSource::Wgsl(slabs.wgsl(traffic).into()),
         });
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("stream"),
@@ -112,12 +108,12 @@ impl Stream {
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             cache: None,
         });
-        Self { threshold, slabs, pipeline }
+        Self { traffic, slabs, pipeline }
     }
 
-    fn bind(&self, device: &Device, candidate: &wgpu::Buffer, threshold: &wgpu::Buffer, states: &wgpu::Buffer) -> Work {
+    fn bind(&self, device: &Device, [read, written]: &[Vec<&wgpu::Buffer>; 2]) -> Work {
         let per_dimension = device.gpu().limits().max_compute_workgroups_per_dimension;
-        let slabs = (states.size() / 4 / self.slabs.elements()) as u32;
+        let slabs = (written[0].size() / 4 / self.slabs.elements()) as u32;
         // Rows of the grid all of one length, and as few as possible: nothing is launched in vain.
         let height = (slabs.div_ceil(per_dimension)..).find(|&height| slabs.is_multiple_of(height)).unwrap_or(1);
         let width = slabs / height;
@@ -127,12 +123,9 @@ impl Stream {
             contents: bytemuck::cast_slice(&[width, self.slabs.turns, 0, 0]),
             usage: wgpu::BufferUsages::UNIFORM,
         });
-        let mut buffers = vec![(0, candidate), (1, threshold), (2, states), (3, &params)];
-        if self.threshold == Threshold::PerChannel {
-            buffers.remove(1);
-        }
-        let entries: Vec<wgpu::BindGroupEntry<'_>> = buffers
-            .into_iter()
+        let buffers = read.iter().chain(written).copied().chain([&params]);
+        let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
+            .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
             .collect();
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -155,26 +148,34 @@ impl Slabs {
         u64::from(self.width) * u64::from(self.workgroup) * u64::from(self.turns)
     }
 
+    /// All that is read goes into all that is written: its exclusive or, in the first tensor with all bits flipped.
+    ///
     /// The trip count is a parameter, so that no driver unrolls the loop: that is what `ahead` is for.
-    fn wgsl(self, threshold: Threshold) -> String {
+    fn wgsl(self, [read, written]: [usize; 2]) -> String {
         let Self { width, workgroup, ahead, .. } = self;
         let vector = if width == 1 { "u32".to_owned() } else { format!("vec{width}<u32>") };
-        let (binding, value) = match threshold {
-            Threshold::PerElement => {
-                ("@group(0) @binding(1) var<storage, read> threshold: array<Vector>;", "candidate[AT] ^ threshold[AT]")
+        let accesses = (0..read).map(|tensor| (tensor, "read")).chain((0..written).map(|tensor| (tensor, "read_write")));
+        let bindings: String = (0..)
+            .zip(accesses)
+            .map(|(binding, (tensor, access))| {
+                let name = if access == "read" { "source" } else { "target" };
+                format!("@group(0) @binding({binding}) var<storage, {access}> {name}{tensor}: array<Vector>;\n")
+            })
+            .collect();
+        let (mut loads, mut stores) = (String::new(), String::new());
+        for load in 0..ahead {
+            let at = format!("at + {}u", load * workgroup);
+            let values: Vec<String> = (0..read).map(|tensor| format!("source{tensor}[{at}]")).collect();
+            loads += &format!("        let v{load} = {};\n", values.join(" ^ "));
+            for tensor in 0..written {
+                let flip = if tensor == 0 { "~" } else { "" };
+                stores += &format!("        target{tensor}[{at}] = {flip}v{load};\n");
             }
-            Threshold::PerChannel => ("", "~candidate[AT]"),
-        };
-        let at = |load: u32| format!("at + {}u", load * workgroup);
-        let loads: String = (0..ahead).map(|k| format!("        let v{k} = {};\n", value.replace("AT", &at(k)))).collect();
-        let stores: String = (0..ahead).map(|k| format!("        states[{}] = v{k};\n", at(k))).collect();
+        }
         format!(
             "alias Vector = {vector};
 struct Params {{ grid_width: u32, turns: u32 }}
-@group(0) @binding(0) var<storage, read> candidate: array<Vector>;
-{binding}
-@group(0) @binding(2) var<storage, read_write> states: array<Vector>;
-@group(0) @binding(3) var<uniform> params: Params;
+{bindings}@group(0) @binding({params}) var<uniform> params: Params;
 
 @compute @workgroup_size({workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
@@ -184,6 +185,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }}
 }}
 ",
+            params = read + written,
             step = ahead * workgroup
         )
     }
@@ -196,19 +198,23 @@ impl fmt::Display for Slabs {
     }
 }
 
-/// The stream on the tensors of a group, run once on poisoned states: a ceiling that leaves something out is none.
-pub fn checked_stream(device: &Device, stream: &Stream, tensors: &Tensors, row: &str) -> Work {
-    let candidate = tensors.buffer(Slot::Candidate);
-    let states = device.buffer("states", candidate.size(), &[]);
-    let work = stream.bind(device, candidate, tensors.buffer(Slot::Threshold), &states);
+/// A stream from tensors of a group, run once on poisoned outputs: a ceiling that leaves something out is none.
+pub fn checked_stream(device: &Device, stream: &Stream, tensors: &Tensors, read: &[Slot], row: &str) -> Work {
+    let sources: Vec<&wgpu::Buffer> = read.iter().map(|&slot| tensors.buffer(slot)).collect();
+    let targets = poisoned(device, stream.traffic[1], sources[0].size() / 4);
+    let work = stream.bind(device, &[sources, targets.iter().collect()]);
     device.time(1, &work);
-    let thresholds = tensors.inputs().threshold.iter().map(|r| r.to_bits());
-    let candidates = tensors.inputs().candidate.iter().map(|c| c.to_bits());
-    match stream.threshold {
-        Threshold::PerElement => device.refuse_wrong(row, &states, "states", candidates.zip(thresholds).map(|(c, r)| c ^ r)),
-        Threshold::PerChannel => device.refuse_wrong(row, &states, "states", candidates.map(|c| !c)),
+    let read: Vec<&[u32]> = read.iter().map(|&slot| tensors.words(slot)).collect();
+    for (number, target) in targets.iter().enumerate() {
+        let flip = if number == 0 { u32::MAX } else { 0 };
+        let word = |at| read.iter().fold(flip, |word, read: &&[u32]| word ^ read[at]);
+        device.refuse_wrong(row, target, &format!("target{number}"), &Expected::Words((0..read[0].len()).map(word).collect()));
     }
     work
+}
+
+fn poisoned(device: &Device, tensors: usize, elements: u64) -> Vec<wgpu::Buffer> {
+    (0..tensors).map(|_| device.buffer("stream", 4 * elements, &[])).collect()
 }
 
 /// A copy between two buffers of half the bytes: half of them are read, half written.

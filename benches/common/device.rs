@@ -12,6 +12,50 @@ pub type Work = Box<dyn Fn(&mut wgpu::CommandEncoder)>;
 /// A word that no result is: as a float, as an index and as a code it is nonsense.
 const POISON: u32 = 0xdead_beef;
 
+/// What a buffer should hold.
+pub enum Expected {
+    /// These words.
+    Words(Vec<u32>),
+    /// Floats that lie no farther from a value than its bound.
+    Within {
+        /// The values.
+        values: Vec<f64>,
+        /// A bound for each.
+        bounds: Vec<f64>,
+    },
+}
+
+impl Expected {
+    /// These floats, bit for bit.
+    pub fn of(floats: &[f32]) -> Self {
+        Self::Words(floats.iter().map(|float| float.to_bits()).collect())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Words(words) => words.len(),
+            Self::Within { values, .. } => values.len(),
+        }
+    }
+
+    fn admits(&self, at: usize, word: u32) -> bool {
+        match self {
+            Self::Words(words) => word == words[at],
+            // NaN lies nowhere.
+            Self::Within { values, bounds } => (f64::from(f32::from_bits(word)) - values[at]).abs() <= bounds[at],
+        }
+    }
+
+    fn objection(&self, what: &str, at: usize, word: u32) -> String {
+        match self {
+            Self::Words(words) => format!("{what}[{at}] is {word:#010x}, expected {:#010x}", words[at]),
+            Self::Within { values, bounds } => {
+                format!("{what}[{at}] is {:e}, expected {:e} ± {:e}", f32::from_bits(word), values[at], bounds[at])
+            }
+        }
+    }
+}
+
 /// The device under test.
 pub struct Device {
     gpu: Gpu,
@@ -46,9 +90,10 @@ impl Device {
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut image = vec![POISON; (bytes / 4) as usize];
-        image[..contents.len()].copy_from_slice(contents);
-        self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&image));
+        let given = 4 * contents.len() as u64;
+        self.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(contents));
+        let poison = vec![POISON; ((bytes - given) / 4) as usize];
+        self.gpu.queue().write_buffer(&buffer, given, bytemuck::cast_slice(&poison));
         buffer
     }
 
@@ -69,17 +114,14 @@ impl Device {
     }
 
     /// Panics unless the buffer holds the words that it should.
-    pub fn refuse_wrong(&self, row: &str, buffer: &wgpu::Buffer, what: &str, expected: impl ExactSizeIterator<Item = u32>) {
+    pub fn refuse_wrong(&self, row: &str, buffer: &wgpu::Buffer, what: &str, expected: &Expected) {
         let actual = pollster::block_on(self.gpu.download(buffer)).unwrap_or_else(|error| panic!("{error}"));
         let words = expected.len();
         assert_eq!(actual.len(), words, "{row}: words of {what}");
-        let differ = actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| **a != *e);
-        let (mut wrong, mut first) = (0u64, None);
-        for (at, (actual, expected)) in differ {
-            wrong += 1;
-            first.get_or_insert_with(|| format!("{what}[{at}] is {actual:#010x}, expected {expected:#010x}"));
-        }
-        if let Some(first) = first {
+        let mut differ = actual.iter().enumerate().filter(|&(at, &word)| !expected.admits(at, word));
+        if let Some((at, &word)) = differ.next() {
+            let wrong = 1 + differ.count();
+            let first = expected.objection(what, at, word);
             panic!("refusing to time {row} on {self}: {wrong} of {words} words of {what} are wrong, the first: {first}");
         }
     }

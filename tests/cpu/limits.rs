@@ -1,0 +1,120 @@
+//! Limits and tunings: where they come from, and what is decided by them.
+
+use bmru::{Descriptor, Direction, Limits, Save, Shape, Strategy, Tuning};
+
+fn presets() -> [Tuning; 5] {
+    [Tuning::software(), Tuning::llvmpipe(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
+}
+
+#[test]
+fn every_preset_plans_under_the_default_limits() {
+    for tuning in presets() {
+        for (batch, time, channels) in [(0, 0, 0), (1, 1, 1), (8, 4096, 256), (1, 1 << 20, 2), (64, 1, 3)] {
+            let descriptor = Descriptor::bmru(Shape { batch, time, channels }).save(Save::Codes);
+            for plan in [descriptor.forward(&Limits::default(), &tuning), descriptor.backward(&Limits::default(), &tuning)] {
+                let plan = plan.unwrap_or_else(|error| panic!("{tuning:?}: {error}"));
+                assert!(plan.variants().iter().all(|variant| variant.workgroup_size() == tuning.workgroup_size));
+                // A browser has 1 MiB of parameters at hand, not 64.
+                assert!(plan.dispatches().len() < 64, "{plan}");
+            }
+        }
+    }
+}
+
+#[test]
+fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
+    for tuning in presets() {
+        let (rows, steps) = (tuning.serial_rows, u64::from(tuning.tile_steps));
+        let limits = Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: 1 << 31, ..Limits::default() };
+        for (batch, time, channels, expected) in [
+            (1, steps + 1, rows - 1, Strategy::Tiles),
+            (1, steps + 1, rows, Strategy::Serial),
+            (rows / 2, steps + 1, 2, Strategy::Serial),
+            (rows / 2 - 1, steps + 1, 2, Strategy::Tiles),
+            (1, steps, 1, Strategy::Serial),
+            (1, steps + 1, 1, Strategy::Tiles),
+        ] {
+            let descriptor = Descriptor::bmru(Shape { batch, time, channels });
+            let plan = descriptor.forward(&limits, &tuning).expect("it fits");
+            assert_eq!((plan.strategy(), plan.direction()), (expected, Direction::Forward), "{plan}");
+            // Who asks for one gets it.
+            for strategy in Strategy::ALL {
+                let plan = descriptor.forward(&limits, &tuning.clone().with_strategy(strategy)).expect("it fits");
+                assert_eq!(plan.strategy(), strategy, "{plan}");
+            }
+        }
+    }
+}
+
+#[cfg(feature = "wgpu")]
+mod of_wgpu {
+    use bmru::{Access, Descriptor, Error, Limits, Shape, Tuning, wgpu};
+
+    #[test]
+    fn the_default_is_what_every_webgpu_device_has() {
+        assert_eq!(Limits::from(&wgpu::Limits::default()), Limits::default());
+    }
+
+    /// Different numbers everywhere, so that a swapped field shows.
+    #[test]
+    fn each_limit_comes_from_its_own_field() {
+        let device = wgpu::Limits {
+            max_buffer_size: 1001,
+            max_storage_buffer_binding_size: 1002,
+            max_storage_buffers_per_shader_stage: 1003,
+            max_compute_invocations_per_workgroup: 1004,
+            max_compute_workgroup_size_x: 1005,
+            max_compute_workgroup_size_y: 1,
+            max_compute_workgroups_per_dimension: 1006,
+            min_storage_buffer_offset_alignment: 1007,
+            min_uniform_buffer_offset_alignment: 1008,
+            ..wgpu::Limits::default()
+        };
+        let limits = Limits {
+            max_buffer_size: 1001,
+            max_storage_buffer_binding_size: 1002,
+            max_storage_buffers_per_shader_stage: 1003,
+            max_compute_invocations_per_workgroup: 1004,
+            max_compute_workgroups_per_dimension: 1006,
+            min_storage_buffer_offset_alignment: 1007,
+            min_uniform_buffer_offset_alignment: 1008,
+        };
+        assert_eq!(Limits::from(&device), limits);
+        // A workgroup lies along its first dimension.
+        let narrow = wgpu::Limits { max_compute_workgroup_size_x: 99, ..device };
+        assert_eq!(Limits::from(&narrow), Limits { max_compute_invocations_per_workgroup: 99, ..limits });
+    }
+
+    #[test]
+    fn devices_below_webgpu_do_what_they_can() {
+        let descriptor = Descriptor::bmru(Shape { batch: 2, time: 100, channels: 4 });
+        // Candidates, thresholds, amplitudes and states are four.
+        let downlevel = Limits::from(&wgpu::Limits::downlevel_defaults());
+        assert!(descriptor.forward(&downlevel, &Tuning::integrated()).is_ok());
+        let tuning = Tuning { access: Access::AllReadWrite, ..Tuning::integrated() };
+        assert!(matches!(descriptor.forward(&downlevel, &tuning), Err(Error::TooManyBindings { expected: 4, actual: 5, .. })));
+        // WebGL has no compute shaders.
+        let webgl = Limits::from(&wgpu::Limits::downlevel_webgl2_defaults());
+        assert!(matches!(descriptor.forward(&webgl, &Tuning::integrated()), Err(Error::InvalidSetting { actual: 0, .. })));
+    }
+
+    #[test]
+    fn adapters_have_their_tuning() {
+        let tuning = |device_type, name: &str| {
+            let info = wgpu::AdapterInfo::new(device_type, wgpu::Backend::Vulkan);
+            Tuning::for_adapter(&wgpu::AdapterInfo { name: name.to_owned(), ..info })
+        };
+        for (device_type, name, expected) in [
+            (wgpu::DeviceType::Cpu, "any", Tuning::software()),
+            (wgpu::DeviceType::DiscreteGpu, "any", Tuning::discrete()),
+            (wgpu::DeviceType::IntegratedGpu, "any", Tuning::integrated()),
+            (wgpu::DeviceType::VirtualGpu, "any", Tuning::integrated()),
+            (wgpu::DeviceType::Other, "any", Tuning::integrated()),
+            // As OpenGL and Vulkan report the same driver.
+            (wgpu::DeviceType::Other, "llvmpipe (LLVM 15.0.6, 256 bits)", Tuning::llvmpipe()),
+            (wgpu::DeviceType::Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", Tuning::llvmpipe()),
+        ] {
+            assert_eq!(tuning(device_type, name), expected, "{device_type:?}, {name}");
+        }
+    }
+}

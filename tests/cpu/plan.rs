@@ -1,0 +1,161 @@
+//! Plans without a GPU: random descriptors, limits and tunings, checked in arithmetic of its own; and every refusal.
+
+mod adjoint_twin;
+mod checks;
+mod errors;
+mod random;
+mod reach;
+mod success;
+mod twin;
+
+use std::cell::Cell;
+
+use bmru::{
+    Descriptor, Direction, FinalState, InitialState, Limits, Plan, Save, Shape, Slot, Strategy, Threshold, Traffic, Tuning,
+};
+use checks::{check, ensure, is_pure, planned};
+use proptest::prelude::Strategy as Random;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+
+/// The same cases in every run, so that a red test is red for everyone. `PROPTEST_CASES=100000` looks further, at random.
+fn for_all<R: Random>(cases: u32, random: R, test: impl Fn(R::Value) -> Result<(), String>) {
+    let mut config = Config { failure_persistence: None, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        (config.cases, config.rng_seed) = (cases, RngSeed::Fixed(0x626d_7275));
+    }
+    let result = TestRunner::new(config).run(&random, |value| test(value).map_err(TestCaseError::fail));
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+/// How often each kind of plan came up: a generator that makes only refusals would test nothing.
+#[derive(Default)]
+struct Met {
+    serial: Cell<u32>,
+    tiles: Cell<u32>,
+    split: Cell<u32>,
+    vectors: Cell<u32>,
+    refused: Cell<u32>,
+}
+
+impl Met {
+    fn met(&self, plan: &Plan) {
+        count(&self.serial, plan.strategy() == Strategy::Serial);
+        count(&self.tiles, plan.strategy() == Strategy::Tiles);
+        count(&self.split, plan.variants().len() < plan.dispatches().len());
+        count(&self.vectors, plan.variants().iter().any(|variant| variant.vector_width() > 1));
+    }
+
+    fn assert_at_least(&self, times: u32) {
+        let Self { serial, tiles, split, vectors, refused } = self;
+        for (kind, met) in [("serial", serial), ("tiles", tiles), ("split", split), ("vectors", vectors), ("refused", refused)] {
+            println!("{kind}: {}", met.get());
+            assert!(met.get() >= times, "{kind} came up {} times", met.get());
+        }
+    }
+}
+
+fn count(cell: &Cell<u32>, met: bool) {
+    cell.set(cell.get() + u32::from(met));
+}
+
+#[test]
+fn plans_keep_all_limits_and_cover_everything_once() {
+    for direction in [Direction::Forward, Direction::Backward] {
+        let met = Met::default();
+        let test = |(descriptor, limits, tuning): (Descriptor, Limits, Tuning)| {
+            let Ok(plan) = planned(&descriptor, direction, &limits, &tuning) else {
+                count(&met.refused, true);
+                return Ok(());
+            };
+            met.met(&plan);
+            check(&plan, &tuning)?;
+            if plan.dispatches().len() < 2000 { is_pure(&plan, &descriptor, &limits, &tuning) } else { Ok(()) }
+        };
+        for_all(1000, random::arguments(random::shape()), test);
+        for_all(1500, random::arguments(random::small_shape()), test);
+        met.assert_at_least(150);
+    }
+}
+
+#[test]
+fn nothing_panics_on_absurd_arguments() {
+    let met = Cell::new(0);
+    for_all(15_000, (random::absurd_arguments(), random::direction()), |((descriptor, limits, tuning), direction)| {
+        for &slot in Slot::ALL {
+            let _ = descriptor.slot_elements(slot);
+        }
+        let layout = descriptor.saved_layout();
+        let _ = (layout.bytes(), layout.codes(), layout.first_set(), layout.initial_state(), layout.amplitude());
+        let _ = (layout.fingerprint(), layout.to_string(), descriptor.shape().elements(), format!("{descriptor:?}"));
+        match planned(&descriptor, direction, &limits, &tuning) {
+            Ok(plan) => {
+                count(&met, true);
+                let _ = (plan.to_string(), plan.traffic(), plan.iterations(), plan.depth());
+                if plan.dispatches().len() < 2000 { check(&plan, &tuning) } else { Ok(()) }
+            }
+            Err(error) => {
+                let _ = error.to_string();
+                Ok(())
+            }
+        }
+    });
+    println!("{} plans", met.get());
+    assert!(met.get() > 200, "{} plans", met.get());
+}
+
+#[test]
+fn saved_layout_is_that_of_the_descriptor_for_every_plan() {
+    let random = (random::arguments(random::shape()), random::arguments(random::shape()));
+    for_all(500, random, |((descriptor, limits, tuning), (_, other_limits, other_tuning))| {
+        let descriptor = descriptor.save(bmru::Save::Codes);
+        let one = descriptor.forward(&limits, &tuning);
+        for direction in [Direction::Forward, Direction::Backward] {
+            let other = planned(&descriptor, direction, &other_limits, &other_tuning);
+            if let (Ok(one), Ok(other)) = (&one, other) {
+                ensure!(one.saved_layout() == other.saved_layout(), "{one}\n{other}");
+                let empty = other.slot_bytes(Slot::Saved) == 0 || one.slot_bytes(Slot::Saved) == 0;
+                ensure!(empty || one.slot_bytes(Slot::Saved) == other.slot_bytes(Slot::Saved), "{one}\n{other}");
+            }
+        }
+        Ok(())
+    });
+}
+
+/// 12 bytes an element, and what belongs to rows and channels.
+#[test]
+fn one_serial_dispatch_moves_each_byte_once() {
+    let one = Tuning { max_dispatch_elements: u64::MAX, ..Tuning::discrete().with_strategy(Strategy::Serial) };
+    for (batch, time, channels) in [(1, 1, 1), (3, 0, 4), (2, 31, 5), (2, 33, 4), (7, 1000, 12), (64, 512, 256)] {
+        let descriptor = Descriptor::bmru(Shape { batch, time, channels });
+        let given = descriptor.clone().initial_state(InitialState::Given).final_state(FinalState::Written);
+        let saves = descriptor.clone().save(Save::Codes);
+        let per_channel = descriptor.clone().threshold(Threshold::PerChannel);
+        let (elements, rows) = (batch * time * channels, batch * channels);
+        // The copies of the amplitudes, two words for 32 steps, first set steps and initial states.
+        let saved = 4 * (channels + rows * (2 * time.div_ceil(32) + 2));
+        for (descriptor, read, written) in [
+            (descriptor, 8 * elements + 4 * rows, 4 * elements),
+            (given, 8 * elements + 8 * rows, 4 * elements + 4 * rows),
+            (saves, 8 * elements + 4 * rows, 4 * elements + saved),
+            (per_channel, 4 * elements + 4 * rows + 4 * rows * time.min(1), 4 * elements),
+        ] {
+            let plan = descriptor.forward(&Limits::default(), &one).expect("it fits");
+            assert_eq!(plan.dispatches().len(), 1, "{plan}");
+            assert_eq!(plan.traffic(), Traffic { read, written }, "{plan}");
+        }
+    }
+}
+
+/// Two bits more an element go each way through scratch, and next to nothing for the tree.
+#[test]
+fn tiles_move_half_a_byte_more() {
+    let (batch, time, channels) = (2, 1 << 16, 16);
+    let tuning = Tuning::discrete().with_strategy(Strategy::Tiles);
+    let plan = Descriptor::bmru(Shape { batch, time, channels }).forward(&Limits::default(), &tuning).expect("it fits");
+    let Traffic { read, written } = plan.traffic();
+    let elements = (batch * time * channels) as f64;
+    let (read, written) = (read as f64 / elements, written as f64 / elements);
+    assert!((8.25..8.28).contains(&read) && (4.25..4.27).contains(&written), "{read} and {written} bytes an element");
+}

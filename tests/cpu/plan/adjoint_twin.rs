@@ -1,0 +1,415 @@
+//! The twins of the stages of the backward pass, in single precision: every plan must give the bits of every other, and the
+//! oracle's numbers where nothing is rounded.
+
+use std::collections::BTreeMap;
+
+use bmru::oracle::{self, forward};
+use bmru::{
+    Boundary, Descriptor, Direction, Gradient, IncomingGradients, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage,
+    Strategy, Surrogate, Threshold, Tuning, View,
+};
+use proptest::prelude::any;
+
+use super::checks::{ensure, planned};
+use super::twin::{Machine, Memory, POISON, bits, data, run};
+use super::{Met, count, for_all, random};
+
+/// What flows in from beyond the block up to the end of its 32^2, ..., 32^7 steps, and from beyond the stretch.
+type Carries = [f32; 7];
+
+fn carried(carries: Carries) -> f32 {
+    let (&beyond, rest) = carries.split_last().expect("seven of them");
+    rest.iter().rev().fold(beyond, |sum, carry| carry + sum)
+}
+
+fn leave_block(old: Carries, gradient: f32, z: u32, time: u64) -> Carries {
+    let mut carries = if z == 0 { old } else { [0.0; 7] };
+    carries[0] += gradient;
+    for level in 0..5 {
+        if time % (1024 << (5 * level)) == 0 {
+            carries[level + 1] = std::mem::take(&mut carries[level]) + carries[level + 1];
+        }
+    }
+    carries
+}
+
+impl Machine<'_, '_> {
+    fn load_float(&mut self, operand: Operand, b: u64, t: u64, d: u64) -> f32 {
+        f32::from_bits(self.load(operand, b, t, d))
+    }
+
+    fn store_float(&mut self, operand: Operand, b: u64, t: u64, d: u64, value: f32) {
+        self.store(operand, b, t, d, value.to_bits());
+    }
+
+    pub fn hand_over(&mut self, b: u64, d: u64) {
+        let row = self.load(Operand::Source, b, 0, d);
+        self.store(Operand::Target, b, 0, d, row);
+    }
+
+    pub fn sum_reduce(&mut self, node: u64, d: u64) {
+        let end = (32 * node + 32).min(self.launched.params().steps.into());
+        let mut sum = 0.0;
+        for term in 32 * node..end {
+            sum += self.load_float(Operand::Terms, 0, term, d);
+        }
+        self.store_float(Operand::Sum, 0, node, d, sum);
+    }
+
+    /// The stages over stretches and nodes.
+    pub fn adjoint(&mut self, b: u64, index: u64, d: u64) {
+        match self.launched.stage() {
+            Stage::AdjointReduce => self.adjoint_reduce(b, index, d),
+            Stage::AdjointTreeReduce => self.adjoint_tree_reduce(b, index, d),
+            Stage::AdjointTreeScan => self.adjoint_tree_scan(b, index, d),
+            Stage::Adjoint => self.walk(b, index, d),
+            stage => unreachable!("{stage} is new"),
+        }
+    }
+
+    fn adjoint_reduce(&mut self, b: u64, index: u64, d: u64) {
+        let (begin, end) = self.tile(index);
+        let mut first_set = end;
+        for word in begin / 32..end.div_ceil(32) {
+            let z = self.load(Operand::Codes, b, 2 * word, d);
+            if z != 0 {
+                first_set = first_set.min(32 * word + u64::from(z.trailing_zeros()));
+            }
+        }
+        let mut leaving = 0.0;
+        let mut step = first_set;
+        while step > begin {
+            let block_begin = begin.max((step - 1) / 32 * 32);
+            let mut gradient = 0.0;
+            while step > block_begin {
+                step -= 1;
+                gradient += self.load_float(Operand::StatesGradient, b, step, d);
+            }
+            leaving += gradient;
+        }
+        self.store_float(Operand::Stretches, b, 2 * index, d, leaving);
+        self.store(Operand::Stretches, b, 2 * index + 1, d, u32::from(first_set == end));
+    }
+
+    /// The children of a node, far to near: what each passes on, and whether it holds.
+    fn children(&self, index: u64) -> impl Iterator<Item = u64> + use<> {
+        (32 * index..(32 * index + 32).min(self.launched.params().steps.into())).rev()
+    }
+
+    fn child(&mut self, b: u64, child: u64, d: u64) -> (f32, bool) {
+        (self.load_float(Operand::Children, b, 2 * child, d), self.load(Operand::Children, b, 2 * child + 1, d) != 0)
+    }
+
+    fn adjoint_tree_reduce(&mut self, b: u64, index: u64, d: u64) {
+        let (mut leaving, mut held) = (0.0, true);
+        for child in self.children(index) {
+            let (child_leaving, child_held) = self.child(b, child, d);
+            leaving = child_leaving + if child_held { leaving } else { 0.0 };
+            held &= child_held;
+        }
+        self.store_float(Operand::Stretches, b, 2 * index, d, leaving);
+        self.store(Operand::Stretches, b, 2 * index + 1, d, held.into());
+    }
+
+    fn adjoint_tree_scan(&mut self, b: u64, index: u64, d: u64) {
+        let mut beyond = 0.0 + self.load_float(Operand::Beyond, b, index, d);
+        let mut within = 0.0;
+        for child in self.children(index) {
+            self.store_float(Operand::ChildrenBeyond, b, child, d, within + beyond);
+            let (leaving, held) = self.child(b, child, d);
+            within = leaving + if held { within } else { 0.0 };
+            beyond = if held { beyond } else { 0.0 };
+        }
+    }
+
+    fn walk(&mut self, b: u64, index: u64, d: u64) {
+        let params = *self.launched.params();
+        let [origin, total] = [params.time_origin, params.time_total].map(u64::from);
+        let (begin, end) = self.tile(index);
+        let (begin, end) = (origin + begin, origin + end);
+        let amplitude = self.load(Operand::SavedAmplitude, 0, 0, d);
+        let initial_state = self.load(Operand::SavedInitialState, b, 0, d);
+        let first_set = u64::from(self.load(Operand::FirstSet, b, 0, d));
+        let beyond = self.load_float(Operand::Beyond, b, index, d);
+        // The gradient, seven carries, and of both sums that of the block and that of 1,024 steps.
+        let mut registers = [0.0; 12];
+        registers[7] = 0.0 + beyond;
+        let resumes = self.launched.places.get(Operand::Registers).is_some();
+        if resumes && end < total {
+            registers = std::array::from_fn(|number| self.load_float(Operand::Registers, b, number as u64, d));
+        }
+        let [mut gradient, carries @ .., mut amplitude_block, mut amplitude_sum, mut threshold_block, mut threshold_sum] =
+            registers;
+        let mut carries: Carries = carries;
+
+        for word in (begin / 32..end.div_ceil(32)).rev() {
+            let codes = 2 * (word - origin / 32);
+            let [z, signs] = [0, 1].map(|line| self.load(Operand::Codes, b, codes + line, d));
+            let block_end = end.min(32 * word + 32);
+            let walked = (block_end % 32 != 0).then(|| z >> (block_end % 32)).unwrap_or(0);
+            let mut carry = if walked == 0 { carried(carries) } else { 0.0 };
+            for time in (begin.max(32 * word)..block_end).rev() {
+                let t = time - origin;
+                let [candidate, threshold] = [Operand::Candidate, Operand::Threshold].map(|operand| self.load(operand, b, t, d));
+                let incoming = self.load_float(Operand::StatesGradient, b, t, d);
+                let sets = z >> (time % 32) & 1 == 1;
+                let before = amplitude ^ u32::from(signs >> (time % 32) & 1 == 0) << 31;
+                let before = if time <= first_set { initial_state } else { before };
+                let sum = gradient + incoming;
+                let g = sum + carry;
+                (gradient, carry) = if sets { (0.0, 0.0) } else { (sum, carry) };
+                let element = self.gate_adjoint([candidate, threshold, amplitude, before].map(f32::from_bits), g, sets);
+                self.store_float(Operand::CandidateGradient, b, t, d, element[0]);
+                self.store_float(Operand::ThresholdGradient, b, t, d, element[1]);
+                threshold_block += element[1];
+                amplitude_block += element[2];
+                if time == 0 {
+                    self.store_float(Operand::InitialStateGradient, b, 0, d, if sets { 0.0 } else { g });
+                }
+            }
+            let time = begin.max(32 * word);
+            if time % 32 == 0 {
+                carries = leave_block(carries, std::mem::take(&mut gradient), z, time);
+                amplitude_sum += std::mem::take(&mut amplitude_block);
+                threshold_sum += std::mem::take(&mut threshold_block);
+            }
+            if time % 1024 == 0 {
+                let term = time / 1024 - origin / 1024;
+                self.store_float(Operand::AmplitudeTerms, b, term, d, std::mem::take(&mut amplitude_sum));
+                self.store_float(Operand::ThresholdTerms, b, term, d, std::mem::take(&mut threshold_sum));
+            }
+        }
+        if resumes {
+            let [two, three, four, five, six, seven, beyond] = carries;
+            let sums = [amplitude_block, amplitude_sum, threshold_block, threshold_sum];
+            let registers = [gradient, two, three, four, five, six, seven, beyond, sums[0], sums[1], sums[2], sums[3]];
+            for (number, register) in registers.into_iter().enumerate() {
+                self.store_float(Operand::Registers, b, number as u64, d, register);
+            }
+        }
+    }
+
+    /// Gradients of candidate, threshold and amplitude of one step. A slope less makes no difference to a plan, so that two
+    /// surrogates are enough.
+    fn gate_adjoint(&self, [c, r, amplitude, before]: [f32; 4], g: f32, sets: bool) -> [f32; 3] {
+        let descriptor = self.launched.plan.descriptor();
+        let slope = |surrogate, u: f32| match surrogate {
+            Surrogate::Boxcar { half_width } => {
+                if u.abs() < half_width {
+                    0.5 / half_width
+                } else {
+                    0.0
+                }
+            }
+            _ => 1.0 / (1.0 + u * u),
+        };
+        let [gate, sign] = descriptor.surrogate_pair();
+        let plus = c > 0.0 || (c == 0.0 && descriptor.boundary_rule() == Boundary::Set);
+        let of_amplitude = if !sets {
+            0.0
+        } else if plus {
+            g
+        } else {
+            -g
+        };
+        if !c.is_finite() || !r.is_finite() {
+            return [0.0, 0.0, of_amplitude];
+        }
+        let signed = |x: f32, value: f32| {
+            if x > 0.0 {
+                value
+            } else if x < 0.0 {
+                -value
+            } else {
+                0.0
+            }
+        };
+        let w = if plus { amplitude } else { -amplitude } - before;
+        let through_gate = slope(gate, c.abs() - r.abs()) * (g * w);
+        let through_sign = if sets { g * amplitude * (2.0 * slope(sign, c)) } else { 0.0 };
+        [signed(c, through_gate) + through_sign, signed(-r, through_gate), of_amplitude]
+    }
+}
+
+const OUTPUTS: [(Operand, Slot); 4] = [
+    (Operand::CandidateGradient, Slot::CandidateGradient),
+    (Operand::ThresholdGradient, Slot::ThresholdGradient),
+    (Operand::AmplitudeGradient, Slot::AmplitudeGradient),
+    (Operand::InitialStateGradient, Slot::InitialStateGradient),
+];
+
+/// The inputs of a descriptor. `exact`: whole numbers so small that no sum is rounded.
+struct Given {
+    slices: BTreeMap<Slot, Vec<f32>>,
+    exact: bool,
+}
+
+impl Given {
+    fn new(descriptor: &Descriptor, seed: u64, exact: bool) -> Self {
+        let mut slices = BTreeMap::new();
+        let slots = [
+            Slot::Candidate,
+            Slot::Threshold,
+            Slot::Amplitude,
+            Slot::InitialState,
+            Slot::StatesGradient,
+            Slot::FinalStateGradient,
+        ];
+        for (number, slot) in slots.into_iter().enumerate() {
+            let length = descriptor.slot_elements(slot).expect("the plan exists") as usize;
+            let rate = [3, 8, 200][(seed % 3) as usize];
+            let mut values = data(length, seed ^ (number as u64) << 60, rate);
+            let decides = matches!(slot, Slot::Candidate | Slot::Threshold);
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = match slot {
+                    Slot::Candidate => *value,
+                    // Most thresholds are 1, so that candidates decide.
+                    Slot::Threshold => {
+                        if value.abs() > 3.0 {
+                            *value
+                        } else {
+                            -1.0
+                        }
+                    }
+                    _ if exact => [1.0, -2.0, 3.0, -1.0][(index + seed as usize) % 4],
+                    _ => (index as f32 * 0.7 + seed as f32 % 17.0).sin() * 3.0,
+                };
+                // Incoming gradients are rare, so that sums stay small; candidates are small, so that differences are exact.
+                if exact && slot == Slot::StatesGradient && (index as u64).wrapping_mul(0x9e37_79b9) >> 7 & 15 != 0 {
+                    *value = 0.0;
+                }
+                if exact && decides && value.is_finite() {
+                    *value = (*value * 4.0).trunc() / 4.0;
+                }
+            }
+            slices.insert(slot, values);
+        }
+        Self { slices, exact }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        let slot = |slot| &self.slices[&slot][..];
+        Inputs {
+            candidate: slot(Slot::Candidate),
+            threshold: slot(Slot::Threshold),
+            amplitude: slot(Slot::Amplitude),
+            initial_state: slot(Slot::InitialState),
+        }
+    }
+
+    fn incoming(&self) -> IncomingGradients<'_> {
+        let slot = |slot| &self.slices[&slot][..];
+        IncomingGradients { states: slot(Slot::StatesGradient), final_state: slot(Slot::FinalStateGradient) }
+    }
+}
+
+fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = usize> + use<> {
+    let Shape { batch, time, channels } = descriptor.shape();
+    let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
+    let [batch, time] = match operand {
+        Operand::AmplitudeGradient => [1, 1],
+        Operand::ThresholdGradient if per_channel => [1, 1],
+        Operand::InitialStateGradient => [batch, 1],
+        _ => [batch, time],
+    };
+    let view = descriptor.view(operand);
+    let at = |View { offset, strides, .. }: View, b, t, d| (offset + b * strides.batch + t * strides.time + d) as usize;
+    let rows = (0..batch).flat_map(move |b| (0..time).map(move |t| (b, t)));
+    rows.flat_map(move |(b, t)| (0..channels).filter_map(move |d| view.map(|view| at(view, b, t, d))))
+}
+
+/// The outputs of a plan, in the order of their slots, over buffers that hold 3 where a gradient is added to.
+fn outputs(plan: &Plan, given: &Given, saved: &[u32], backwards: bool) -> Result<Vec<Vec<u32>>, String> {
+    let descriptor = plan.descriptor();
+    let mut memory: Memory = given.slices.iter().map(|(slot, values)| (*slot, bits(values))).collect();
+    memory.insert(Slot::Saved, saved.to_vec());
+    memory.insert(Slot::Scratch, vec![POISON; (plan.slot_bytes(Slot::Scratch) / 4) as usize]);
+    for (_, slot) in OUTPUTS {
+        memory.insert(slot, vec![POISON; descriptor.slot_elements(slot).expect("the plan exists") as usize]);
+    }
+    for (operand, _) in OUTPUTS {
+        if descriptor.gradient_of(operand) == Gradient::Accumulate {
+            let slot = descriptor.view(operand).expect("it is written").slot;
+            elements(descriptor, operand).for_each(|element| memory.get_mut(&slot).expect("a slot")[element] = 3f32.to_bits());
+        }
+    }
+    run(plan, &mut memory, backwards)?;
+    Ok(OUTPUTS.iter().map(|(_, slot)| memory.remove(slot).expect("a slot")).collect())
+}
+
+fn agree(plan: &Plan, seed: u64, exact: bool) -> Result<(), String> {
+    let descriptor = plan.descriptor();
+    let given = Given::new(descriptor, seed, exact);
+    let saved = forward(&descriptor.clone().save(Save::Codes), &given.inputs()).map_err(|error| error.to_string())?.saved;
+    let actual = outputs(plan, &given, &saved, seed % 2 == 0)?;
+    if !given.exact {
+        // One walk over everything.
+        let tuning = Tuning { max_vector_width: 1, ..Tuning::discrete().with_strategy(Strategy::Serial) };
+        let one = descriptor.backward(&Limits::default(), &tuning).map_err(|error| error.to_string())?;
+        let expected = outputs(&one, &given, &saved, false)?;
+        for ((operand, _), (actual, expected)) in OUTPUTS.iter().zip(actual.iter().zip(&expected)) {
+            let differs = actual.iter().zip(expected).position(|(actual, expected)| actual != expected);
+            ensure!(differs.is_none(), "{operand} is another at {differs:?} of\n{plan}");
+        }
+        return Ok(());
+    }
+    let gradients = oracle::backward(descriptor, &given.inputs(), &given.incoming()).map_err(|error| error.to_string())?;
+    let expected = [gradients.candidate, gradients.threshold, gradients.amplitude, gradients.initial_state];
+    let mut untouched: Vec<Vec<bool>> = actual.iter().map(|words| vec![true; words.len()]).collect();
+    for (operand, _) in OUTPUTS {
+        let Some(view) = descriptor.view(operand) else { continue };
+        let slot = OUTPUTS.iter().position(|&(_, slot)| slot == view.slot).expect("a slot of gradients");
+        let before = if descriptor.gradient_of(operand) == Gradient::Accumulate { 3.0 } else { 0.0 };
+        for element in elements(descriptor, operand) {
+            let (value, expected) = (f64::from(f32::from_bits(actual[slot][element])), expected[slot][element] + before);
+            ensure!(value == expected, "{operand} {element} is {value}, not {expected}, of\n{plan}");
+            untouched[slot][element] = false;
+        }
+    }
+    for (words, untouched) in actual.iter().zip(&untouched) {
+        let written = words.iter().zip(untouched).any(|(&word, &untouched)| untouched && word != POISON);
+        ensure!(!written, "something is written between the rows");
+    }
+    Ok(())
+}
+
+#[test]
+fn twins_of_random_plans_agree_with_the_oracle() {
+    let met = Met::default();
+    let random = (random::arguments(random::small_shape()), any::<u64>(), any::<bool>());
+    for_all(1500, random, |((descriptor, limits, tuning), seed, exact)| {
+        let surrogate = Surrogate::Boxcar { half_width: 1.0 };
+        let descriptor = if exact { descriptor.surrogates(surrogate, surrogate) } else { descriptor };
+        let Ok(plan) = planned(&descriptor, Direction::Backward, &limits, &tuning) else {
+            count(&met.refused, true);
+            return Ok(());
+        };
+        met.met(&plan);
+        agree(&plan, seed, exact)
+    });
+    met.assert_at_least(100);
+}
+
+/// Stretches around one, two, and one and two levels of the tree; and parts of time of every length around a stretch.
+#[test]
+fn twins_agree_on_every_level_of_the_tree() {
+    for (strategy, elements) in
+        [(Strategy::Tiles, 1 << 26), (Strategy::Tiles, 2048), (Strategy::Serial, 5000), (Strategy::Serial, 34)]
+    {
+        let tuning = Tuning { max_dispatch_elements: elements, ..Tuning::software().with_strategy(strategy) };
+        for time in [1, 1023, 1024, 1025, 2048, 2049, 32_767, 32_768, 32_769, 66_000] {
+            if time / elements > 1000 {
+                continue;
+            }
+            for exact in [true, false] {
+                let surrogate = Surrogate::Boxcar { half_width: 1.0 };
+                let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 1 })
+                    .surrogates(surrogate, surrogate)
+                    .threshold(Threshold::PerChannel);
+                let plan = descriptor.backward(&Limits::default(), &tuning).expect("it fits");
+                // 200 steps a set at most: longer stretches than a tile hold.
+                agree(&plan, 2 + time, exact).unwrap_or_else(|error| panic!("T = {time}: {error}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! What must hold for every plan, in arithmetic of its own.
+
+use std::collections::BTreeMap;
+
+use bmru::{
+    BindingAccess, Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, Stage, Strategy,
+    Threshold, Tuning, View,
+};
+
+use super::reach::{Launched, Places};
+
+macro_rules! ensure {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// How often elements of slots are touched.
+type Counts = BTreeMap<(Slot, u64), u32>;
+
+/// Elements up to which each of them is followed.
+const FOLLOWED: u64 = 20_000;
+
+pub fn check(plan: &Plan, tuning: &Tuning) -> Result<(), String> {
+    let places: Vec<Places> = plan.variants().iter().map(Places::of).collect();
+    let launched: Vec<Launched<'_>> = plan
+        .dispatches()
+        .iter()
+        .map(|dispatch| {
+            let number = dispatch.variant();
+            Launched { plan, dispatch, variant: &plan.variants()[number], places: &places[number] }
+        })
+        .collect();
+    for (number, launched) in launched.iter().enumerate() {
+        let stage = launched.stage();
+        let context = |what: String| format!("dispatch {number} ({stage}): {what}\n{:?}", launched.dispatch);
+        bindings(launched).map_err(context)?;
+        indices(launched).map_err(context)?;
+        grid(launched, tuning).map_err(context)?;
+        counts(launched).map_err(context)?;
+    }
+    slots(plan, &launched)?;
+    order(plan, &launched)?;
+    cover(plan, &launched)
+}
+
+/// Every binding is one that the limits allow, inside its slot, and declared as it is bound.
+fn bindings(launched: &Launched<'_>) -> Result<(), String> {
+    let Launched { plan, dispatch, variant, .. } = launched;
+    let limits = plan.limits();
+    let declared: Vec<(Slot, BindingAccess)> = dispatch.bindings().iter().map(|binding| (binding.slot, binding.access)).collect();
+    ensure!(declared == variant.storage_bindings(), "the variant binds {:?}", variant.storage_bindings());
+    let storage = declared.len() as u64 + u64::from(variant.access() == bmru::Access::AllReadWrite);
+    ensure!(storage <= limits.max_storage_buffers_per_shader_stage.into(), "{storage} storage buffers");
+    ensure!(declared.windows(2).all(|pair| pair[0].0 < pair[1].0), "a slot is bound twice, or out of order");
+    for binding in dispatch.bindings() {
+        let slot_bytes = plan.slot_bytes(binding.slot);
+        ensure!(binding.offset % u64::from(limits.min_storage_buffer_offset_alignment) == 0, "misaligned {binding:?}");
+        ensure!(binding.size > 0 && binding.size % 4 == 0, "length of {binding:?}");
+        ensure!(binding.size <= limits.max_storage_buffer_binding_size, "too long: {binding:?}");
+        ensure!(binding.offset + binding.size <= slot_bytes, "{binding:?} reaches beyond {slot_bytes}");
+    }
+    Ok(())
+}
+
+/// No invocation can leave a binding, nor do indices wrap.
+fn indices(launched: &Launched<'_>) -> Result<(), String> {
+    let width = launched.width();
+    ensure!([1, 2, 4].contains(&width), "vectors of {width}");
+    for operand in launched.places.operands() {
+        let bounds = launched.bounds(operand);
+        if bounds.contains(&0) {
+            continue;
+        }
+        let place = launched.places.get(operand).expect("it is there");
+        let binding = launched.dispatch.bindings()[place.binding];
+        ensure!(!place.stores || binding.access == BindingAccess::ReadWrite, "{operand} is bound as {:?}", binding.access);
+        let [b, t, d] = bounds.map(|bound| bound - 1);
+        let end = launched.address(operand, b, t, d) + 4 * width - binding.offset;
+        ensure!(end <= binding.size, "{operand} reaches byte {end} of {}", binding.size);
+        ensure!(end / 4 <= u32::MAX.into(), "indices of {operand} wrap");
+    }
+    Ok(())
+}
+
+fn grid(launched: &Launched<'_>, tuning: &Tuning) -> Result<(), String> {
+    let Launched { plan, dispatch, variant, .. } = launched;
+    let limits = plan.limits();
+    let [x, y, z] = dispatch.grid().map(u64::from);
+    let (group, items) = (u64::from(variant.workgroup_size()), launched.items());
+    ensure!(variant.workgroup_size() == tuning.workgroup_size, "workgroups of {group}");
+    ensure!(group <= limits.max_compute_invocations_per_workgroup.into(), "workgroups of {group}");
+    ensure!(z == 1 && x.max(y) <= limits.max_compute_workgroups_per_dimension.into(), "grid beyond the limit");
+    ensure!(dispatch.params().grid_width == dispatch.grid()[0], "the shader unfolds another grid");
+    ensure!(dispatch.invocations() == items && items > 0, "{items} invocations have work");
+    ensure!(x * y * group >= items, "the grid does not cover {items}");
+    ensure!((y - 1) * x * group < items, "a row of workgroups is too many for {items}");
+    ensure!(x * y * group <= u32::MAX.into(), "numbers of invocations wrap");
+    Ok(())
+}
+
+fn counts(launched: &Launched<'_>) -> Result<(), String> {
+    let (params, dispatch) = (launched.params(), launched.dispatch);
+    let iterations = launched.iterations();
+    ensure!(iterations <= dispatch.iterations(), "{iterations} iterations");
+    ensure!(dispatch.iterations() <= Plan::MAX_ITERATIONS, "more iterations than a driver runs");
+    let Shape { time, .. } = launched.plan.descriptor().shape();
+    let nodes_of = |length: u32| params.nodes == params.steps.div_ceil(length);
+    let mut counts_time = true;
+    match launched.stage() {
+        Stage::Serial => {}
+        Stage::TileReduce | Stage::TileApply | Stage::FirstSet => {
+            ensure!(params.tile_steps >= 32 && params.tile_steps % 32 == 0, "tiles of {} steps", params.tile_steps);
+            ensure!(nodes_of(params.tile_steps), "{} tiles", params.nodes);
+            ensure!(params.time_origin % params.tile_steps == 0, "tiles begin in the middle of one");
+        }
+        Stage::AdjointReduce | Stage::Adjoint => {
+            let stretches = params.tile_steps == 1024 && params.time_origin % 1024 == 0;
+            ensure!(stretches || params.nodes == 1, "stretches of {} from {}", params.tile_steps, params.time_origin);
+            ensure!(nodes_of(params.tile_steps), "{} stretches", params.nodes);
+        }
+        Stage::TreeReduce | Stage::AdjointTreeReduce | Stage::AdjointTreeScan => {
+            ensure!(nodes_of(32), "{} nodes", params.nodes);
+            counts_time = false;
+        }
+        Stage::SumReduce => {
+            // A sum of nothing is written too.
+            ensure!(nodes_of(32) || (params.nodes, params.steps) == (1, 0), "{} sums", params.nodes);
+            counts_time = false;
+        }
+        _ => {}
+    }
+    if counts_time {
+        ensure!(u64::from(params.time_origin) + u64::from(params.steps) <= time, "steps beyond the end");
+    }
+    if matches!(launched.stage(), Stage::Serial | Stage::TileApply | Stage::Adjoint) {
+        ensure!(u64::from(params.time_total) == time, "steps of the whole");
+    }
+    Ok(())
+}
+
+/// The slots of the plan are exactly those that are bound, and as long as the descriptor says.
+fn slots(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let mut ends: BTreeMap<Slot, u64> = BTreeMap::new();
+    for binding in launched.iter().flat_map(|launched| launched.dispatch.bindings()) {
+        let end = ends.entry(binding.slot).or_default();
+        *end = (binding.offset + binding.size).max(*end);
+    }
+    let named: Vec<Slot> = plan.slots().iter().map(|&(slot, _)| slot).collect();
+    ensure!(named.iter().eq(ends.keys()), "{named:?} are named, {ends:?} bound");
+    for &(slot, bytes) in plan.slots() {
+        ensure!(bytes <= plan.limits().max_buffer_size, "{slot} of {bytes} bytes");
+        if slot == Slot::Scratch {
+            // A root has a place for an aggregate that nothing needs.
+            ensure!(ends[&slot] <= bytes, "{bytes} bytes of scratch, {} in use", ends[&slot]);
+        } else {
+            let elements = match slot {
+                Slot::Saved => plan.descriptor().saved_layout().words(),
+                slot => plan.descriptor().slot_elements(slot).map_err(|error| error.to_string())?,
+            };
+            ensure!(bytes == 4 * elements, "{slot} of {bytes} bytes for {elements} elements");
+        }
+    }
+    Ok(())
+}
+
+/// Parts of time come in order and hand the state on; the stages of a group follow each other.
+fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    if plan.direction() == Direction::Backward {
+        return adjoint_order(plan, launched);
+    }
+    match plan.strategy() {
+        // An empty scan has no tiles.
+        Strategy::Serial => serial_order(plan, launched),
+        Strategy::Tiles if launched.iter().all(|launched| launched.stage() == Stage::Serial) => serial_order(plan, launched),
+        _ => tiles_order(launched),
+    }
+}
+
+fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let total = plan.descriptor().shape().time;
+    let mut next = 0;
+    let mut before: Option<&Launched<'_>> = None;
+    for launched in launched {
+        ensure!(launched.stage() == Stage::Serial, "{} among serial stages", launched.stage());
+        let params = launched.params();
+        ensure!(u64::from(params.time_origin) == next, "step {} comes after step {next}", params.time_origin);
+        if let Some(before) = before.filter(|_| next > 0) {
+            let handed = before.places.get(Operand::FinalState).is_some() && launched.places.get(Operand::InitialState).is_some();
+            ensure!(handed, "the state is not handed on at step {next}");
+            ensure!(before.params().batch == params.batch && before.params().channels == params.channels, "other rows");
+            for (b, d) in [(0, 0), (u64::from(params.batch) - 1, u64::from(params.channels) - 1)] {
+                let from = before.address(Operand::FinalState, b, 0, d);
+                ensure!(from == launched.address(Operand::InitialState, b, 0, d), "the state is lost at step {next}");
+            }
+        }
+        next += u64::from(params.steps);
+        if next == total {
+            next = 0;
+        }
+        before = Some(launched);
+    }
+    ensure!(next == 0, "it ends at step {next}");
+    Ok(())
+}
+
+fn tiles_order(launched: &[Launched<'_>]) -> Result<(), String> {
+    let mut stages = launched.iter().map(Launched::stage).peekable();
+    let mut take = |stage| {
+        let mut count = 0;
+        while stages.next_if_eq(&stage).is_some() {
+            count += 1;
+        }
+        count
+    };
+    let mut taken = 0;
+    while taken < launched.len() {
+        let reduced = take(Stage::TileReduce);
+        let (up, down) = (take(Stage::TreeReduce), take(Stage::TreeScan));
+        let applied = take(Stage::TileApply);
+        let searched = take(Stage::FirstSet);
+        ensure!(reduced > 0 && reduced == applied && up == down, "stages out of order");
+        ensure!(searched == usize::from(launched[0].plan.descriptor().saves()), "{searched} searches of a group");
+        taken += reduced + up + down + applied + searched;
+    }
+    Ok(())
+}
+
+/// Walks go from the end of time to its beginning, and find their registers where the walk before left them.
+fn adjoint_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let total = plan.descriptor().shape().time;
+    let mut end = total;
+    let mut before: Option<&Launched<'_>> = None;
+    for launched in launched.iter().filter(|launched| launched.stage() == Stage::Adjoint) {
+        let params = launched.params();
+        let origin = u64::from(params.time_origin);
+        ensure!(origin + u64::from(params.steps) == end, "a walk from {} comes before one to {end}", params.time_origin);
+        let registers = |launched: &Launched<'_>| {
+            launched.places.get(Operand::Registers).map(|_| launched.address(Operand::Registers, 0, 0, 0))
+        };
+        if let Some(before) = before.filter(|_| end < total) {
+            ensure!(registers(before) == registers(launched), "the registers are lost at step {end}");
+        }
+        end = if origin == 0 { total } else { origin };
+        before = Some(launched);
+    }
+    ensure!(end == total, "the last walk ends at step {end}");
+    Ok(())
+}
+
+/// How often each element of a slot is meant, as a view says.
+fn meant(view: View, bounds: [u64; 3], counts: &mut Counts) {
+    let [batch, time, channels] = bounds;
+    for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
+        for d in 0..channels {
+            let element = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
+            *counts.entry((view.slot, element)).or_default() += 1;
+        }
+    }
+}
+
+/// How often each element is touched through an operand by the dispatches of some stages.
+fn touched<'a>(launched: impl Iterator<Item = &'a Launched<'a>>, operand: Operand, counts: &mut Counts) {
+    for launched in launched {
+        let Some(place) = launched.places.get(operand) else { continue };
+        let slot = launched.dispatch.bindings()[place.binding].slot;
+        let [batch, time, channels] = launched.bounds(operand);
+        for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
+            for (d, lane) in (0..channels).flat_map(|d| (0..launched.width()).map(move |lane| (d, lane))) {
+                *counts.entry((slot, launched.address(operand, b, t, d) / 4 + lane)).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Every input of a step is read once and every output written once.
+fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let Shape { batch, time, channels } = plan.descriptor().shape();
+    let elements = |launched: &Launched<'_>| launched.bounds(Operand::Candidate).into_iter().product::<u64>() * launched.width();
+    let present = launched.iter().filter(|launched| launched.places.get(Operand::Candidate).is_some());
+    let (sum, expected) = (present.map(elements).sum::<u64>(), batch * time * channels);
+    ensure!(sum == expected, "{sum} of {expected} candidates");
+    if [batch, time, channels].into_iter().fold(1, |product: u64, axis| product.saturating_mul(axis.max(1))) > FOLLOWED {
+        return Ok(());
+    }
+    match plan.direction() {
+        Direction::Forward => cover_forward(plan, launched),
+        Direction::Backward => cover_backward(plan, launched),
+    }
+}
+
+/// What the caller's operands mean.
+fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
+    let Shape { batch, time, channels } = descriptor.shape();
+    let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
+    let mut counts = Counts::new();
+    for &operand in operands {
+        let bounds = match operand {
+            Operand::ThresholdGradient if per_channel => [1, 1, channels],
+            Operand::AmplitudeGradient => [1, 1, channels],
+            Operand::FinalState | Operand::InitialStateGradient => [batch, 1, channels],
+            _ => [batch, time, channels],
+        };
+        if let Some(view) = descriptor.view(operand) {
+            meant(view, bounds, &mut counts);
+        }
+    }
+    counts
+}
+
+fn agrees(launched: &[Launched<'_>], descriptor: &Descriptor, stage: Option<Stage>, operand: Operand) -> Result<(), String> {
+    let mut counts = Counts::new();
+    touched(launched.iter().filter(|launched| stage.is_none_or(|stage| launched.stage() == stage)), operand, &mut counts);
+    let expected = all_meant(descriptor, &[operand]);
+    ensure!(counts == expected, "{operand}: {:?}", difference(&counts, &expected));
+    Ok(())
+}
+
+fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let descriptor = plan.descriptor();
+    let Shape { batch, channels, .. } = descriptor.shape();
+    agrees(launched, descriptor, None, Operand::Candidate)?;
+    agrees(launched, descriptor, None, Operand::States)?;
+    if descriptor.threshold_kind() == Threshold::PerElement {
+        agrees(launched, descriptor, None, Operand::Threshold)?;
+    }
+    let all = |operand| {
+        let mut counts = Counts::new();
+        touched(launched.iter(), operand, &mut counts);
+        counts
+    };
+    if descriptor.has_final_state() {
+        // Between parts of time it rests there.
+        let touched = all(Operand::FinalState);
+        ensure!(touched.keys().eq(all_meant(descriptor, &[Operand::FinalState]).keys()), "final_state: {touched:?}");
+    }
+    if descriptor.saves() {
+        let mut words: Vec<u64> = Vec::new();
+        for operand in [Operand::SavedAmplitude, Operand::SavedInitialState, Operand::FirstSet, Operand::Codes] {
+            let touched = all(operand);
+            ensure!(touched.keys().all(|&(slot, _)| slot == Slot::Saved), "{operand} is elsewhere");
+            if matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState) {
+                ensure!(touched.values().all(|&count| count == 1), "{operand} is written again");
+            }
+            words.extend(touched.into_keys().map(|(_, word)| word));
+        }
+        words.sort_unstable();
+        words.dedup();
+        let expected = if batch * channels == 0 { 0 } else { descriptor.saved_layout().words() };
+        ensure!(words.into_iter().eq(0..expected), "saved words are missing");
+    }
+    Ok(())
+}
+
+/// Whichever stage writes an output, it does so once: it may accumulate.
+fn cover_backward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    const OUTPUTS: [Operand; 4] =
+        [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+    let descriptor = plan.descriptor();
+    agrees(launched, descriptor, None, Operand::Candidate)?;
+    agrees(launched, descriptor, Some(Stage::Adjoint), Operand::StatesGradient)?;
+    if descriptor.threshold_kind() == Threshold::PerElement {
+        agrees(launched, descriptor, None, Operand::Threshold)?;
+    }
+    let mut counts = Counts::new();
+    for launched in launched {
+        for operand in
+            launched.places.operands().filter(|&operand| launched.places.get(operand).is_some_and(|place| place.stores))
+        {
+            touched([launched].into_iter(), operand, &mut counts);
+        }
+    }
+    counts.retain(|&(slot, _), _| slot != Slot::Scratch);
+    let expected = all_meant(descriptor, &OUTPUTS);
+    ensure!(counts == expected, "written: {:?}", difference(&counts, &expected));
+    Ok(())
+}
+
+/// The first element of which there is more in one than in the other.
+fn difference(a: &Counts, b: &Counts) -> Option<((Slot, u64), Option<u32>, Option<u32>)> {
+    let differs = |key: &&(Slot, u64)| a.get(*key) != b.get(*key);
+    a.keys().chain(b.keys()).find(differs).map(|&key| (key, a.get(&key).copied(), b.get(&key).copied()))
+}
+
+/// A plan is a function of its arguments, shows itself, and saves what the descriptor says.
+pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &Tuning) -> Result<(), String> {
+    let again = planned(descriptor, plan.direction(), limits, tuning).map_err(|error| error.to_string())?;
+    ensure!(again == *plan && plan.clone() == *plan, "planned again, it is another");
+    ensure!(plan.descriptor() == descriptor && plan.limits() == limits, "it is of something else");
+    let (debug, display) = (format!("{plan:?}"), format!("{plan}"));
+    ensure!(!debug.is_empty() && display.contains(&plan.strategy().to_string()), "{display}");
+    let needs_saved = descriptor.saves() || plan.direction() == Direction::Backward;
+    ensure!(plan.saved_layout().is_some() == needs_saved, "whether it saves");
+    ensure!(plan.saved_layout().is_none_or(|layout| layout == saved_layout(descriptor)), "the layout depends on the plan");
+    Ok(())
+}
+
+pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
+    match direction {
+        Direction::Forward => descriptor.forward(limits, tuning),
+        Direction::Backward => descriptor.backward(limits, tuning),
+    }
+}
+
+/// The layout of a descriptor whose tensors lie elsewhere: that does not count.
+fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
+    let elsewhere = Descriptor::bmru(descriptor.shape()).layout(Layout::TimeBatchChannel);
+    elsewhere.boundary(descriptor.boundary_rule()).threshold(descriptor.threshold_kind()).saved_layout()
+}

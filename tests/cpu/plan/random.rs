@@ -1,0 +1,294 @@
+//! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
+
+use bmru::{
+    Access, Boundary, Descriptor, Direction, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS, Operand,
+    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, Tuning, View,
+};
+use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
+use proptest::sample::select;
+
+/// Lengths around vectors, words, tiles and nodes.
+const EDGES: [u64; 16] = [1, 2, 3, 4, 8, 31, 32, 33, 63, 64, 65, 256, 1023, 1024, 1025, 4096];
+
+fn axis() -> impl Random<Value = u64> {
+    prop_oneof![
+        6 => 0..=9u64,
+        4 => 10..=300u64,
+        4 => select(&EDGES[..]),
+        1 => 300..=100_000u64,
+        1 => 0..=MAX_AXIS,
+        1 => Just(MAX_AXIS),
+    ]
+}
+
+/// Vectors are in use only where they divide the channels.
+fn channels() -> impl Random<Value = u64> {
+    prop_oneof![2 => axis(), 1 => (0..=70u64).prop_map(|vectors| 4 * vectors)]
+}
+
+pub fn shape() -> impl Random<Value = Shape> {
+    (axis(), axis(), channels()).prop_map(|(batch, time, channels)| Shape { batch, time, channels })
+}
+
+/// Of at most some thousand elements, for what follows every one of them.
+pub fn small_shape() -> impl Random<Value = Shape> {
+    let short = || prop_oneof![1..=4u64, 0..=9u64];
+    let time = prop_oneof![2 => 0..=9u64, 4 => 10..=300u64, 2 => 300..=2200u64];
+    (short(), time, short(), 1..=4u64).prop_map(|(batch, time, channels, lanes)| {
+        let longest = 6000 / (batch * channels * lanes).max(1);
+        Shape { batch, time: time.min(longest), channels: channels * lanes }
+    })
+}
+
+/// A view with a margin, gaps between the rows and between the slower axis; or one that repeats itself, to be read only.
+#[derive(Clone, Copy, Debug)]
+enum Wish {
+    Default,
+    Padded { offset: u64, row: u64, outer: u64 },
+    Broadcast { batch: bool, time: bool },
+}
+
+impl Wish {
+    fn view(self, slot: Slot, layout: Layout, shape: Shape) -> Option<View> {
+        let Shape { batch, time, channels } = shape;
+        match self {
+            Self::Default => None,
+            Self::Padded { offset, row, outer } => {
+                let row = channels.checked_add(row)?;
+                let slower = |count: u64| count.saturating_mul(row).saturating_add(outer);
+                let (batch, time) = match layout {
+                    Layout::BatchTimeChannel => (slower(time), row),
+                    Layout::TimeBatchChannel => (row, slower(batch)),
+                };
+                Some(View { slot, offset, strides: Strides { batch, time, channel: 1 } })
+            }
+            Self::Broadcast { batch, time } => {
+                let whole = Strides::rows(layout, shape, channels);
+                let stride = |repeats: bool, stride| if repeats { 0 } else { stride };
+                let strides = Strides { batch: stride(batch, whole.batch), time: stride(time, whole.time), channel: 1 };
+                Some(View { slot, offset: 0, strides })
+            }
+        }
+    }
+}
+
+fn padded() -> impl Random<Value = Wish> {
+    let short = || prop_oneof![Just(0), 1..=9u64, (0..=8u64).prop_map(|vectors| 4 * vectors), 0..=3000u64];
+    (short(), short(), short()).prop_map(|(offset, row, outer)| Wish::Padded { offset, row, outer })
+}
+
+fn written() -> impl Random<Value = Wish> {
+    prop_oneof![4 => Just(Wish::Default), 1 => padded()]
+}
+
+fn read() -> impl Random<Value = Wish> {
+    let broadcast = (any::<bool>(), any::<bool>()).prop_map(|(batch, time)| Wish::Broadcast { batch, time });
+    prop_oneof![6 => written(), 1 => broadcast]
+}
+
+fn pick<T>(first: T, second: T) -> impl Random<Value = T>
+where
+    T: Copy + core::fmt::Debug + 'static,
+{
+    select(vec![first, second])
+}
+
+const OUTPUTS: [Operand; 4] =
+    [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+
+/// What only the backward pass looks at.
+fn backward() -> impl Random<Value = ([Surrogate; 2], Incoming, [Gradient; 4])> {
+    let surrogate = || {
+        select(vec![
+            Surrogate::Zero,
+            Surrogate::ArcTan { k: 2.0 },
+            Surrogate::FastSigmoid { k: 1.0 },
+            Surrogate::Sigmoid { k: 4.0 },
+            Surrogate::Triangle { half_width: 0.5 },
+            Surrogate::Boxcar { half_width: 1.0 },
+        ])
+    };
+    let gradient = || select(vec![Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit]);
+    let gradients = [gradient(), gradient(), gradient(), gradient()];
+    ([surrogate(), surrogate()], select(vec![Incoming::States, Incoming::FinalState, Incoming::Both]), gradients)
+}
+
+pub fn direction() -> impl Random<Value = Direction> {
+    pick(Direction::Forward, Direction::Backward)
+}
+
+pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {
+    let options = (
+        pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel),
+        pick(Boundary::Hold, Boundary::Set),
+        pick(Threshold::PerElement, Threshold::PerChannel),
+        pick(InitialState::Zero, InitialState::Given),
+        pick(FinalState::Discarded, FinalState::Written),
+        pick(Save::Nothing, Save::Codes),
+        backward(),
+    );
+    let views = (read(), read(), written(), pick(Slot::Candidate, Slot::Threshold), 0..6u32);
+    (shape, options, views).prop_map(|(shape, options, views)| {
+        let (layout, boundary, threshold, initial_state, final_state, save, (surrogates, incoming, gradients)) = options;
+        let (candidates, thresholds, states, beside, side_by_side) = views;
+        let mut descriptor = Descriptor::bmru(shape)
+            .layout(layout)
+            .boundary(boundary)
+            .threshold(threshold)
+            .initial_state(initial_state)
+            .final_state(final_state)
+            .save(save)
+            .surrogates(surrogates[0], surrogates[1])
+            .incoming(incoming);
+        for (output, gradient) in OUTPUTS.into_iter().zip(gradients) {
+            descriptor = descriptor.gradient(output, gradient);
+        }
+        if let Some(view) = candidates.view(Slot::Candidate, layout, shape) {
+            descriptor = descriptor.candidate_view(view);
+        }
+        if let Some(view) = thresholds.view(beside, layout, shape).filter(|_| threshold == Threshold::PerElement) {
+            descriptor = descriptor.threshold_view(view);
+        }
+        if let Some(view) = states.view(Slot::States, layout, shape) {
+            descriptor = descriptor.states_view(view);
+        }
+        if side_by_side == 0 { descriptor.side_by_side() } else { descriptor }
+    })
+}
+
+fn alignment() -> impl Random<Value = u32> {
+    (2..=8u32).prop_map(|power| 1 << power)
+}
+
+pub fn limits() -> impl Random<Value = Limits> {
+    let buffer = prop_oneof![1 => 4096..=1u64 << 24, 3 => Just(256 << 20), 2 => Just(1 << 40), 1 => Just(u64::MAX)];
+    let binding = prop_oneof![
+        2 => 256..=2048u64,
+        3 => 2048..=65_536u64,
+        2 => 65_536..=1u64 << 24,
+        2 => Just(128 << 20),
+        1 => Just(u64::MAX),
+    ];
+    let workgroups = prop_oneof![1 => 1..=8u32, 3 => 1..=70_000u32, 2 => Just(65_535)];
+    let invocations = prop_oneof![1..=64u32, 65..=1024u32];
+    let buffers = prop_oneof![1 => 3..=7u32, 4 => 8..=16u32];
+    (buffer, binding, buffers, invocations, workgroups, (alignment(), alignment())).prop_map(
+        |(buffer, binding, buffers, invocations, workgroups, (storage, uniform))| Limits {
+            max_buffer_size: buffer,
+            max_storage_buffer_binding_size: binding,
+            max_storage_buffers_per_shader_stage: buffers,
+            max_compute_invocations_per_workgroup: invocations,
+            max_compute_workgroups_per_dimension: workgroups,
+            min_storage_buffer_offset_alignment: storage,
+            min_uniform_buffer_offset_alignment: uniform,
+        },
+    )
+}
+
+pub fn strategy() -> impl Random<Value = Option<Strategy>> {
+    select(vec![None, Some(Strategy::Serial), Some(Strategy::Tiles)])
+}
+
+/// For limits of any number of invocations: `check_tuning` cuts the workgroup to them.
+pub fn tuning() -> impl Random<Value = Tuning> {
+    let tiles = prop_oneof![4 => 1..=4u32, 1 => 1..=256u32].prop_map(|words| 32 * words);
+    let rows = prop_oneof![0..=8u64, 0..=20_000u64];
+    let elements = prop_oneof![1 => 1..=64u64, 3 => 64..=20_000u64, 4 => Just(1 << 26)];
+    let group = prop_oneof![Just(1u32), 1..=8u32, 1..=300u32];
+    (strategy(), 0..=2u32, group, tiles, rows, elements, pick(Access::Declared, Access::AllReadWrite)).prop_map(
+        |(strategy, width, workgroup_size, tile_steps, serial_rows, max_dispatch_elements, access)| Tuning {
+            strategy,
+            max_vector_width: 1 << width,
+            workgroup_size,
+            tile_steps,
+            serial_rows,
+            max_dispatch_elements,
+            access,
+        },
+    )
+}
+
+/// A plan's arguments that can be right.
+pub fn arguments(shape: impl Random<Value = Shape>) -> impl Random<Value = (Descriptor, Limits, Tuning)> {
+    (descriptor(shape), limits(), tuning()).prop_map(|(descriptor, limits, mut tuning)| {
+        tuning.workgroup_size = tuning.workgroup_size.min(limits.max_compute_invocations_per_workgroup);
+        (descriptor, limits, tuning)
+    })
+}
+
+/// Numbers at which sums and products leave their type.
+fn absurd() -> impl Random<Value = u64> {
+    let powers = (0..64u32, 0..3u64).prop_map(|(power, near)| (1u64 << power).wrapping_add(near).wrapping_sub(1));
+    prop_oneof![3 => 0..=40u64, 3 => powers, 1 => Just(MAX_AXIS), 1 => Just(u64::MAX), 1 => any::<u64>()]
+}
+
+fn absurd_u32() -> impl Random<Value = u32> {
+    prop_oneof![3 => absurd().prop_map(|value| value as u32), 3 => 1..=300u32, 3 => (0..32u32).prop_map(|power| 1 << power)]
+}
+
+fn absurd_view() -> impl Random<Value = View> {
+    let channel = prop_oneof![6 => Just(1), 1 => absurd()];
+    let slot = prop_oneof![
+        6 => select(vec![Slot::Candidate, Slot::Threshold, Slot::States]),
+        1 => select(vec![Slot::Amplitude, Slot::InitialState, Slot::FinalState, Slot::Saved, Slot::Scratch]),
+    ];
+    (slot, absurd(), absurd(), absurd(), channel).prop_map(|(slot, offset, batch, time, channel)| View {
+        slot,
+        offset,
+        strides: Strides { batch, time, channel },
+    })
+}
+
+fn absurd_descriptor() -> impl Random<Value = Descriptor> {
+    let shape = (absurd(), absurd(), absurd()).prop_map(|(batch, time, channels)| Shape { batch, time, channels });
+    let own = |view| move |place: View| View { slot: view, ..place };
+    let view = |slot| prop_oneof![4 => Just(None), 2 => absurd_view().prop_map(own(slot)).prop_map(Some), 1 => absurd_view().prop_map(Some)];
+    (descriptor(shape), view(Slot::Candidate), view(Slot::Threshold), view(Slot::States)).prop_map(
+        |(mut descriptor, candidate, threshold, states)| {
+            if let Some(view) = candidate {
+                descriptor = descriptor.candidate_view(view);
+            }
+            if let Some(view) = threshold {
+                descriptor = descriptor.threshold_view(view);
+            }
+            if let Some(view) = states {
+                descriptor = descriptor.states_view(view);
+            }
+            descriptor
+        },
+    )
+}
+
+fn absurd_limits() -> impl Random<Value = Limits> {
+    let numbers = (absurd_u32(), absurd_u32(), absurd_u32(), absurd_u32(), absurd_u32());
+    (absurd(), absurd(), numbers).prop_map(|(buffer, binding, (buffers, invocations, workgroups, storage, uniform))| Limits {
+        max_buffer_size: buffer,
+        max_storage_buffer_binding_size: binding,
+        max_storage_buffers_per_shader_stage: buffers,
+        max_compute_invocations_per_workgroup: invocations,
+        max_compute_workgroups_per_dimension: workgroups,
+        min_storage_buffer_offset_alignment: storage,
+        min_uniform_buffer_offset_alignment: uniform,
+    })
+}
+
+fn absurd_tuning() -> impl Random<Value = Tuning> {
+    (tuning(), absurd_u32(), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
+        |(sane, max_vector_width, workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| Tuning {
+            max_vector_width,
+            workgroup_size,
+            tile_steps,
+            serial_rows,
+            max_dispatch_elements,
+            ..sane
+        },
+    )
+}
+
+/// Any of the three can be absurd: if all are, nothing ever gets far.
+pub fn absurd_arguments() -> impl Random<Value = (Descriptor, Limits, Tuning)> {
+    let descriptors = prop_oneof![1 => descriptor(shape()), 2 => absurd_descriptor()];
+    let limits = prop_oneof![2 => limits(), 1 => absurd_limits()];
+    let tunings = prop_oneof![2 => tuning(), 1 => absurd_tuning()];
+    (descriptors, limits, tunings)
+}

@@ -1,0 +1,191 @@
+//! What the shaders can index, read off their text: which binding an operand lies in from the generated header, how far its
+//! indices go from the fixed parts.
+
+use std::collections::BTreeMap;
+
+use bmru::{Dispatch, Operand, Params, Plan, Stage, Threshold, Variant, ViewParams};
+
+/// Where the header of a variant puts an operand, and what it does with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Number of the view.
+    pub view: usize,
+    /// Number of the binding.
+    pub binding: usize,
+    pub stores: bool,
+    /// Stores add to what is there.
+    pub accumulates: bool,
+}
+
+/// The places of all operands of a variant.
+#[derive(Debug)]
+pub struct Places(BTreeMap<Operand, Place>);
+
+impl Places {
+    pub fn of(variant: &Variant) -> Self {
+        let text = variant.wgsl();
+        let line = |start: &str| text.lines().find(|line| line.starts_with(start));
+        let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>();
+        let place = |operand: Operand| {
+            let at = line(&format!("fn {operand}_at("))?;
+            let view = number(at.split_once("params.views[")?.1).ok()?;
+            let store = line(&format!("fn store_{operand}("));
+            let access = line(&format!("fn load_{operand}(")).or(store)?;
+            let slot = access.split_once("_slot[at]")?.0.rsplit([' ', '(']).next()?;
+            let declared = text.lines().find(|line| line.contains(&format!("> {slot}_slot:")))?;
+            let binding = number(declared.split_once("@binding(")?.1).ok()?;
+            let accumulates = store.is_some_and(|store| store.contains(&format!("({slot}_slot[at]) + ")));
+            Some((operand, Place { view, binding, stores: store.is_some(), accumulates }))
+        };
+        Self(variant.operands().map(|operand| place(operand).expect("the header has every operand")).collect())
+    }
+
+    /// The place of an operand, if the variant has it.
+    pub fn get(&self, operand: Operand) -> Option<Place> {
+        self.0.get(&operand).copied()
+    }
+
+    pub fn operands(&self) -> impl Iterator<Item = Operand> + '_ {
+        self.0.keys().copied()
+    }
+}
+
+/// A dispatch with all that tells what it touches.
+pub struct Launched<'a> {
+    pub plan: &'a Plan,
+    pub dispatch: &'a Dispatch,
+    pub variant: &'a Variant,
+    pub places: &'a Places,
+}
+
+/// Everything that an invocation of a dispatch can index in an operand: `b`, `t` and vectors of channels below these bounds.
+pub type Bounds = [u64; 3];
+
+impl<'a> Launched<'a> {
+    pub fn stage(&self) -> Stage {
+        self.variant.stage()
+    }
+
+    pub fn params(&self) -> &'a Params {
+        self.dispatch.params()
+    }
+
+    /// Elements of a vector.
+    pub fn width(&self) -> u64 {
+        self.variant.vector_width().into()
+    }
+
+    /// First byte of vector `(b, t, d)` within its slot.
+    pub fn address(&self, operand: Operand, b: u64, t: u64, d: u64) -> u64 {
+        let Place { view, binding, .. } = self.places.get(operand).expect("the variant has the operand");
+        let ViewParams { offset, batch, time, channel } = self.dispatch.params().views[view];
+        let index = u64::from(offset) + b * u64::from(batch) + t * u64::from(time) + d * u64::from(channel);
+        self.dispatch.bindings()[binding].offset + 4 * self.width() * index
+    }
+
+    /// Steps that the tiles of the dispatch reach together.
+    fn end(&self) -> u64 {
+        let params = self.params();
+        u64::from(params.steps).min(u64::from(params.nodes) * u64::from(params.tile_steps))
+    }
+
+    /// Words of 32 steps that the codes of the part have.
+    pub fn words(&self) -> u64 {
+        let params = self.params();
+        match self.stage() {
+            Stage::Serial if params.steps == 0 => 0,
+            Stage::Serial | Stage::Adjoint => (u64::from(params.time_origin % 32) + u64::from(params.steps)).div_ceil(32),
+            _ => self.end().div_ceil(32),
+        }
+    }
+
+    pub fn bounds(&self, operand: Operand) -> Bounds {
+        let params = self.params();
+        let per_channel = self.plan.descriptor().threshold_kind() == Threshold::PerChannel;
+        let [batch, steps, channels, nodes] = [params.batch, params.steps, params.channels, params.nodes].map(u64::from);
+        let (tile_steps, origin) = (u64::from(params.tile_steps), u64::from(params.time_origin));
+        let last = nodes.saturating_sub(1);
+        let time = match (self.stage(), operand) {
+            (_, Operand::Amplitude | Operand::SavedAmplitude) => return [1, 1, channels],
+            (_, Operand::InitialState | Operand::FinalState | Operand::FirstSet | Operand::SavedInitialState) => 1,
+            (Stage::Adjoint, Operand::InitialStateGradient) => u64::from(origin == 0),
+            (Stage::HandOver, Operand::Source | Operand::Target) => 1,
+            (Stage::Serial, Operand::Threshold) if per_channel => steps.min(1),
+            (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::States) => steps,
+            (Stage::TileReduce, Operand::Threshold) if per_channel => last * tile_steps + 1,
+            (Stage::TileReduce | Stage::TileApply, Operand::Candidate | Operand::Threshold | Operand::States) => self.end(),
+            (Stage::Serial | Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
+            (Stage::Adjoint, Operand::Codes) => 2 * self.words(),
+            // They need only where steps set, not the signs.
+            (Stage::FirstSet | Stage::AdjointReduce, Operand::Codes) => 2 * self.words() - 1,
+            (Stage::TileReduce | Stage::TreeReduce, Operand::Aggregates) => nodes,
+            (Stage::TreeReduce, Operand::Children) => steps.min(32 * nodes),
+            (Stage::TreeReduce | Stage::TreeScan, Operand::Words) => 2 * nodes,
+            (Stage::TreeScan, Operand::Parent) => 2 * (last / 32) + 2,
+            (Stage::TileApply, Operand::Parent) => 2 * ((u64::from(params.time_origin) / tile_steps + last) / 32) + 2,
+            (Stage::FirstSet, Operand::Parent) if nodes < 2 => 0,
+            (Stage::FirstSet, Operand::Parent) => 2 * (last / 32) + 1,
+            (Stage::AdjointReduce | Stage::AdjointTreeReduce, Operand::Stretches) => 2 * nodes,
+            (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Operand::Children) => 2 * steps.min(32 * nodes),
+            (Stage::AdjointTreeScan, Operand::ChildrenBeyond) => steps.min(32 * nodes),
+            (Stage::AdjointTreeScan | Stage::Adjoint, Operand::Beyond) => nodes,
+            (Stage::AdjointReduce, Operand::StatesGradient) => self.end(),
+            (Stage::Adjoint, Operand::Registers) => 12,
+            // The terms of the 1,024 steps that begin in this part.
+            (Stage::Adjoint, Operand::AmplitudeTerms | Operand::ThresholdTerms) => {
+                match (origin + self.end() - 1) / 1024 * 1024 {
+                    begin if begin < origin => 0,
+                    begin => begin / 1024 - origin / 1024 + 1,
+                }
+            }
+            (Stage::Adjoint, Operand::Candidate | Operand::Threshold | Operand::StatesGradient) => self.end(),
+            (Stage::Adjoint, Operand::CandidateGradient | Operand::ThresholdGradient) => self.end(),
+            (Stage::SumReduce, Operand::Terms) => return [1, steps.min(32 * nodes), channels],
+            (Stage::SumReduce, Operand::Sum) => return [1, nodes, channels],
+            (stage, operand) => unreachable!("{stage} has no {operand}"),
+        };
+        [batch, time, channels]
+    }
+
+    /// The longest run of an invocation, counted in the loops of the text.
+    pub fn iterations(&self) -> u64 {
+        let params = self.params();
+        let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
+        let tile = steps.min(tile_steps);
+        match self.stage() {
+            Stage::Serial if self.plan.descriptor().saves() => steps + self.words(),
+            Stage::Serial => steps + steps.min(1),
+            Stage::TileReduce | Stage::TileApply => tile + tile.div_ceil(32),
+            Stage::TreeReduce => steps.min(32),
+            Stage::TreeScan => 0,
+            Stage::FirstSet => {
+                let (mut interval, mut bisections) = (nodes, 0);
+                while interval > 1 {
+                    // The worse half.
+                    interval -= interval / 2;
+                    bisections += 1;
+                }
+                bisections + tile.div_ceil(32)
+            }
+            // A part can begin and end within a word.
+            Stage::Adjoint if nodes == 1 => steps + self.words(),
+            Stage::Adjoint => tile + tile.div_ceil(32),
+            // Words, then blocks and their steps.
+            Stage::AdjointReduce => tile + 2 * tile.div_ceil(32),
+            Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
+            Stage::HandOver => 0,
+            stage => unreachable!("{stage} is new"),
+        }
+    }
+
+    /// Invocations that do not return at once.
+    pub fn items(&self) -> u64 {
+        let params = self.params();
+        let rows = u64::from(params.batch) * u64::from(params.channels);
+        match self.stage() {
+            Stage::Serial | Stage::FirstSet | Stage::HandOver => rows,
+            Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),
+            _ => rows * u64::from(params.nodes),
+        }
+    }
+}

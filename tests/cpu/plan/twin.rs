@@ -1,0 +1,381 @@
+//! A twin of each stage on the CPU, which runs a plan on buffers of its own: what comes out must be the oracle's bits.
+//!
+//! It says nothing of the WGSL text, but much of parts, views, scratch and hand-overs, and it sees what a GPU hides: a read of
+//! what nothing has written, an access outside a binding, and two invocations of a dispatch that meet in one element.
+
+use std::collections::BTreeMap;
+
+use bmru::oracle::forward;
+use bmru::{Boundary, Descriptor, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold, Traffic, Tuning};
+use proptest::prelude::any;
+
+use super::checks::ensure;
+use super::reach::{Launched, Places};
+use super::{Met, count, for_all, random};
+
+const NEVER: u32 = u32::MAX;
+/// What scratch and outputs hold before anything is written: neither a code nor a float of the data.
+pub const POISON: u32 = 0xdead_beef;
+
+pub type Memory = BTreeMap<Slot, Vec<u32>>;
+
+/// A dispatch in progress: one lane of one invocation at a time.
+pub struct Machine<'a, 'm> {
+    pub launched: Launched<'a>,
+    memory: &'m mut Memory,
+    /// Who touched an element in this dispatch, and whether it was written.
+    touched: BTreeMap<(Slot, u64), (u64, bool)>,
+    item: u64,
+    lane: u64,
+    moved: Traffic,
+    /// The first thing that went wrong.
+    fault: Option<String>,
+}
+
+impl Machine<'_, '_> {
+    fn at(&mut self, operand: Operand, [b, t, d]: [u64; 3], writes: bool) -> Option<(Slot, usize)> {
+        let place = self.launched.places.get(operand)?;
+        let binding = self.launched.dispatch.bindings()[place.binding];
+        let byte = self.launched.address(operand, b, t, d) + 4 * self.lane;
+        if byte < binding.offset || byte + 4 > binding.offset + binding.size {
+            self.fault.get_or_insert_with(|| format!("{operand} ({b}, {t}, {d}) is byte {byte}, outside {binding:?}"));
+            return None;
+        }
+        let element = (binding.slot, byte / 4);
+        let (owner, written) = *self.touched.get(&element).unwrap_or(&(self.item, false));
+        if owner != self.item && (writes || written) {
+            let item = self.item;
+            self.fault.get_or_insert_with(|| format!("invocations {owner} and {item} meet in {operand} ({b}, {t}, {d})"));
+        }
+        self.touched.insert(element, (self.item, written || writes));
+        if writes {
+            self.moved.written += 4
+        } else {
+            self.moved.read += 4
+        }
+        Some((binding.slot, (byte / 4) as usize))
+    }
+
+    pub fn load(&mut self, operand: Operand, b: u64, t: u64, d: u64) -> u32 {
+        self.at(operand, [b, t, d], false).map_or(0, |(slot, element)| self.memory[&slot][element])
+    }
+
+    pub fn store(&mut self, operand: Operand, b: u64, t: u64, d: u64, value: u32) {
+        let accumulates = self.launched.places.get(operand).is_some_and(|place| place.accumulates);
+        let before = if accumulates { self.load(operand, b, t, d) } else { 0 };
+        if let Some((slot, element)) = self.at(operand, [b, t, d], true) {
+            let sum = (f32::from_bits(before) + f32::from_bits(value)).to_bits();
+            let word = if accumulates { sum } else { value };
+            self.memory.get_mut(&slot).expect("the slot has a buffer")[element] = word;
+        }
+    }
+
+    /// Runs all invocations, in one order or the other: it must not matter.
+    fn run(&mut self, backwards: bool) {
+        let params = *self.launched.params();
+        let (channels, nodes) = (u64::from(params.channels), u64::from(params.nodes));
+        let items = self.launched.items();
+        for item in 0..items {
+            self.item = if backwards { items - 1 - item } else { item };
+            let (row, d) = (self.item / channels, self.item % channels);
+            for lane in 0..self.launched.width() {
+                self.lane = lane;
+                match self.launched.stage() {
+                    Stage::Serial => self.serial(row, d),
+                    Stage::TileReduce => self.tile_reduce(row / nodes, row % nodes, d),
+                    Stage::TreeReduce => self.tree_reduce(row / nodes, row % nodes, d),
+                    Stage::TreeScan => self.tree_scan(row / nodes, row % nodes, d),
+                    Stage::TileApply => self.tile_apply(row / nodes, row % nodes, d),
+                    Stage::FirstSet => self.first_set(row, d),
+                    Stage::SumReduce => self.sum_reduce(row, d),
+                    Stage::HandOver => self.hand_over(row, d),
+                    _ => self.adjoint(row / nodes, row % nodes, d),
+                }
+            }
+        }
+    }
+
+    fn saves(&self) -> bool {
+        self.launched.plan.descriptor().saves()
+    }
+
+    /// The threshold of a row from step `begin` on, where there is one for a channel.
+    fn threshold(&mut self, b: u64, begin: u64, d: u64) -> Option<u32> {
+        let per_channel = self.launched.plan.descriptor().threshold_kind() == Threshold::PerChannel;
+        (per_channel && self.launched.params().steps > 0).then(|| self.load(Operand::Threshold, b, begin, d))
+    }
+
+    /// Whether a step sets, and whether to +.
+    fn gate(&mut self, b: u64, t: u64, d: u64, threshold: Option<u32>) -> (bool, bool) {
+        let sets_on_edge = self.launched.plan.descriptor().boundary_rule() == Boundary::Set;
+        let c = f32::from_bits(self.load(Operand::Candidate, b, t, d));
+        let r = f32::from_bits(threshold.unwrap_or_else(|| self.load(Operand::Threshold, b, t, d)));
+        let sets = if sets_on_edge { c.abs() >= r.abs() } else { c.abs() > r.abs() };
+        (sets, c >= 0.0)
+    }
+
+    fn serial(&mut self, b: u64, d: u64) {
+        let params = *self.launched.params();
+        let origin = u64::from(params.time_origin);
+        let amplitude = self.load(Operand::Amplitude, 0, 0, d);
+        let mut state = self.load(Operand::InitialState, b, 0, d);
+        let mut first_set = NEVER;
+        if self.saves() {
+            self.store(Operand::SavedInitialState, b, 0, d, state);
+            if b == 0 {
+                self.store(Operand::SavedAmplitude, 0, 0, d, amplitude);
+            }
+            if origin > 0 {
+                first_set = self.load(Operand::FirstSet, b, 0, d);
+            }
+        }
+        let mut plus = first_set != NEVER && (state ^ amplitude) >> 31 == 0;
+        let threshold = self.threshold(b, 0, d);
+        let (mut z, mut signs) = (0, 0);
+        for t in 0..u64::from(params.steps) {
+            let (time, word) = (origin + t, (origin + t) / 32 - origin / 32);
+            if self.saves() && (time % 32 == 0 || t == 0) {
+                let begun = time % 32 > 0;
+                z = if begun { self.load(Operand::Codes, b, 0, d) } else { 0 };
+                signs = if begun { self.load(Operand::Codes, b, 1, d) } else { 0 };
+            }
+            let (sets, positive) = self.gate(b, t, d, threshold);
+            z |= u32::from(sets) << (time % 32);
+            signs |= u32::from(plus) << (time % 32);
+            if sets {
+                plus = positive;
+                state = amplitude ^ u32::from(!positive) << 31;
+                first_set = first_set.min(time as u32);
+            }
+            self.store(Operand::States, b, t, d, state);
+            if self.saves() && (time % 32 == 31 || t + 1 == u64::from(params.steps)) {
+                self.store(Operand::Codes, b, 2 * word, d, z);
+                self.store(Operand::Codes, b, 2 * word + 1, d, signs);
+            }
+        }
+        self.store(Operand::FinalState, b, 0, d, state);
+        if self.saves() {
+            self.store(Operand::FirstSet, b, 0, d, first_set);
+        }
+    }
+
+    pub fn tile(&self, index: u64) -> (u64, u64) {
+        let params = self.launched.params();
+        let begin = index * u64::from(params.tile_steps);
+        (begin, (begin + u64::from(params.tile_steps)).min(params.steps.into()))
+    }
+
+    fn tile_reduce(&mut self, b: u64, index: u64, d: u64) {
+        let (begin, end) = self.tile(index);
+        let threshold = self.threshold(b, begin, d);
+        let mut tile = 0;
+        for word in begin / 32..end.div_ceil(32) {
+            let (mut z, mut p) = (0, 0);
+            for t in 32 * word..end.min(32 * word + 32) {
+                let (sets, positive) = self.gate(b, t, d, threshold);
+                z |= u32::from(sets) << (t % 32);
+                p |= u32::from(sets && positive) << (t % 32);
+                tile = if sets { 1 | u32::from(positive) << 1 } else { tile };
+            }
+            self.store(Operand::Codes, b, 2 * word, d, z);
+            self.store(Operand::Codes, b, 2 * word + 1, d, p);
+        }
+        self.store(Operand::Aggregates, b, index, d, tile);
+    }
+
+    fn tree_reduce(&mut self, b: u64, index: u64, d: u64) {
+        let (mut z, mut p, mut node) = (0, 0, 0);
+        for child in 32 * index..u64::from(self.launched.params().steps).min(32 * index + 32) {
+            let code = self.load(Operand::Children, b, child, d);
+            z |= (code & 1) << (child % 32);
+            p |= (code >> 1) << (child % 32);
+            node = if code & 1 == 1 { code } else { node };
+        }
+        self.store(Operand::Words, b, 2 * index, d, z);
+        self.store(Operand::Words, b, 2 * index + 1, d, p);
+        self.store(Operand::Aggregates, b, index, d, node);
+    }
+
+    /// Whether anything has set before a child, and whether to +.
+    fn before(&mut self, b: u64, child: u64, d: u64) -> (bool, bool) {
+        let [set, plus] = [0, 1].map(|word| self.load(Operand::Parent, b, 2 * (child / 32) + word, d));
+        (set >> (child % 32) & 1 == 1, plus >> (child % 32) & 1 == 1)
+    }
+
+    fn tree_scan(&mut self, b: u64, index: u64, d: u64) {
+        let (mut set, mut plus) = self.before(b, index, d);
+        let [z, p] = [0, 1].map(|word| self.load(Operand::Words, b, 2 * index + word, d));
+        let (mut set_before, mut plus_before) = (0, 0);
+        for child in 0..32 {
+            set_before |= u32::from(set) << child;
+            plus_before |= u32::from(plus) << child;
+            if z >> child & 1 == 1 {
+                (set, plus) = (true, p >> child & 1 == 1);
+            }
+        }
+        self.store(Operand::Words, b, 2 * index, d, set_before);
+        self.store(Operand::Words, b, 2 * index + 1, d, plus_before);
+    }
+
+    fn tile_apply(&mut self, b: u64, index: u64, d: u64) {
+        let params = *self.launched.params();
+        let (begin, end) = self.tile(index);
+        let amplitude = self.load(Operand::Amplitude, 0, 0, d);
+        let initial_state = self.load(Operand::InitialState, b, 0, d);
+        let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
+        let (mut set, mut plus) = self.before(b, of_whole, d);
+        let mut state = 0;
+        for word in begin / 32..end.div_ceil(32) {
+            let z = self.load(Operand::Codes, b, 2 * word, d);
+            let p = self.load(Operand::Codes, b, 2 * word + 1, d);
+            let mut signs = 0;
+            for t in 32 * word..end.min(32 * word + 32) {
+                signs |= u32::from(plus) << (t % 32);
+                if z >> (t % 32) & 1 == 1 {
+                    (set, plus) = (true, p >> (t % 32) & 1 == 1);
+                }
+                state = if set { amplitude ^ u32::from(!plus) << 31 } else { initial_state };
+                self.store(Operand::States, b, t, d, state);
+            }
+            if self.saves() {
+                self.store(Operand::Codes, b, 2 * word + 1, d, signs);
+            }
+        }
+        if u64::from(params.time_origin) + end == u64::from(params.time_total) {
+            self.store(Operand::FinalState, b, 0, d, state);
+        }
+        if self.saves() && of_whole == 0 {
+            self.store(Operand::SavedInitialState, b, 0, d, initial_state);
+            if b == 0 {
+                self.store(Operand::SavedAmplitude, 0, 0, d, amplitude);
+            }
+        }
+    }
+
+    fn first_set(&mut self, b: u64, d: u64) {
+        let (mut low, mut high) = (0, u64::from(self.launched.params().nodes));
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let set_before = self.load(Operand::Parent, b, 2 * (middle / 32), d) >> (middle % 32) & 1 == 1;
+            if set_before { high = middle } else { low = middle }
+        }
+        let (begin, end) = self.tile(low);
+        let mut first_set = NEVER;
+        for word in begin / 32..end.div_ceil(32) {
+            let z = self.load(Operand::Codes, b, 2 * word, d);
+            if z != 0 {
+                first_set = 32 * word as u32 + z.trailing_zeros();
+                break;
+            }
+        }
+        self.store(Operand::FirstSet, b, 0, d, first_set);
+    }
+}
+
+/// Floats that set rarely or often, to each sign, by NaN and on the edge; the same for the same seed.
+pub fn data(length: usize, seed: u64, rate: u64) -> Vec<f32> {
+    const SPECIAL: [u32; 8] = [0x7fc0_0001, 0xffa1_2345, 0x7f80_0000, 0xff80_0000, 0, 0x8000_0000, 1, 0xbf80_0000];
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut element = || match next() % rate {
+        0 => f32::from_bits(SPECIAL[(next() % 8) as usize]),
+        1 => 2.0 + (next() % 100) as f32,
+        2 => -2.0 - (next() % 100) as f32,
+        _ => 0.25,
+    };
+    (0..length).map(|_| element()).collect()
+}
+
+/// Runs all dispatches. What moved is what the plan says, or less where a search stops.
+pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<(), String> {
+    let places: Vec<Places> = plan.variants().iter().map(Places::of).collect();
+    for (number, dispatch) in plan.dispatches().iter().enumerate() {
+        let variant = dispatch.variant();
+        let launched = Launched { plan, dispatch, variant: &plan.variants()[variant], places: &places[variant] };
+        let stage = launched.stage();
+        let (touched, moved) = (BTreeMap::new(), Traffic::default());
+        let mut machine = Machine { launched, memory, touched, item: 0, lane: 0, moved, fault: None };
+        machine.run(backwards);
+        let Machine { moved, fault, .. } = machine;
+        ensure!(fault.is_none(), "dispatch {number} ({stage}): {fault:?}\n{dispatch:?}");
+        // Searches stop early.
+        let less = matches!(stage, Stage::FirstSet | Stage::AdjointReduce);
+        let Traffic { read, written } = dispatch.traffic();
+        let agrees = moved.read == read || (less && moved.read < read);
+        ensure!(agrees && moved.written == written, "dispatch {number} ({stage}) moved {moved:?}\n{dispatch:?}");
+    }
+    Ok(())
+}
+
+/// Runs a plan; the outputs are the oracle's.
+fn agree(plan: &Plan, seed: u64) -> Result<(), String> {
+    let descriptor = plan.descriptor();
+    let length = |slot| descriptor.slot_elements(slot).expect("the plan exists") as usize;
+    let rate = [3, 8, 200][(seed % 3) as usize];
+    let slices: Vec<(Slot, Vec<f32>)> = [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState]
+        .into_iter()
+        .enumerate()
+        .map(|(number, slot)| {
+            let mut values = data(length(slot), seed ^ (number as u64) << 60, rate);
+            if slot == Slot::Threshold {
+                // Most thresholds are 1, so that candidates decide.
+                values.iter_mut().for_each(|value| *value = if value.abs() > 3.0 { *value } else { -1.0 });
+            }
+            (slot, values)
+        })
+        .collect();
+    let inputs =
+        Inputs { candidate: &slices[0].1, threshold: &slices[1].1, amplitude: &slices[2].1, initial_state: &slices[3].1 };
+    let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;
+
+    let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, bits(values))).collect();
+    for slot in [Slot::States, Slot::FinalState, Slot::Saved, Slot::Scratch] {
+        memory.insert(slot, vec![POISON; (plan.slot_bytes(slot) / 4) as usize]);
+    }
+    run(plan, &mut memory, seed % 2 == 0)?;
+    // Gaps between rows keep the poison; the oracle has zeros there.
+    let touched: Vec<bool> = memory[&Slot::States].iter().map(|&word| word != POISON).collect();
+    let states: Vec<u32> = memory[&Slot::States].iter().map(|&word| if word == POISON { 0 } else { word }).collect();
+    let Shape { batch, time, channels } = descriptor.shape();
+    ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == batch * time * channels, "states are missing");
+    ensure!(states == bits(&expected.states), "states of\n{plan}");
+    ensure!(memory[&Slot::FinalState] == bits(&expected.final_state), "final states of\n{plan}");
+    ensure!(memory[&Slot::Saved] == expected.saved, "saved words of\n{plan}");
+    Ok(())
+}
+
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn twins_of_random_plans_agree_with_the_oracle() {
+    let met = Met::default();
+    for_all(2500, (random::arguments(random::small_shape()), any::<u64>()), |((descriptor, limits, tuning), seed)| {
+        let Ok(plan) = descriptor.forward(&limits, &tuning) else {
+            count(&met.refused, true);
+            return Ok(());
+        };
+        met.met(&plan);
+        agree(&plan, seed)
+    });
+    met.assert_at_least(200);
+}
+
+/// Levels of the tree: 1 above 2 tiles, 2 above 33, 3 above 1,025; the last node of each begins, is full, or has one child.
+#[test]
+fn twins_agree_on_every_level_of_the_tree() {
+    let tuning = Tuning { tile_steps: 32, ..Tuning::software().with_strategy(Strategy::Tiles) };
+    for tiles in [1, 2, 31, 32, 33, 64, 1023, 1024, 1025, 1057] {
+        for time in [32 * tiles - 31, 32 * tiles - 1, 32 * tiles] {
+            let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 2 }).save(Save::Codes);
+            let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
+            for seed in 0..3 {
+                agree(&plan, seed + time).unwrap_or_else(|error| panic!("T = {time}: {error}"));
+            }
+        }
+    }
+}

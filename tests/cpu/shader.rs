@@ -1,0 +1,397 @@
+//! Every assembled shader against the host: what naga reads in the text is what the variant and its `Params` say.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::mem::{offset_of, size_of};
+use std::sync::LazyLock;
+
+use bmru::{
+    Access, BindingAccess, Boundary, Descriptor, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Params,
+    Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Variant, ViewParams,
+};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
+
+/// Nothing, one step, one tile, trees of one level and of two; with and without vectors.
+const SHAPES: [(u64, u64, u64); 9] =
+    [(2, 0, 4), (2, 0, 3), (1, 1, 1), (2, 40, 4), (2, 40, 6), (3, 100, 5), (2, 100, 4), (1, 1200, 2), (1, 1200, 4)];
+/// The same for stretches of 1,024 steps.
+const ADJOINT_SHAPES: [(u64, u64, u64); 7] =
+    [(0, 5, 4), (2, 0, 3), (2, 40, 4), (3, 1030, 6), (1, 2100, 1), (1, 33_000, 4), (40, 2050, 2)];
+
+/// A descriptor for each combination of six bits.
+fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
+    let mut descriptors = Vec::new();
+    for &(batch, time, channels) in shapes {
+        for options in 0..64u32 {
+            let pick = |bit: u32| options >> bit & 1 == 1;
+            let descriptor = Descriptor::bmru(Shape { batch, time, channels })
+                .layout(if (options ^ options >> 3) & 1 == 1 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
+                .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
+                .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
+                .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
+                .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
+                .save(if pick(4) { Save::Codes } else { Save::Nothing });
+            descriptors.push(if pick(5) { descriptor.side_by_side() } else { descriptor });
+        }
+    }
+    descriptors
+}
+
+/// What only the backward pass looks at, for the `number`th descriptor: everything meets everything else in the long run.
+fn adjoint(descriptor: Descriptor, number: usize) -> Descriptor {
+    const SURROGATES: [Surrogate; 6] = [
+        Surrogate::Zero,
+        Surrogate::ArcTan { k: 2.0 },
+        Surrogate::FastSigmoid { k: 1.0 },
+        Surrogate::Sigmoid { k: 4.0 },
+        Surrogate::Triangle { half_width: 0.5 },
+        Surrogate::Boxcar { half_width: 0.5 },
+    ];
+    let gradient = |digit: u32| [Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit][number / 3usize.pow(digit) % 3];
+    descriptor
+        .surrogates(SURROGATES[number % 6], SURROGATES[number / 5 % 6])
+        .incoming([Incoming::States, Incoming::Both, Incoming::FinalState][number % 3])
+        .gradient(Operand::CandidateGradient, gradient(0))
+        .gradient(Operand::ThresholdGradient, gradient(1))
+        .gradient(Operand::AmplitudeGradient, gradient(2))
+        .gradient(Operand::InitialStateGradient, gradient(3))
+}
+
+/// Whole plans and plans in parts.
+fn tunings() -> Vec<Tuning> {
+    let mut tunings = Vec::new();
+    for max_vector_width in [1, 2, 4] {
+        for access in [Access::Declared, Access::AllReadWrite] {
+            for (workgroup_size, max_dispatch_elements) in [(64, 1 << 26), (8, 1030), (1, 70)] {
+                for strategy in Strategy::ALL {
+                    let base = Tuning { max_vector_width, access, workgroup_size, max_dispatch_elements, ..Tuning::discrete() };
+                    tunings.push(Tuning { tile_steps: 32, ..base }.with_strategy(strategy));
+                }
+            }
+        }
+    }
+    tunings
+}
+
+/// All variants that come up.
+static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
+    let mut variants = HashSet::new();
+    let tunings = tunings();
+    // What cannot be cut as short as a tuning asks for is left out.
+    // The options are many, so that each descriptor takes its turn of the tunings: of every third, or of every seventh.
+    for (number, descriptor) in descriptors(&SHAPES).into_iter().enumerate() {
+        for tuning in tunings.iter().skip(number % 3).step_by(3) {
+            if let Ok(plan) = descriptor.forward(&Limits::default(), tuning) {
+                variants.extend(plan.variants().iter().cloned());
+            }
+        }
+    }
+    for (number, descriptor) in descriptors(&ADJOINT_SHAPES).into_iter().enumerate() {
+        for (turn, tuning) in tunings.iter().enumerate().skip(number % 7).step_by(7) {
+            let descriptor = adjoint(descriptor.clone(), number + 5 * turn);
+            if let Ok(plan) = descriptor.backward(&Limits::default(), tuning) {
+                variants.extend(plan.variants().iter().cloned());
+            }
+        }
+    }
+    variants
+});
+
+fn parsed(text: &str) -> Result<(Module, ModuleInfo), String> {
+    let module = naga::front::wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let info = validator.validate(&module).map_err(|error| error.emit_to_string(text))?;
+    Ok((module, info))
+}
+
+macro_rules! ensure {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+
+/// Everything that the host takes for granted about a text.
+fn compare(variant: &Variant, text: &str) -> Result<(), String> {
+    let (module, info) = parsed(text)?;
+    entry_point(variant, &module)?;
+    bindings(variant, &module, &info)?;
+    params(variant, &module)?;
+    nothing_else(&module)?;
+    portable(variant.stage(), text)
+}
+
+fn entry_point(variant: &Variant, module: &Module) -> Result<(), String> {
+    let [main] = &module.entry_points[..] else {
+        return Err(format!("{} entry points", module.entry_points.len()));
+    };
+    ensure!(main.name == Variant::ENTRY_POINT && main.stage == ShaderStage::Compute, "entry point {}", main.name);
+    ensure!(main.workgroup_size == [variant.workgroup_size(), 1, 1], "workgroups of {:?}", main.workgroup_size);
+    Ok(())
+}
+
+fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(), String> {
+    let main = info.get_entry_point(0);
+    let mut found = BTreeMap::new();
+    for (handle, global) in module.global_variables.iter() {
+        let binding = global.binding.ok_or("a global without a binding")?;
+        ensure!(binding.group == 0, "group {}", binding.group);
+        // An automatic layout leaves out what `main` does not use, and the host's bind group no longer fits.
+        ensure!(!main[handle].is_empty(), "{:?} is not used", global.name);
+        ensure!(found.insert(binding.binding, global).is_none(), "binding {} twice", binding.binding);
+    }
+    let storage = |access| AddressSpace::Storage {
+        access: match access {
+            BindingAccess::Read => StorageAccess::LOAD,
+            BindingAccess::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
+        },
+    };
+    let space = match variant.access() {
+        Access::Declared => AddressSpace::Uniform,
+        Access::AllReadWrite => storage(BindingAccess::ReadWrite),
+    };
+    let slots = variant.storage_bindings().iter().map(|&(slot, access)| (format!("{slot}_slot"), storage(access)));
+    let expected: Vec<(String, AddressSpace)> = slots.chain([("params".to_owned(), space)]).collect();
+    ensure!(variant.params_binding() as usize + 1 == expected.len(), "parameters are not the last binding");
+    ensure!(found.keys().copied().eq(0..expected.len() as u32), "bindings {:?}", found.keys());
+    for (global, (name, space)) in found.values().zip(&expected) {
+        ensure!(global.name.as_ref() == Some(name) && global.space == *space, "{:?} in {:?}", global.name, global.space);
+    }
+    for global in found.values().take(expected.len() - 1) {
+        let TypeInner::Array { base, size: ArraySize::Dynamic, stride } = module.types[global.ty].inner else {
+            return Err(format!("{:?} is no runtime-sized array", global.name));
+        };
+        ensure!(stride == 4 * variant.vector_width(), "{:?} has elements of {stride} bytes", global.name);
+        // Loads of `f32` may lose what a NaN carries.
+        let scalar = module.types[base].inner.scalar();
+        ensure!(scalar == Some(naga::Scalar::U32), "{:?} has elements of {scalar:?}", global.name);
+    }
+    Ok(())
+}
+
+/// Name, offset and type of the members of a struct, and its length.
+fn members(module: &Module, name: &str) -> Result<(Vec<(String, usize)>, usize), String> {
+    let named = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some(name));
+    let Some((_, naga::Type { inner: TypeInner::Struct { members, span }, .. })) = named else {
+        return Err(format!("no struct {name}"));
+    };
+    let member = |member: &naga::StructMember| (member.name.clone().unwrap_or_default(), member.offset as usize);
+    Ok((members.iter().map(member).collect(), *span as usize))
+}
+
+fn params(variant: &Variant, module: &Module) -> Result<(), String> {
+    macro_rules! twin {
+        ($struct:ident: $($field:ident),+) => {
+            vec![$((stringify!($field).to_owned(), offset_of!($struct, $field))),+]
+        };
+    }
+    let views = variant.operands().count();
+    let (view, span) = members(module, "View")?;
+    ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
+    ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
+    let (header, span) = members(module, "Params")?;
+    let expected =
+        twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, surrogates, views);
+    ensure!(header == expected, "Params: {header:?}");
+    ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
+    ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
+    ensure!(span <= size_of::<Params>() && views <= Params::MAX_VIEWS, "more than the host binds");
+    let arrays: Vec<(ArraySize, u32)> = module
+        .types
+        .iter()
+        .filter_map(|(_, ty)| match ty.inner {
+            TypeInner::Array { size: size @ ArraySize::Constant(_), stride, .. } => Some((size, stride)),
+            _ => None,
+        })
+        .collect();
+    let [(ArraySize::Constant(count), stride)] = arrays[..] else {
+        return Err(format!("arrays: {arrays:?}"));
+    };
+    ensure!((count.get() as usize, stride as usize) == (views, size_of::<ViewParams>()), "{count} views of {stride} bytes");
+    Ok(())
+}
+
+fn blocks<'a>(module: &'a Module) -> impl Iterator<Item = &'a Block> {
+    let functions = module.functions.iter().map(|(_, function)| &function.body);
+    functions.chain(module.entry_points.iter().map(|main| &main.function.body))
+}
+
+/// Statements of a block and of all blocks in it, each with the number of loops around it.
+fn statements<'a>(block: &'a Block, depth: usize, visit: &mut dyn FnMut(&'a Statement, usize)) {
+    for statement in block.iter() {
+        visit(statement, depth);
+        match statement {
+            Statement::Block(block) => statements(block, depth, visit),
+            Statement::If { accept, reject, .. } => {
+                statements(accept, depth, visit);
+                statements(reject, depth, visit);
+            }
+            Statement::Switch { cases, .. } => cases.iter().for_each(|case| statements(&case.body, depth, visit)),
+            Statement::Loop { body, continuing, .. } => {
+                statements(body, depth + 1, visit);
+                statements(continuing, depth + 1, visit);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// No stage needs more than invocations of their own.
+fn nothing_else(module: &Module) -> Result<(), String> {
+    ensure!(module.overrides.is_empty(), "an override");
+    ensure!(module.global_variables.iter().all(|(_, global)| global.space != AddressSpace::WorkGroup), "workgroup memory");
+    let atomic = module.types.iter().any(|(_, ty)| matches!(ty.inner, TypeInner::Atomic(_)));
+    ensure!(!atomic, "an atomic");
+    let mut other = None;
+    for block in blocks(module) {
+        statements(block, 0, &mut |statement, _| {
+            use Statement::*;
+            let plain = matches!(
+                statement,
+                Emit(_)
+                    | Block(_)
+                    | If { .. }
+                    | Switch { .. }
+                    | Loop { .. }
+                    | Break
+                    | Continue
+                    | Return { .. }
+                    | Store { .. }
+                    | Call { .. }
+            );
+            if !plain {
+                other = Some(format!("{statement:?}"));
+            }
+        });
+    }
+    ensure!(other.is_none(), "{other:?}");
+    Ok(())
+}
+
+/// Whether a stage calculates with floats.
+fn calculates(stage: Stage) -> bool {
+    !matches!(stage.name(), "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set")
+}
+
+/// Words that no host has to know; forward, none that lets a driver touch a float.
+fn portable(stage: Stage, text: &str) -> Result<(), String> {
+    let code: Vec<&str> = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).collect();
+    let code = code.join("\n");
+    let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    for word in words {
+        let reserved = ["override", "enable", "requires", "diagnostic", "arrayLength", "workgroup", "f16"];
+        let prefixes = ["atomic", "subgroup", "workgroupBarrier", "storageBarrier"];
+        let allowed = !reserved.contains(&word) && !prefixes.iter().any(|prefix| word.starts_with(prefix));
+        ensure!(allowed, "{word} in the text");
+        // The parameters of the surrogates are floats in every text.
+        let float = matches!(word, "bitcast" | "Floats") || word.contains("pack");
+        ensure!(calculates(stage) || !float, "{word} in a text without arithmetic");
+    }
+    Ok(())
+}
+
+/// How deep each loop of a module lies, in the order of the text.
+fn loops(module: &Module) -> Vec<usize> {
+    let mut depths = Vec::new();
+    for block in blocks(module) {
+        statements(block, 0, &mut |statement, depth| {
+            if matches!(statement, Statement::Loop { .. }) {
+                depths.push(depth);
+            }
+        });
+    }
+    depths
+}
+
+/// The loops that `Dispatch::iterations` counts: a new one must be counted too.
+fn counted_loops(stage: Stage) -> &'static [usize] {
+    match stage {
+        // Words, and the steps of a word.
+        Stage::Serial | Stage::TileReduce | Stage::TileApply => &[0, 1],
+        // Children.
+        Stage::TreeReduce => &[0],
+        Stage::TreeScan => &[],
+        // The bisection, then words.
+        Stage::FirstSet => &[0, 0],
+        // Words for the first set step, then blocks and their steps.
+        Stage::AdjointReduce => &[0, 0, 1],
+        Stage::AdjointTreeReduce | Stage::AdjointTreeScan => &[0],
+        // Words, and the steps of a word.
+        Stage::Adjoint => &[0, 1],
+        // Terms.
+        Stage::SumReduce => &[0],
+        Stage::HandOver => &[],
+        stage => unreachable!("{stage} is new"),
+    }
+}
+
+fn fails(variant: &Variant, text: &str, why: &str) {
+    let error = compare(variant, text).expect_err(why);
+    assert!(error.contains(why), "expected {why}, got {error}");
+}
+
+#[test]
+fn host_and_text_agree_on_every_variant() {
+    let mut met: BTreeMap<Stage, usize> = BTreeMap::new();
+    for variant in VARIANTS.iter() {
+        let text = variant.wgsl();
+        compare(variant, &text).unwrap_or_else(|error| panic!("{variant:?}\n{error}\n{text}"));
+        let (module, _) = parsed(&text).expect("it was parsed before");
+        assert_eq!(loops(&module), counted_loops(variant.stage()), "{}", variant.stage());
+        *met.entry(variant.stage()).or_default() += 1;
+    }
+    println!("{} variants: {met:?}", VARIANTS.len());
+    assert!(Stage::ALL.iter().all(|stage| met.contains_key(stage)), "{met:?}");
+    assert!(VARIANTS.len() > 1000, "{} variants", VARIANTS.len());
+}
+
+/// Kernels are found by their variant: two of them with one text would be compiled twice, one with two would be wrong.
+#[test]
+fn variants_with_one_text_differ_in_nothing() {
+    let mut texts: BTreeMap<String, Vec<&Variant>> = BTreeMap::new();
+    for variant in VARIANTS.iter() {
+        texts.entry(variant.wgsl()).or_default().push(variant);
+    }
+    let twice: Vec<_> = texts.values().filter(|variants| variants.len() > 1).collect();
+    assert!(twice.is_empty(), "{} texts of {}: {:?}", twice.len(), texts.len(), twice.first());
+}
+
+#[test]
+fn mistakes_in_a_text_are_seen() {
+    let plan = Descriptor::bmru(Shape { batch: 2, time: 40, channels: 4 })
+        .save(Save::Codes)
+        .forward(&Limits::default(), &Tuning::software().with_strategy(Strategy::Serial))
+        .expect("it fits");
+    let variant = &plan.variants()[0];
+    let text = variant.wgsl();
+    compare(variant, &text).expect("nothing is wrong yet");
+    let with = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from} is gone");
+        text.replacen(from, to, 1)
+    };
+    fails(variant, &with("let sets", "let let"), "error");
+    fails(variant, &with("state = select(state,", "state = select(1.5,"), "error");
+    fails(variant, &with("return (group.y", "return f32(group.y"), "error");
+    fails(variant, &with("batch: u32,\n    steps: u32,", "steps: u32,\n    batch: u32,"), "Params");
+    fails(variant, &with("grid_width: u32,", "grid_width: vec2<u32>,"), "error");
+    fails(variant, &with("offset: u32,\n    batch: u32,", "batch: u32,\n    offset: u32,"), "View");
+    fails(variant, &with("array<View, VIEWS>", "array<View, VIEWS + 1>"), "Params");
+    fails(variant, &with("var<uniform> params", "var<storage, read> params"), "params");
+    fails(variant, &with("var<storage, read> candidate", "var<storage, read_write> candidate"), "candidate");
+    fails(variant, &with("@binding(0)", "@binding(9)"), "bindings");
+    fails(variant, &with("@group(0)", "@group(1)"), "group 1");
+    fails(variant, &with("alias Vector = vec4<u32>", "alias Vector = vec2<u32>"), "8 bytes");
+    fails(variant, &with("@workgroup_size(WORKGROUP_SIZE)", "@workgroup_size(32)"), "workgroups of");
+    fails(variant, &with("fn main(", "fn start("), "entry point start");
+    fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
+    fails(variant, &with("scan_row(item /", "workgroupBarrier();\n    scan_row(item /"), "Barrier");
+    fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
+    fails(variant, &with("    var step = 0u;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
+    fails(variant, &with("    var step = 0u;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
+
+    let looped = with("    var step = 0u;", "    var step = 0u;\n    while step > 9u { step++; }");
+    compare(variant, &looped).expect("a loop is no mistake of the text");
+    let (module, _) = parsed(&looped).expect("it parses");
+    assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");
+}
