@@ -45,10 +45,12 @@ cargo package -p bmru --list --allow-dirty | grep -q '^shaders/serial.wgsl$'
 step examples
 cargo run -q --example quickstart
 cargo run -q --example embed
+cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick
 
 step benchmarks
-cargo bench -q --bench forward -- --test
+# In the profile of the tests, which is built anyway.
+cargo test -q --bench forward --bench backward -- --test
 
 step tests
 cargo test --workspace --all-features --no-fail-fast
