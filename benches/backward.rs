@@ -7,11 +7,11 @@
 
 mod common;
 
-use bmru::{Save, Tuning};
+use bmru::Save;
 
 fn main() {
     common::group::bench("backward", |gpu, descriptor| {
         let training = descriptor.clone().save(Save::Codes);
-        Ok(vec![("bmru", training.backward(&gpu.limits(), &Tuning::for_adapter(gpu.info()))?)])
+        Ok(vec![("bmru", training.backward(&gpu.limits(), gpu.tuning())?)])
     });
 }

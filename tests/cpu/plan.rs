@@ -123,6 +123,18 @@ fn saved_layout_is_that_of_the_descriptor_for_every_plan() {
     });
 }
 
+/// Where there are no steps, nothing but the numbers of invocations limits the rows.
+#[test]
+fn invocations_are_numbered_in_32_bits() {
+    for channels in [1, 8] {
+        for tuning in [Tuning::software(), Tuning::discrete()] {
+            let descriptor = Descriptor::bmru(Shape { batch: bmru::MAX_AXIS, time: 0, channels });
+            let plan = descriptor.forward(&Limits::default(), &tuning).expect("nothing is stored");
+            check(&plan, &tuning).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
 /// 12 bytes an element, and what belongs to rows and channels.
 #[test]
 fn one_serial_dispatch_moves_each_byte_once() {

@@ -212,7 +212,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     Ok(())
 }
 
-fn blocks<'a>(module: &'a Module) -> impl Iterator<Item = &'a Block> {
+fn blocks(module: &Module) -> impl Iterator<Item = &Block> {
     let functions = module.functions.iter().map(|(_, function)| &function.body);
     functions.chain(module.entry_points.iter().map(|main| &main.function.body))
 }

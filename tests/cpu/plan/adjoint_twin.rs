@@ -26,8 +26,8 @@ fn leave_block(old: Carries, gradient: f32, z: u32, time: u64) -> Carries {
     let mut carries = if z == 0 { old } else { [0.0; 7] };
     carries[0] += gradient;
     for level in 0..5 {
-        if time % (1024 << (5 * level)) == 0 {
-            carries[level + 1] = std::mem::take(&mut carries[level]) + carries[level + 1];
+        if time.is_multiple_of(1024 << (5 * level)) {
+            carries[level + 1] += std::mem::take(&mut carries[level]);
         }
     }
     carries
@@ -146,7 +146,7 @@ impl Machine<'_, '_> {
             let codes = 2 * (word - origin / 32);
             let [z, signs] = [0, 1].map(|line| self.load(Operand::Codes, b, codes + line, d));
             let block_end = end.min(32 * word + 32);
-            let walked = (block_end % 32 != 0).then(|| z >> (block_end % 32)).unwrap_or(0);
+            let walked = z.checked_shr((block_end - 32 * word) as u32).unwrap_or(0);
             let mut carry = if walked == 0 { carried(carries) } else { 0.0 };
             for time in (begin.max(32 * word)..block_end).rev() {
                 let t = time - origin;
@@ -341,7 +341,7 @@ fn agree(plan: &Plan, seed: u64, exact: bool) -> Result<(), String> {
     let descriptor = plan.descriptor();
     let given = Given::new(descriptor, seed, exact);
     let saved = forward(&descriptor.clone().save(Save::Codes), &given.inputs()).map_err(|error| error.to_string())?.saved;
-    let actual = outputs(plan, &given, &saved, seed % 2 == 0)?;
+    let actual = outputs(plan, &given, &saved, seed.is_multiple_of(2))?;
     if !given.exact {
         // One walk over everything.
         let tuning = Tuning { max_vector_width: 1, ..Tuning::discrete().with_strategy(Strategy::Serial) };

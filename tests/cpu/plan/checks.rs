@@ -380,9 +380,11 @@ fn cover_backward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> 
 }
 
 /// The first element of which there is more in one than in the other.
-fn difference(a: &Counts, b: &Counts) -> Option<((Slot, u64), Option<u32>, Option<u32>)> {
+fn difference(a: &Counts, b: &Counts) -> Option<String> {
     let differs = |key: &&(Slot, u64)| a.get(*key) != b.get(*key);
-    a.keys().chain(b.keys()).find(differs).map(|&key| (key, a.get(&key).copied(), b.get(&key).copied()))
+    let (slot, element) = a.keys().chain(b.keys()).find(differs)?;
+    let [a, b] = [a, b].map(|counts| counts.get(&(*slot, *element)).copied().unwrap_or(0));
+    Some(format!("element {element} of {slot} {a} times and not {b}"))
 }
 
 /// A plan is a function of its arguments, shows itself, and saves what the descriptor says.
