@@ -77,32 +77,29 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
             },
             builder.grid_constraint(move |part| {
                 let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
-                let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
+                let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT).max(1);
                 sums.max(vectors(part).saturating_mul(nodes))
             }),
         ],
     )?;
     let walked = builder.placed(Stage::Adjoint);
-    let constraints = [
+    let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
             allowed: Plan::MAX_ITERATIONS,
             measure: Box::new(move |part| walk_iterations(if tiled { STRETCH } else { part[1] })),
         },
         builder.grid_constraint(move |part| vectors(part) * if tiled { part[1].div_ceil(STRETCH) } else { 1 }),
-        builder.binding_constraint(whole, walked),
-        builder.work_constraint(),
     ];
+    constraints.extend(builder.binding_constraints(whole, &walked));
+    constraints.push(builder.work_constraint());
     let cut = |steps| split(group, [1, steps, width], order, &constraints);
     let part = if tiled { cut(STRETCH)? } else { cut(STRETCH).or_else(|_| cut(FAN_OUT)).or_else(|_| cut(1))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
-    let handed = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
-    let rows = split(
-        [batch, 1, group[2]],
-        [1, 1, width],
-        order,
-        &[builder.grid_constraint(vectors), builder.binding_constraint(whole, handed)],
-    )?;
+    let handed: Vec<Placed> = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
+    let mut of_rows = vec![builder.grid_constraint(vectors)];
+    of_rows.extend(builder.binding_constraints(whole, &handed));
+    let rows = split([batch, 1, group[2]], [1, 1, width], order, &of_rows)?;
     Ok(Cut { group, part, rows })
 }
 
@@ -378,7 +375,8 @@ impl Group {
         let elements = batch * steps * channels;
         let rows = batch * tiles * channels;
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
-        let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1] / STRETCH) * channels;
+        // A term is stored by the part in which its stretch begins.
+        let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;
         let resumed = REGISTERS * batch * channels;
         let is_last = origin[1] + steps == self.extent[1];
         let launch = Launch {

@@ -140,14 +140,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Bindings of the given operands fit.
-    pub fn binding_constraint<'b>(&'b self, whole: Extent, operands: Vec<Placed>) -> Constraint<'b> {
+    /// Bindings of the given operands fit: a constraint for each slot, because an axis that one slot does not gain from may be
+    /// the one that another needs cut.
+    pub fn binding_constraints<'b>(&'b self, whole: Extent, operands: &[Placed]) -> Vec<Constraint<'b>> {
         let alignment = u64::from(self.limits.min_storage_buffer_offset_alignment);
-        Constraint {
-            limit: "max_storage_buffer_binding_size",
-            allowed: self.limits.binding_bytes(),
-            measure: Box::new(move |part| longest_binding(whole, part, alignment, &operands)),
-        }
+        let mut slots: Vec<Slot> = operands.iter().map(|placed| placed.view.slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let constraint = |slot| {
+            let in_slot: Vec<Placed> = operands.iter().filter(|placed| placed.view.slot == slot).copied().collect();
+            Constraint {
+                limit: "max_storage_buffer_binding_size",
+                allowed: self.limits.binding_bytes(),
+                measure: Box::new(move |part| longest_binding(whole, part, alignment, &in_slot)),
+            }
+        };
+        slots.into_iter().map(constraint).collect()
     }
 
     /// The grid of `invocations(part)` vectors fits when folded into two dimensions.
@@ -204,9 +212,11 @@ impl<'a> Builder<'a> {
         params.grid_width = grid[0];
 
         let traffic = moved.iter().filter(|moved| operands.iter().any(|&(operand, _)| operand == moved.operand));
-        let traffic = traffic.fold(Traffic::default(), |sum, moved| Traffic {
-            read: sum.read + 4 * moved.loads,
-            written: sum.written + 4 * moved.stores,
+        let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();
+        let traffic = traffic.fold(Traffic::default(), |sum, moved| {
+            // What is added to is read first.
+            let added = if accumulates.contains(&moved.operand) { moved.stores } else { 0 };
+            Traffic { read: sum.read + 4 * (moved.loads + added), written: sum.written + 4 * moved.stores }
         });
         let variant = self.number(Variant {
             stage,
@@ -216,7 +226,7 @@ impl<'a> Builder<'a> {
             saves: self.direction == Direction::Forward && self.descriptor.saves(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
-            accumulates: boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect(),
+            accumulates,
             vector_width: width as u32,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,

@@ -45,19 +45,22 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
     let width = builder.vector_width;
     let saves = builder.descriptor.saves();
     let bound: Vec<Placed> = operands.iter().copied().chain([resting]).collect();
-    let constraints = [
+    let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
             allowed: Plan::MAX_ITERATIONS,
             measure: Box::new(move |part| iterations(part[1], saves)),
         },
         builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
-        builder.binding_constraint(whole, bound),
-        builder.work_constraint(),
     ];
+    constraints.extend(builder.binding_constraints(whole, &bound));
+    constraints.push(builder.work_constraint());
     // Parts of whole words where they fit; single steps where rows are so long that they do not.
     let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
-    cut(32).or_else(|_| cut(1))
+    match cut(32) {
+        Ok(part) if part[2] == whole[2] => Ok(part),
+        words => cut(1).or(words),
+    }
 }
 
 /// Outer and inner loop together. A part can begin in the middle of a word.
@@ -74,7 +77,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let begun = if origin[1].is_multiple_of(32) { 0 } else { 2 * rows };
     let thresholds = match builder.descriptor.threshold_kind() {
         Threshold::PerElement => elements,
-        Threshold::PerChannel => rows,
+        Threshold::PerChannel => rows * steps.min(1),
     };
     Launch {
         stage: Stage::Serial,

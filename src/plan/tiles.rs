@@ -30,34 +30,24 @@ fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
     let saves = builder.descriptor.saves();
     let order = builder.cut_order();
     let tiles = move |part: Extent| part[1].div_ceil(tile_steps);
-    let saved = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
-    let group = split(
-        whole,
-        [1, whole[1].max(1), width],
-        order,
-        &[
-            Constraint {
-                limit: "max_storage_buffer_binding_size",
-                allowed: builder.limits.binding_bytes(),
-                measure: Box::new(move |part| Scratch::new(part, tile_steps, saves).elements.saturating_mul(4)),
-            },
-            builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
-            // The search for the first set step takes single channels.
-            builder.grid_constraint(move |part| if saves { part[0] * part[2] } else { 0 }),
-            builder.binding_constraint(whole, saved),
-        ],
-    )?;
+    let saved: Vec<Placed> = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
+    let mut of_group = vec![
+        Constraint {
+            limit: "max_storage_buffer_binding_size",
+            allowed: builder.limits.binding_bytes(),
+            measure: Box::new(move |part| Scratch::new(part, tile_steps, saves).elements.saturating_mul(4)),
+        },
+        builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
+        // The search for the first set step takes single channels.
+        builder.grid_constraint(move |part| if saves { part[0] * part[2] } else { 0 }),
+    ];
+    of_group.extend(builder.binding_constraints(whole, &saved));
+    let group = split(whole, [1, whole[1].max(1), width], order, &of_group)?;
     let bound = [builder.placed(Stage::TileReduce), builder.placed(Stage::TileApply)].concat();
-    let part = split(
-        group,
-        [1, tile_steps, width],
-        order,
-        &[
-            builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width)),
-            builder.binding_constraint(whole, bound),
-            builder.work_constraint(),
-        ],
-    )?;
+    let mut of_part = vec![builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width))];
+    of_part.extend(builder.binding_constraints(whole, &bound));
+    of_part.push(builder.work_constraint());
+    let part = split(group, [1, tile_steps, width], order, &of_part)?;
     Ok(Cut { group, part })
 }
 
