@@ -19,8 +19,8 @@ pub enum Error {
         /// The length that came.
         actual: u64,
     },
-    /// The number of elements of the shape, or an element index of a view, does not fit 63 bits.
-    #[error("the elements of {operand} reach beyond 2^63")]
+    /// The elements of an operand end beyond 2^61, so that their bytes cannot be counted in 63 bits.
+    #[error("the elements of {operand} reach beyond 2^61")]
     Overflow {
         /// The operand whose index overflows.
         operand: Operand,

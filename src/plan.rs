@@ -163,7 +163,7 @@ impl Plan {
     /// Iterations of all loops of an invocation: llvmpipe of Mesa 22.3 ends them after 65,535, so half of that.
     pub const MAX_ITERATIONS: u64 = (1 << 15) - 1;
 
-    /// Dispatches of a plan at most: 64 MiB of parameters.
+    /// Dispatches of a plan at most: 128 MiB of parameters.
     pub const MAX_DISPATCHES: u64 = 1 << 18;
 
     pub(crate) fn new(descriptor: &Descriptor, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Self, Error> {

@@ -212,7 +212,7 @@ pub struct View {
 
 impl View {
     /// The box of this view that begins at `origin` and reaches `extent` elements along each axis (batch, time, channels).
-    /// `None` where an index leaves 63 bits. An empty box is a region of length 0.
+    /// `None` where a count of bytes would leave 63 bits. An empty box is a region of length 0.
     pub(crate) fn region(&self, origin: [u64; 3], extent: [u64; 3]) -> Option<Region> {
         let strides = [self.strides.batch, self.strides.time, self.strides.channel];
         let mut start = self.offset;
@@ -222,7 +222,7 @@ impl View {
             last = last.checked_add(extent[axis].saturating_sub(1).checked_mul(strides[axis])?)?;
         }
         let len = if extent.contains(&0) { 0 } else { last.checked_add(1)? };
-        (start.checked_add(len)? < 1 << 63).then_some(Region { slot: self.slot, start, len, strides, extent })
+        (start.checked_add(len)? < 1 << 61).then_some(Region { slot: self.slot, start, len, strides, extent })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
-use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
+use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::{Error, Operand, Params, Slot, Stage, Strategy, Threshold, View};
 
 /// Children of a node, terms of a sum, steps of a block.
@@ -94,7 +94,8 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     constraints.extend(builder.binding_constraints(whole, &walked));
     constraints.push(builder.work_constraint());
     let cut = |steps| split(group, [1, steps, width], order, &constraints);
-    let part = if tiled { cut(STRETCH)? } else { cut(STRETCH).or_else(|_| cut(FAN_OUT)).or_else(|_| cut(1))? };
+    // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
+    let part = if tiled { cut(STRETCH)? } else { fewest_parts(group, [STRETCH, FAN_OUT, 1].map(cut))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
     let handed: Vec<Placed> = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
     let mut of_rows = vec![builder.grid_constraint(vectors)];

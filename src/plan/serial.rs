@@ -2,7 +2,7 @@
 
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
-use super::split::{Axes, Constraint, Extent, Placed, part_count, parts, split};
+use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::{Error, Operand, Params, Stage, Threshold};
 
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
@@ -55,12 +55,9 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
     ];
     constraints.extend(builder.binding_constraints(whole, &bound));
     constraints.push(builder.work_constraint());
-    // Parts of whole words where they fit; single steps where rows are so long that they do not.
+    // Parts of whole words, unless rows are so long that single steps make fewer.
     let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
-    match cut(32) {
-        Ok(part) if part[2] == whole[2] => Ok(part),
-        words => cut(1).or(words),
-    }
+    fewest_parts(whole, [32, 1].map(cut))
 }
 
 /// Outer and inner loop together. A part can begin in the middle of a word.

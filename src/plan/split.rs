@@ -72,6 +72,19 @@ pub(crate) fn part_count(whole: Extent, part: Extent) -> u64 {
     (0..3).map(|axis| whole[axis].max(1).div_ceil(part[axis].max(1))).fold(1, u64::saturating_mul)
 }
 
+/// The cut with the fewest parts; of equal ones the first. The last error if nothing can be cut.
+///
+/// A coarse granule of time can force a cut through rows, into far more parts than single steps would give.
+pub(crate) fn fewest_parts(whole: Extent, cuts: impl IntoIterator<Item = Result<Extent, Error>>) -> Result<Extent, Error> {
+    cuts.into_iter()
+        .reduce(|best, next| match (&best, &next) {
+            (Ok(best_part), Ok(part)) if part_count(whole, *best_part) <= part_count(whole, *part) => best,
+            (Ok(_), Err(_)) => best,
+            _ => next,
+        })
+        .expect("there is a cut to try")
+}
+
 /// Bytes of the longest binding that any part of this extent needs, over the slots of `operands`, when binding offsets are
 /// aligned down to `alignment` bytes.
 ///

@@ -113,6 +113,27 @@ fn indices_beyond_63_bits() {
     refuses(&bmru(MAX_AXIS, MAX_AXIS, MAX_AXIS), Error::Overflow { operand: Operand::Candidate });
 }
 
+/// Elements that can be counted, in bytes that cannot, in buffers without a limit.
+#[test]
+fn bytes_beyond_64_bits() {
+    let limits = Limits { max_buffer_size: u64::MAX, max_storage_buffer_binding_size: u64::MAX, ..Limits::default() };
+    for power in 60..63 {
+        for near in 0..3 {
+            let view = |slot| View { slot, offset: (1 << power) - near, strides: Strides { batch: 0, time: 0, channel: 1 } };
+            for descriptor in [
+                bmru(1, 1, 1).candidate_view(view(Slot::Candidate)),
+                bmru(1, 1, 1).threshold_view(view(Slot::Candidate)),
+                bmru(1, 1, 1).states_view(view(Slot::States)),
+            ] {
+                // Up to 2^62 it may be planned or not.
+                for plan in [descriptor.forward(&limits, &Tuning::default()), descriptor.backward(&limits, &Tuning::default())] {
+                    assert!(power < 62 || plan.is_err() || near > 1, "2^{power} - {near}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn tensors_longer_than_a_buffer() {
     let expected = 256 << 20;

@@ -80,6 +80,20 @@ fn serial_parts_are_whole_rows() {
     });
 }
 
+/// 31 steps of these rows fill a binding of 128 MiB up to 62 elements, and 32 do not fit: two parts of 31 steps do it, where
+/// parts of 32 steps would have 62 elements each.
+#[test]
+fn rows_a_hair_too_long_are_not_cut_to_ribbons() {
+    let (rows, tuning) = (1_082_397, Tuning::discrete());
+    for (batch, channels, layout) in [(1, rows, Layout::BatchTimeChannel), (rows, 1, Layout::TimeBatchChannel)] {
+        let descriptor = Descriptor::bmru(Shape { batch, time: 62, channels }).layout(layout);
+        for plan in [descriptor.forward(&Limits::default(), &tuning), descriptor.backward(&Limits::default(), &tuning)] {
+            let plan = plan.expect("single rows fit");
+            assert!(plan.dispatches().len() < 64, "{layout:?}: {plan}");
+        }
+    }
+}
+
 /// A bit more of a limit loses nothing.
 #[test]
 fn looser_limits_plan_no_less() {
