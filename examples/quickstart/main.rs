@@ -133,6 +133,9 @@ fn compare_gradients(actual: &Gradients<f32>, expected: &Gradients<f64>, bounds:
     ];
     let (mut count, mut worst) = (0, 0.0);
     for (actual, expected, bounds) in outputs {
+        if actual.len() != expected.len() {
+            return Err(format!("there are {} gradients, expected {}", actual.len(), expected.len()));
+        }
         for (&actual, (expected, bound)) in actual.iter().zip(expected.iter().zip(bounds)) {
             let error = (f64::from(actual) - expected).abs();
             if error.is_nan() || error > *bound {

@@ -3,8 +3,8 @@
 //!
 //! The descent is in signs (signSGD: each parameter moves by the step size against the sign of its gradient). The forward pass
 //! is a step function: under plain descent the last bit of a gradient lives on in a parameter until it flips a gate, and the two
-//! curves part after 12 to 67 of 120 steps, by 1e-4 to 1e-2. What signs do not see, the lengths of the gradients, is compared step
-//! by step, too.
+//! curves part after 12 to 67 of 120 steps, by 1e-4 to 1e-2. What signs do not see, how large the gradients are, is compared step by
+//! step, too.
 //!
 //! A teacher with parameters that nobody tells remembers things of the recordings of a wrist sensor. The student, another layer
 //! of the same kind with parameters of its own, sees the same input and the teacher's states, and descends on the mean square of
@@ -63,17 +63,22 @@ struct Options {
 struct Curve {
     /// The loss before each step, and after the last.
     loss: Vec<f64>,
-    /// The length of the gradient at each step.
-    gradient: Vec<f64>,
+    /// The gradient at each step.
+    gradient: Vec<Parameters>,
 }
 
 impl Curve {
-    /// How far two trainings are apart at most: their losses, and the lengths of their gradients in units of the length.
+    /// How far two trainings are apart at most: their losses, and the gradients of each kind of parameter in units of the greatest
+    /// length that they have. Towards the end most terms of a sum cancel, but not their errors.
     fn apart(&self, other: &Self) -> f64 {
         let losses = self.loss.iter().zip(&other.loss).map(|(a, b)| (a - b).abs());
-        let gradients = self.gradient.iter().zip(&other.gradient).map(|(a, b)| (a / b - 1.0).abs());
-        // A NaN is apart from everything.
-        losses.chain(gradients).fold(0.0, |most, apart| if apart <= most { most } else { apart })
+        let greatest = other.gradient.iter().map(Parameters::lengths).reduce(|a, b| std::array::from_fn(|i| a[i].max(b[i])));
+        let gradients = self.gradient.iter().zip(&other.gradient).flat_map(|(a, b)| {
+            let apart = a.minus(b).lengths();
+            greatest.into_iter().flatten().zip(apart).map(|(length, apart)| apart / length)
+        });
+        // A NaN is apart from everything, and stays.
+        losses.chain(gradients).fold(0.0, |most: f64, apart| if apart <= most || most.is_nan() { most } else { apart })
     }
 }
 
@@ -175,9 +180,9 @@ impl Task {
             if step < steps {
                 let gradients = engine.backward(&tensors, &gradient)?;
                 let gradient = Parameters::gradient(&self.input, width, &gradients);
-                curve.gradient.push(gradient.length());
                 let [first, last] = RATES;
                 student.descend(&gradient, first * (last / first).powf(step as f64 / steps as f64));
+                curve.gradient.push(gradient);
             }
             bar.set_message(format!("{loss:.4}"));
             bar.set_position(step);

@@ -111,8 +111,22 @@ impl Parameters {
         }
     }
 
-    /// The length of all of it as one vector.
-    pub fn length(&self) -> f64 {
-        self.rows.iter().flatten().map(|value| value * value).sum::<f64>().sqrt()
+    pub fn minus(&self, other: &Self) -> Self {
+        let row = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        Self { rows: self.rows.iter().zip(&other.rows).map(row).collect() }
+    }
+
+    /// The lengths of the maps of candidates and of thresholds, of `α` and of `h0`, each as one vector.
+    pub fn lengths(&self) -> [f64; 4] {
+        let mut squares = [0.0; 4];
+        for row in &self.rows {
+            let map = row.len() / 2 - 1;
+            let (maps, rest) = row.split_at(2 * map);
+            let kinds = [&maps[..map], &maps[map..], &rest[..1], &rest[1..]];
+            for (square, kind) in squares.iter_mut().zip(kinds) {
+                *square += kind.iter().map(|value| value * value).sum::<f64>();
+            }
+        }
+        squares.map(f64::sqrt)
     }
 }

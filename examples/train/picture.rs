@@ -13,15 +13,17 @@ const LINES: [RGBColor; 4] = [RGBColor(43, 108, 176), RGBColor(176, 24, 70), RGB
 pub fn draw(path: &Path, kernels: &[Vec<f64>], oracle: &[Vec<f64>]) -> Result<(), Box<dyn Error>> {
     let root = SVGBackend::new(path, (900, 520)).into_drawing_area();
     root.fill(&WHITE)?;
-    let all = || kernels.iter().flatten();
-    let high = all().copied().fold(0.0, f64::max);
+    let all = || kernels.iter().chain(oracle).flatten().copied().filter(|loss| *loss > 0.0);
+    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(0.0, f64::max));
+    // Powers of ten alone would leave the axis with one label.
+    let key_points = (-9..9).flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power))).collect();
     let steps = kernels.iter().map(Vec::len).max().unwrap_or(1) - 1;
     let mut chart = ChartBuilder::on(&root)
         .caption("A student of 8 memory units learns what its teacher remembers", ("sans-serif", 22).into_font().color(&INK))
         .margin(18)
         .x_label_area_size(44)
         .y_label_area_size(66)
-        .build_cartesian_2d(0..steps, 0.0..1.08 * high)?;
+        .build_cartesian_2d(0..steps, (low / 1.2..1.2 * high).log_scale().with_key_points(key_points))?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
@@ -30,7 +32,7 @@ pub fn draw(path: &Path, kernels: &[Vec<f64>], oracle: &[Vec<f64>]) -> Result<()
         .label_style(("sans-serif", 15).into_font().color(&INK))
         .x_desc("steps of gradient descent")
         .y_desc("mean square of the difference of the states")
-        .y_label_formatter(&|loss| format!("{loss:.1}"))
+        .y_label_formatter(&|loss| format!("{}", *loss as f32))
         .draw()?;
     for (number, (curve, oracle)) in kernels.iter().zip(oracle).enumerate() {
         let colour = LINES[number % LINES.len()];
