@@ -62,7 +62,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let incoming = IncomingGradients { states: &ones, ..IncomingGradients::default() };
     let gradients = oracle::backward(&scan, &inputs, &incoming)?;
 
-    let outputs = match pollster::block_on(Gpu::matching(args.adapter.as_deref().unwrap_or_default())) {
+    let (outputs, threshold_gradient) = match pollster::block_on(Gpu::matching(args.adapter.as_deref().unwrap_or_default())) {
         Ok(gpu) => {
             let outputs = run_on(&gpu, &scan, &inputs)?;
             compare(&outputs, &expected)?;
@@ -70,16 +70,16 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             let depth = scan.backward(&gpu.limits(), gpu.tuning())?.depth();
             let bounds = bmru_conformance::bounds(&scan, &inputs, &incoming, depth)?;
             compare_gradients(&backward, &gradients, &bounds)?;
-            outputs
+            (outputs, backward.threshold.into_iter().map(f64::from).collect())
         }
         Err(bmru::Error::NoAdapter { .. }) if args.adapter.is_none() => {
             println!("adapter  NONE FOUND: no kernel ran, all that follows was computed by the sequential loop on the CPU");
-            expected
+            (expected, gradients.threshold)
         }
         Err(error) => return Err(error.into()),
     };
     let states = outputs.states;
-    table::print(&recordings, &candidate, &threshold, &states, &gradients.threshold);
+    table::print(&recordings, &candidate, &threshold, &states, &threshold_gradient);
 
     let path = match args.picture {
         Some(path) => path,

@@ -5,27 +5,26 @@ use std::error::Error;
 use bmru::host::Gpu;
 use bmru::oracle::{self, IncomingGradients};
 use bmru::{Bound, Buffers, Descriptor, Gradients, Slot, wgpu};
-
-use crate::model::Tensors;
+use bmru_conformance::data::Slots;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 pub trait Engine {
-    fn forward(&mut self, tensors: &Tensors) -> Result<Vec<f32>>;
+    fn forward(&mut self, tensors: &Slots) -> Result<Vec<f32>>;
 
     /// Of the tensors of the last forward pass.
-    fn backward(&mut self, tensors: &Tensors, states_gradient: &[f32]) -> Result<Gradients<f64>>;
+    fn backward(&mut self, tensors: &Slots, states_gradient: &[f32]) -> Result<Gradients<f64>>;
 }
 
 /// The plain loop, gradients in double precision.
 pub struct Oracle(pub Descriptor);
 
 impl Engine for Oracle {
-    fn forward(&mut self, tensors: &Tensors) -> Result<Vec<f32>> {
+    fn forward(&mut self, tensors: &Slots) -> Result<Vec<f32>> {
         Ok(oracle::forward(&self.0, &tensors.inputs())?.states)
     }
 
-    fn backward(&mut self, tensors: &Tensors, states_gradient: &[f32]) -> Result<Gradients<f64>> {
+    fn backward(&mut self, tensors: &Slots, states_gradient: &[f32]) -> Result<Gradients<f64>> {
         let incoming = IncomingGradients { states: states_gradient, final_state: &[] };
         Ok(oracle::backward(&self.0, &tensors.inputs(), &incoming)?)
     }
@@ -86,7 +85,7 @@ impl<'a> Kernels<'a> {
 }
 
 impl Engine for Kernels<'_> {
-    fn forward(&mut self, tensors: &Tensors) -> Result<Vec<f32>> {
+    fn forward(&mut self, tensors: &Slots) -> Result<Vec<f32>> {
         self.upload(Slot::Candidate, &tensors.candidate);
         self.upload(Slot::Threshold, &tensors.threshold);
         self.upload(Slot::Amplitude, &tensors.amplitude);
@@ -95,7 +94,7 @@ impl Engine for Kernels<'_> {
         self.download(Slot::States)
     }
 
-    fn backward(&mut self, _: &Tensors, states_gradient: &[f32]) -> Result<Gradients<f64>> {
+    fn backward(&mut self, _: &Slots, states_gradient: &[f32]) -> Result<Gradients<f64>> {
         self.upload(Slot::StatesGradient, states_gradient);
         self.run(&self.backward);
         let gradient = |slot| Ok::<_, Box<dyn Error>>(self.download(slot)?.into_iter().map(f64::from).collect());

@@ -1,7 +1,8 @@
 //! A layer of memory units with its input maps, and the chain rule through those maps. Everything here is in double precision, so
 //! that a curve tells of the kernels' gradients and not of the rounding of parameters.
 
-use bmru::{Descriptor, Gradients, InitialState, Inputs, Save, Shape, Surrogate};
+use bmru::{Descriptor, Gradients, InitialState, Save, Shape, Surrogate};
+use bmru_conformance::data::Slots;
 
 /// Units of the layer.
 pub const UNITS: usize = 8;
@@ -10,25 +11,6 @@ pub const UNITS: usize = 8;
 #[derive(Clone)]
 pub struct Parameters {
     pub rows: Vec<Vec<f64>>,
-}
-
-/// The tensors that the kernels read.
-pub struct Tensors {
-    pub candidate: Vec<f32>,
-    pub threshold: Vec<f32>,
-    pub amplitude: Vec<f32>,
-    pub initial_state: Vec<f32>,
-}
-
-impl Tensors {
-    pub fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            candidate: &self.candidate,
-            threshold: &self.threshold,
-            amplitude: &self.amplitude,
-            initial_state: &self.initial_state,
-        }
-    }
 }
 
 /// What the layer computes on input of the given shape.
@@ -56,7 +38,7 @@ impl Parameters {
     }
 
     /// `c`, `r`, `α`, `h0` for inputs `x[row][width]`.
-    pub fn tensors(&self, x: &[f32], width: usize, batch: usize) -> Tensors {
+    pub fn tensors(&self, x: &[f32], width: usize, batch: usize) -> Slots {
         let affine = |map: &[f64], x: &[f32]| {
             let products = map.iter().zip(x).map(|(weight, &x)| weight * f64::from(x));
             (products.sum::<f64>() + map[width]) as f32
@@ -66,7 +48,7 @@ impl Parameters {
             x.chunks_exact(width).flat_map(units).collect()
         };
         let column = |number: usize| self.rows.iter().map(move |row| row[number] as f32);
-        Tensors {
+        Slots {
             candidate: mapped(0),
             threshold: mapped(width + 1),
             amplitude: column(2 * width + 2).collect(),
