@@ -15,18 +15,15 @@ Tensors are [B,D,T], time contiguous, as these kernels want them; a transpose fr
 import importlib
 
 import common
-import pytorch
 from common import np
 
 PEER = "accelerated-scan"
 INSTALL = "pip install -r benches/peers/requirements-cuda.txt, on a machine with CUDA; `warp` needs nvcc and ninja, too"
-torch = pytorch.torch
+[torch] = common.need(PEER, INSTALL, "torch")
 if not torch.cuda.is_available():
     common.missing(PEER, "no CUDA device", INSTALL)
-try:
-    import accelerated_scan
-except ImportError as error:
-    common.missing(PEER, error, INSTALL)
+[accelerated_scan] = common.need(PEER, INSTALL, "accelerated_scan")
+import pytorch
 
 
 def time_last(tensor):

@@ -8,6 +8,7 @@ A peer prints one JSON line per (peer, direction, shape), nothing else on its st
 """
 
 import argparse
+import importlib
 import json
 import sys
 import time
@@ -68,9 +69,14 @@ def missing(peer, why, install):
     sys.exit(0)
 
 
-def need_numpy(peer):
+def need(peer, install, *modules):
+    """Imports what a peer needs, or names the peer as missing."""
     if np is None:
-        missing(peer, "No module named 'numpy'", "pip install numpy")
+        missing(peer, "No module named 'numpy'", install)
+    try:
+        return [importlib.import_module(module) for module in modules]
+    except Exception as error:  # a build for CUDA without its libraries or its driver raises all sorts
+        missing(peer, error, install)
 
 
 class Case:

@@ -13,19 +13,16 @@ Tensors are [B,T,D], as the library's. The first call of a width tunes itself; i
 """
 
 import common
-import pytorch
-from common import np
 
 PEER = "fla hgrn"
 INSTALL = "pip install -r benches/peers/requirements-cuda.txt, on a machine with CUDA"
-torch = pytorch.torch
+[torch] = common.need(PEER, INSTALL, "torch")
 if not torch.cuda.is_available():
     common.missing(PEER, "no CUDA device", INSTALL)
-try:
-    import fla
-    from fla.ops.hgrn import chunk_hgrn
-except Exception as error:  # Triton and its driver have their own
-    common.missing(PEER, error, INSTALL)
+fla, hgrn = common.need(PEER, INSTALL, "fla", "fla.ops.hgrn")
+import pytorch
+
+chunk_hgrn = hgrn.chunk_hgrn
 
 
 def log_gates(c, r, alpha):

@@ -12,14 +12,7 @@ reads what the forward one saved. Where XLA has several cores it takes them all.
 import common
 from common import np
 
-PEER = "jax"
-INSTALL = "pip install -r benches/peers/requirements-cpu.txt (or -cuda.txt)"
-common.need_numpy(PEER)
-try:
-    import jax
-    import jax.numpy as jnp
-except ImportError as error:
-    common.missing(PEER, error, INSTALL)
+jax, jnp = common.need("jax", "pip install -r benches/peers/requirements-cpu.txt (or -cuda.txt)", "jax", "jax.numpy")
 
 # A launch or more for every step.
 LONGEST_LOOP_ON_A_GPU = 65536

@@ -10,15 +10,8 @@ what a forward run left.
 """
 
 import common
-from common import np
 
-PEER = "torch"
-INSTALL = "pip install -r benches/peers/requirements-cpu.txt (or -cuda.txt)"
-common.need_numpy(PEER)
-try:
-    import torch
-except (ImportError, OSError, ValueError) as error:  # a CUDA build without its libraries raises the last two
-    common.missing(PEER, error, INSTALL)
+[torch] = common.need("torch", "pip install -r benches/peers/requirements-cpu.txt (or -cuda.txt)", "torch")
 
 # A hundred thousand operations and their records are seconds; four million are not worth a wait.
 LONGEST_LOOP = 65536
