@@ -86,9 +86,11 @@ class Case:
         B, T, D = self.shape = shape
         random = np.random.default_rng(SEED)
         self.c = random.standard_normal(shape, dtype=np.float32)
+        # No zero, neither here nor as a threshold: frameworks differ in what the derivative of |x| is there.
+        self.c[self.c == 0] = 1
         # One step in twenty sets. A threshold lies below its candidate by a factor, or above it by a sum, and has a sign.
         self.z = random.random(shape, dtype=np.float32) < SET_RATE
-        part = random.random(shape, dtype=np.float32)
+        part = 1 - random.random(shape, dtype=np.float32)
         magnitude = np.abs(self.c)
         self.r = np.where(self.z, magnitude * part, magnitude + part) * np.where(part < 0.5, np.float32(-1), np.float32(1))
         # What the rounding of the two lines above made of it.
