@@ -240,7 +240,8 @@ class Bench:
             if once > 2 and len(each) == 3:
                 break
         low, ms, high = np.percentile(each, [25, 50, 75])
-        return dict(ms=round(ms, 5), iqr_ms=round(high - low, 5), gelem_per_s=round(elements / ms / 1e6, 5), runs=len(each) * calls)
+        rate = elements / ms / 1e6
+        return dict(ms=round(ms, 5), iqr_ms=round(high - low, 5), gelem_per_s=round(rate, 5), runs=len(each) * calls)
 
 
 def _clock(call, wait, calls):

@@ -175,7 +175,8 @@ struct Case {
             const double phi = arctan_surrogate(std::fabs(double(c[i])) - std::fabs(double(r[i])));
             const double through_gate = phi * g * ((c[i] > 0 ? a : -a) - before), parts = phi * (a + std::fabs(before));
             const double value = set(i) ? a * 2 * arctan_surrogate(double(c[i])) : 0.0;
-            const double want_c = g * value + std::copysign(1.0, c[i]) * through_gate, want_r = -std::copysign(1.0, r[i]) * through_gate;
+            const double want_c = g * value + std::copysign(1.0, c[i]) * through_gate;
+            const double want_r = -std::copysign(1.0, r[i]) * through_gate;
             // TOLERANCE of common.py, and its reason. A NaN is off, too.
             off += !(std::fabs(dc[i] - want_c) <= 1e-5 * (terms * (value + parts) + 1e-3));
             off += !(std::fabs(dr[i] - want_r) <= 1e-5 * (terms * parts + 1e-3));
@@ -280,8 +281,9 @@ struct Report {
         std::sort(each.begin(), each.end());
         const double ms = quantile(each, 0.5);
         char text[200];
-        std::snprintf(text, sizeof text, "\"verified\": true, \"ms\": %.5f, \"iqr_ms\": %.5f, \"gelem_per_s\": %.5f, \"runs\": %d", ms,
-                      quantile(each, 0.75) - quantile(each, 0.25), layout.elements() / ms / 1e6, 30 * calls);
+        const char *format = "\"verified\": true, \"ms\": %.5f, \"iqr_ms\": %.5f, \"gelem_per_s\": %.5f, \"runs\": %d";
+        std::snprintf(text, sizeof text, format, ms, quantile(each, 0.75) - quantile(each, 0.25), layout.elements() / ms / 1e6,
+                      30 * calls);
         line(layout, direction, text);
     }
 };
@@ -291,7 +293,8 @@ void run(const Report &report, const Layout &layout) {
     const Memory<float> c(inputs.c), r(inputs.r), alpha(inputs.alpha);
     const Memory<float> h(layout.elements());
     {
-        Scan scan(read(ReadCode{c.data, r.data, layout}), write(WriteState{h.data, alpha.data, layout}), Later{}, layout.elements());
+        Scan scan(read(ReadCode{c.data, r.data, layout}), write(WriteState{h.data, alpha.data, layout}), Later{},
+                  layout.elements());
         report.row(layout, "forward", [&] { scan(); }, [&] { return inputs.wrong_states(h.fetch()); });
     }
     const Memory<float> dh(inputs.dh), dc(layout.elements()), dr(layout.elements());

@@ -54,7 +54,8 @@ def run_library(options):
         # Not the thresholds per channel: the peers have none.
         rows = [] if "--rows" in options.example else ["--rows", "/element"]
         # Its own table goes where the progress goes.
-        status = subprocess.run([*cargo, "--json", file, *shapes, *rows, *options.example], cwd=ROOT, stdout=sys.stderr).returncode
+        command = [*cargo, "--json", file, *shapes, *rows, *options.example]
+        status = subprocess.run(command, cwd=ROOT, stdout=sys.stderr).returncode
         if status:
             sys.exit(f"the library's example ended with {status}: no figures of it, so nothing to compare with")
         return json.loads(file.read_text())
@@ -85,7 +86,7 @@ def comparable(row):
 
 
 def library_rates(report):
-    """`{(direction, shape): {row name: Gelem/s}}`. A forward row that saves for a backward pass moves more, and has its own name."""
+    """`{(direction, shape): {row name: Gelem/s}}`. A forward row that saves codes moves more, and has its own name."""
     rates = {}
     for row in filter(comparable, report["rows"]):
         name = "bmru saves" if row["direction"] == "forward" and row["saves"] else "bmru"
@@ -194,11 +195,13 @@ def main():
     show(rows)
     drifts = [spread(rates) for named in library.rates.values() for rates in named.values() if len(rates) > 1]
     if drifts:
-        print(f"\nthe library from its first run to its last: spread {statistics.median(drifts):.0%} in the median, {max(drifts):.0%} at most")
+        middle = statistics.median(drifts)
+        print(f"\nthe library from its first run to its last: spread {middle:.0%} in the median, {max(drifts):.0%} at most")
     for line in missing.values():
         print(f"\nmissing: {line['peer']}: {line['missing']}\n  install: {line['install']}")
     if options.json:
-        whole = dict(library=reports, library_from_file=bool(options.library), peers=lines, table=rows, missing=list(missing.values()))
+        whole = dict(library=reports, library_from_file=bool(options.library), peers=lines, table=rows)
+        whole["missing"] = list(missing.values())
         pathlib.Path(options.json).write_text(json.dumps(whole, indent=1) + "\n")
 
 
