@@ -166,6 +166,7 @@ def show(rows):
 def main():
     options = arguments()
     library, figures, reports, lines = Figures(), Figures(), [], []
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     for number in range(options.rounds):
         reports.append(run_library(options))
         for name in options.peers:
@@ -187,6 +188,9 @@ def main():
             devices.setdefault((line["version"], line["device"]), set()).add(line["peer"])
 
     print(f"library: {reports[0].get('adapter')}, {reports[0].get('driver')}, copy {reports[0].get('copy_gbps')} GB/s")
+    if load is not None:
+        note = "; busy, and frameworks suffer unequally" if load > 0.5 else ""
+        print(f"load before the first run: {load:.1f} on {os.cpu_count()} cores{note}")
     if options.library:
         print("  figures of a file, not of this run: the ratios hold only if the machine was the same and as busy")
     for (version, device), names in devices.items():
@@ -200,7 +204,7 @@ def main():
     for line in missing.values():
         print(f"\nmissing: {line['peer']}: {line['missing']}\n  install: {line['install']}")
     if options.json:
-        whole = dict(library=reports, library_from_file=bool(options.library), peers=lines, table=rows)
+        whole = dict(load=load, library=reports, library_from_file=bool(options.library), peers=lines, table=rows)
         whole["missing"] = list(missing.values())
         pathlib.Path(options.json).write_text(json.dumps(whole, indent=1) + "\n")
 
