@@ -26,13 +26,76 @@ struct Registers {
     threshold_sum: Floats,
 }
 
+// The same for each vector of the band, and what is known of the word that it walks over.
+struct Walk {
+    registers: Registers,
+    amplitude: Vector,
+    threshold: Vector,
+    initial_state: Vector,
+    first_set: Vector,
+    z: Vector,
+    signs: Vector,
+    // What comes from beyond the block while no step of it has set.
+    carry: Floats,
+}
+
+struct At {
+    tile: Node,
+    // Begin of the stretch, and the step at hand; absolute.
+    begin: u32,
+    time: u32,
+    // Indices of the step in the first vector of the band.
+    candidate: u32,
+    threshold: u32,
+    states_gradient: u32,
+    candidate_gradient: u32,
+    threshold_gradient: u32,
+}
+
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = invocation(group, local);
-    if item >= params.batch * params.nodes * params.channels {
+    if item >= params.batch * params.nodes * params.bands {
         return;
     }
-    walk(node_of(item));
+    walk_back(node_of(item));
+}
+
+fn walk_back(tile: Node) {
+    let begin = params.time_origin + tile.index * params.tile_steps;
+    let end = min(begin + params.tile_steps, params.time_origin + params.steps);
+    // Indices of the step behind the stretch; each step moves them down first.
+    let behind = end - params.time_origin;
+    var at = At(
+        tile,
+        begin,
+        end,
+        candidate_at(tile.b, behind, tile.d),
+        threshold_at(tile.b, behind, tile.d),
+        states_gradient_at(tile.b, behind, tile.d),
+        candidate_gradient_at(tile.b, behind, tile.d),
+        threshold_gradient_at(tile.b, behind, tile.d),
+    );
+    var band: Band;
+    begin_band(&band, at);
+    while at.time > begin {
+        // The steps of one word of the codes, or as many of them as are in this stretch.
+        enter_word_band(&band, at);
+        let word_begin = max(begin, (at.time - 1u) & ~31u);
+        while at.time > word_begin {
+            at.time--;
+            at.candidate -= candidate_step();
+            at.threshold -= threshold_step();
+            at.states_gradient -= states_gradient_step();
+            at.candidate_gradient -= candidate_gradient_step();
+            at.threshold_gradient -= threshold_gradient_step();
+            advance_band(&band, at);
+        }
+        if at.time % 32u == 0u {
+            leave_block_band(&band, at);
+        }
+    }
+    finish_band(&band, at);
 }
 
 fn carried(carries: Carries) -> Floats {
@@ -40,8 +103,8 @@ fn carried(carries: Carries) -> Floats {
         + (carries.five + (carries.six + (carries.seven + carries.beyond)))));
 }
 
-// Leaves the block that begins at `time`: a multiple of 32.
-fn leave_block(old: Carries, gradient: Floats, z: Vector, time: u32) -> Carries {
+// What the carries become at the beginning of a block: `time` is a multiple of 32.
+fn next_carries(old: Carries, gradient: Floats, z: Vector, time: u32) -> Carries {
     let none = Floats(0.0);
     let held = z == Vector(0u);
     var carries = Carries(
@@ -76,91 +139,99 @@ fn leave_block(old: Carries, gradient: Floats, z: Vector, time: u32) -> Carries 
     return carries;
 }
 
-fn walk(tile: Node) {
-    let b = tile.b;
-    let d = tile.d;
-    let begin = params.time_origin + tile.index * params.tile_steps;
-    let end = min(begin + params.tile_steps, params.time_origin + params.steps);
-    let amplitude = load_saved_amplitude(saved_amplitude_at(0u, 0u, d));
-    let initial_state = load_saved_initial_state(saved_initial_state_at(b, 0u, d));
-    let first_set = load_first_set(first_set_at(b, 0u, d));
-    var registers = load_walk(tile, end);
-
-    // Indices of the step behind the stretch; each step moves them down first.
-    let behind = end - params.time_origin;
-    var candidate_index = candidate_at(b, behind, d);
-    var threshold_index = threshold_at(b, behind, d);
-    var states_gradient_index = states_gradient_at(b, behind, d);
-    var candidate_gradient_index = candidate_gradient_at(b, behind, d);
-    var threshold_gradient_index = threshold_gradient_at(b, behind, d);
-    var time = end;
-    while time > begin {
-        // The steps of one word of the codes, or as many of them as are in this stretch.
-        let word = (time - 1u) / 32u;
-        let block_begin = max(begin, 32u * word);
-        let codes_index = codes_at(b, 2u * (word - params.time_origin / 32u), d);
-        let z = load_codes(codes_index);
-        let signs = load_codes(codes_index + codes_step());
-        // Steps of this word that the part behind has walked over.
-        let walked = z & ~Vector(0xffffffffu >> (31u - (time - 1u) % 32u));
-        var carry = select(Floats(0.0), carried(registers.carries), walked == Vector(0u));
-
-        while time > block_begin {
-            time--;
-            candidate_index -= candidate_step();
-            threshold_index -= threshold_step();
-            states_gradient_index -= states_gradient_step();
-            candidate_gradient_index -= candidate_gradient_step();
-            threshold_gradient_index -= threshold_gradient_step();
-            let candidate = load_candidate(candidate_index);
-            let threshold = load_threshold(threshold_index);
-            let incoming = bitcast<Floats>(load_states_gradient(states_gradient_index));
-            let sets = bit_at(z, time % 32u) != Vector(0u);
-            let set_before = amplitude ^ (~bit_at(signs, time % 32u) << Vector(31u));
-            let state_before = select(set_before, initial_state, Vector(time) <= first_set);
-
-            let sum = registers.gradient + incoming;
-            let gradient = sum + carry;
-            registers.gradient = select(sum, Floats(0.0), sets);
-            carry = select(carry, Floats(0.0), sets);
-
-            let element = gate_adjoint(candidate, threshold, amplitude, state_before, gradient, sets);
-            store_candidate_gradient(candidate_gradient_index, bitcast<Vector>(element.candidate));
-            store_threshold_gradient(threshold_gradient_index, bitcast<Vector>(element.threshold));
-            registers.amplitude_block += element.amplitude;
-            registers.threshold_block += element.threshold;
-            if time == 0u {
-                let leaving = select(gradient, Floats(0.0), sets);
-                store_initial_state_gradient(initial_state_gradient_at(b, 0u, d), bitcast<Vector>(leaving));
-            }
-        }
-        if time % 32u == 0u {
-            registers.carries = leave_block(registers.carries, registers.gradient, z, time);
-            registers.gradient = Floats(0.0);
-            registers.amplitude_sum += registers.amplitude_block;
-            registers.threshold_sum += registers.threshold_block;
-            registers.amplitude_block = Floats(0.0);
-            registers.threshold_block = Floats(0.0);
-        }
-        if time % 1024u == 0u {
-            let terms = time / 1024u - params.time_origin / 1024u;
-            store_amplitude_terms(amplitude_terms_at(b, terms, d), bitcast<Vector>(registers.amplitude_sum));
-            store_threshold_terms(threshold_terms_at(b, terms, d), bitcast<Vector>(registers.threshold_sum));
-            registers.amplitude_sum = Floats(0.0);
-            registers.threshold_sum = Floats(0.0);
-        }
+fn begin(at: At, offset: u32) -> Walk {
+    let d = at.tile.d + offset;
+    var threshold = Vector(0u);
+    if THRESHOLD_PER_CHANNEL {
+        threshold = load_threshold(at.threshold + offset);
     }
-    store_walk(tile, registers);
+    return Walk(
+        load_walk(at.tile.b, at.tile.index, d, at.time),
+        load_saved_amplitude(saved_amplitude_at(0u, 0u, d)),
+        threshold,
+        load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
+        load_first_set(first_set_at(at.tile.b, 0u, d)),
+        Vector(0u),
+        Vector(0u),
+        Floats(0.0),
+    );
+}
+
+// Enters the word that ends before `time`, or in it.
+fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    let last = at.time - 1u;
+    let codes_index = codes_at(at.tile.b, 2u * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
+    walk.z = load_codes(codes_index);
+    walk.signs = load_codes(codes_index + codes_step());
+    // Steps of this word that the part behind has walked over.
+    let walked = walk.z & ~Vector(0xffffffffu >> (31u - last % 32u));
+    walk.carry = select(Floats(0.0), carried(walk.registers.carries), walked == Vector(0u));
+    return walk;
+}
+
+fn advance(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    let candidate = load_candidate(at.candidate + offset);
+    var threshold = walk.threshold;
+    if !THRESHOLD_PER_CHANNEL {
+        threshold = load_threshold(at.threshold + offset);
+    }
+    let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
+    let sets = bit_at(walk.z, at.time % 32u) != Vector(0u);
+    let set_before = walk.amplitude ^ (~bit_at(walk.signs, at.time % 32u) << Vector(31u));
+    let state_before = select(set_before, walk.initial_state, Vector(at.time) <= walk.first_set);
+
+    let sum = walk.registers.gradient + incoming;
+    let gradient = sum + walk.carry;
+    walk.registers.gradient = select(sum, Floats(0.0), sets);
+    walk.carry = select(walk.carry, Floats(0.0), sets);
+
+    let element = gate_adjoint(candidate, threshold, walk.amplitude, state_before, gradient, sets);
+    store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
+    store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
+    walk.registers.amplitude_block += element.amplitude;
+    walk.registers.threshold_block += element.threshold;
+    return walk;
+}
+
+// Leaves the block that begins at `time`.
+fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    let d = at.tile.d + offset;
+    if at.time == 0u {
+        let leaving = walk.registers.gradient + walk.carry;
+        store_initial_state_gradient(initial_state_gradient_at(at.tile.b, 0u, d), bitcast<Vector>(leaving));
+    }
+    walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, walk.z, at.time);
+    walk.registers.gradient = Floats(0.0);
+    walk.registers.amplitude_sum += walk.registers.amplitude_block;
+    walk.registers.threshold_sum += walk.registers.threshold_block;
+    walk.registers.amplitude_block = Floats(0.0);
+    walk.registers.threshold_block = Floats(0.0);
+    if at.time % 1024u == 0u {
+        let terms = at.time / 1024u - params.time_origin / 1024u;
+        store_amplitude_terms(amplitude_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.amplitude_sum));
+        store_threshold_terms(threshold_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.threshold_sum));
+        walk.registers.amplitude_sum = Floats(0.0);
+        walk.registers.threshold_sum = Floats(0.0);
+    }
+    return walk;
+}
+
+fn finish(walk: Walk, at: At, offset: u32) -> Walk {
+    store_walk(at.tile.b, at.tile.d + offset, walk.registers);
+    return walk;
 }
 
 // At the end of time, or of a tile, nothing has been walked over; at the end of another part, its registers are at hand.
-fn load_walk(tile: Node, end: u32) -> Registers {
+fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
     let none = Floats(0.0);
-    let beyond = bitcast<Floats>(load_beyond(beyond_at(tile.b, tile.index, tile.d)));
+    let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index, d)));
     var registers =
         Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none);
     if RESUMES && end < params.time_total {
-        let at = registers_at(tile.b, 0u, tile.d);
+        let at = registers_at(b, 0u, d);
         registers.gradient = load_register(at, 0u);
         registers.carries.two = load_register(at, 1u);
         registers.carries.three = load_register(at, 2u);
@@ -177,9 +248,9 @@ fn load_walk(tile: Node, end: u32) -> Registers {
     return registers;
 }
 
-fn store_walk(tile: Node, registers: Registers) {
+fn store_walk(b: u32, d: u32, registers: Registers) {
     if RESUMES {
-        let at = registers_at(tile.b, 0u, tile.d);
+        let at = registers_at(b, 0u, d);
         store_register(at, 0u, registers.gradient);
         store_register(at, 1u, registers.carries.two);
         store_register(at, 2u, registers.carries.three);

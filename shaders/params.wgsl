@@ -17,6 +17,8 @@ struct Params {
     tile_steps: u32,
     time_origin: u32,
     time_total: u32,
+    bands: u32,
+    lanes: u32,
     surrogates: vec4<f32>,
     views: array<View, VIEWS>,
 }
@@ -36,8 +38,13 @@ struct Node {
     d: u32,
 }
 
-// Neighbouring invocations take neighbouring channels.
+// Neighbouring invocations take neighbouring channels. The vectors of a band lie `lanes` apart, so that they still do, and a
+// workgroup sweeps over long rows as they lie in memory; `d` is the first of them.
 fn node_of(item: u32) -> Node {
-    let row = item / params.channels;
-    return Node(row / params.nodes, row % params.nodes, item % params.channels);
+    let row = item / params.bands;
+    var d = item % params.bands;
+    if BAND > 1u {
+        d += d / params.lanes * params.lanes * (BAND - 1u);
+    }
+    return Node(row / params.nodes, row % params.nodes, d);
 }

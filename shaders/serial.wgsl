@@ -1,88 +1,165 @@
-// One dispatch: an invocation walks over the steps of its channels, the state in registers.
+// An invocation walks over the steps of its channels, or of a tile of them, the states in registers.
 //
-// A part that begins later than step 0 finds the state of the part before in its initial state.
+// A part that begins later than step 0 finds the state of the part before in its initial state; a tile finds what happened
+// before it in the tree.
 
 const NEVER: u32 = 0xffffffffu;
+
+// What lives from step to step, for each vector of the band.
+struct Walk {
+    amplitude: Vector,
+    threshold: Vector,
+    state: Vector,
+    // The steps of this word that set, those that set to +, and the sign before its first step.
+    z: Vector,
+    p: Vector,
+    plus: Vector,
+    first_set: Vector,
+}
+
+struct At {
+    tile: Node,
+    // Indices of the step in the first vector of the band.
+    candidate: u32,
+    threshold: u32,
+    states: u32,
+    codes: u32,
+    // The step within its word, and where in the word this stretch began.
+    bit: u32,
+    begin_bit: u32,
+    // The step behind the stretch, and the tile, counted from the beginning of time.
+    end: u32,
+    tile_of_whole: u32,
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = invocation(group, local);
-    if item >= params.batch * params.channels {
+    if item >= params.batch * params.nodes * params.bands {
         return;
     }
-    scan_row(item / params.channels, item % params.channels);
+    scan(node_of(item));
 }
 
-fn scan_row(b: u32, d: u32) {
+fn scan(tile: Node) {
+    let begin = tile.index * params.tile_steps;
+    let end = min(begin + params.tile_steps, params.steps);
+    var at = At(
+        tile,
+        candidate_at(tile.b, begin, tile.d),
+        threshold_at(tile.b, begin, tile.d),
+        states_at(tile.b, begin, tile.d),
+        codes_at(tile.b, 2u * (begin / 32u), tile.d),
+        0u,
+        0u,
+        params.time_origin + end,
+        params.time_origin / params.tile_steps + tile.index,
+    );
+    var band: Band;
+    begin_band(&band, at);
+    var step = begin;
+    while step < end {
+        // The steps that share a word of the codes; without codes, all of them.
+        at.begin_bit = (params.time_origin + step) & 31u;
+        at.bit = at.begin_bit;
+        var stretch = end - step;
+        if SAVES {
+            stretch = min(stretch, 32u - at.begin_bit);
+        }
+        for (var k = 0u; k < stretch; k++) {
+            advance_band(&band, at);
+            at.bit++;
+            at.candidate += candidate_step();
+            at.threshold += threshold_step();
+            at.states += states_step();
+        }
+        step += stretch;
+        if SAVES {
+            at.end = params.time_origin + step;
+            leave_word_band(&band, at);
+            at.codes += 2u * codes_step();
+        }
+    }
+    at.end = params.time_origin + end;
+    finish_band(&band, at);
+}
+
+fn begin(at: At, offset: u32) -> Walk {
+    let d = at.tile.d + offset;
     let amplitude = load_amplitude(amplitude_at(0u, 0u, d));
-    var state = load_initial_state(initial_state_at(b, 0u, d));
-    if SAVES {
+    var state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
+    var threshold = Vector(0u);
+    if THRESHOLD_PER_CHANNEL && params.steps > 0u {
+        threshold = load_threshold(at.threshold + offset);
+    }
+    if SAVES && (!TREE || at.tile_of_whole == 0u) {
         // Only the part that begins at step 0 has these two.
-        store_saved_initial_state(saved_initial_state_at(b, 0u, d), state);
-        if b == 0u {
+        store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), state);
+        if at.tile.b == 0u {
             store_saved_amplitude(saved_amplitude_at(0u, 0u, d), amplitude);
         }
     }
     var first_set = Vector(NEVER);
-    if SAVES && params.time_origin > 0u {
-        first_set = load_first_set(first_set_at(b, 0u, d));
+    var plus = Vector(0u);
+    if TREE {
+        let parent = parent_at(at.tile.b, 2u * (at.tile_of_whole / 32u), d);
+        let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
+        plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
+        state = select(state, amplitude ^ (~plus << Vector(31u)), set_before != Vector(0u));
+    } else if SAVES && params.time_origin > 0u {
+        first_set = load_first_set(first_set_at(at.tile.b, 0u, d));
+        // The sign of a state that was set is the bit in which it differs from the amplitude.
+        plus = select(Vector(0u), ~(state ^ amplitude) >> Vector(31u), first_set != Vector(NEVER));
     }
-    // The sign of a state that was set is the bit in which it differs from the amplitude.
-    var plus = select(Vector(0u), (~(state ^ amplitude)) >> Vector(31u), first_set != Vector(NEVER));
+    return Walk(amplitude, threshold, state, Vector(0u), Vector(0u), plus, first_set);
+}
 
-    var candidate_index = candidate_at(b, 0u, d);
-    var threshold_index = threshold_at(b, 0u, d);
-    var states_index = states_at(b, 0u, d);
-    var codes_index = codes_at(b, 0u, d);
-    var threshold = Vector(0u);
-    if THRESHOLD_PER_CHANNEL && params.steps > 0u {
-        threshold = load_threshold(threshold_index);
+fn advance(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    let candidate = load_candidate(at.candidate + offset);
+    var threshold = walk.threshold;
+    if !THRESHOLD_PER_CHANNEL {
+        threshold = load_threshold(at.threshold + offset);
     }
-
-    var step = 0u;
-    while step < params.steps {
-        // The steps that share a word of the codes; without codes, all of them.
-        let time = params.time_origin + step;
-        let bit = time & 31u;
-        var stretch = params.steps - step;
-        var z = Vector(0u);
-        var signs = Vector(0u);
-        if SAVES {
-            stretch = min(stretch, 32u - bit);
-            if bit > 0u {
-                z = load_codes(codes_index);
-                signs = load_codes(codes_index + codes_step());
-            }
-        }
-        for (var k = 0u; k < stretch; k++) {
-            let candidate = load_candidate(candidate_index);
-            if !THRESHOLD_PER_CHANNEL {
-                threshold = load_threshold(threshold_index);
-            }
-            let sets = set_bit(candidate, threshold);
-            let sign = set_sign(candidate);
-            if SAVES {
-                signs |= plus << Vector(bit + k);
-                z |= sets << Vector(bit + k);
-                plus = select(plus, (sign >> Vector(31u)) ^ Vector(1u), sets != Vector(0u));
-                first_set = min(first_set, select(Vector(NEVER), Vector(time + k), sets != Vector(0u)));
-            }
-            state = select(state, amplitude ^ sign, sets != Vector(0u));
-            store_states(states_index, state);
-            candidate_index += candidate_step();
-            threshold_index += threshold_step();
-            states_index += states_step();
-        }
-        if SAVES {
-            store_codes(codes_index, z);
-            store_codes(codes_index + codes_step(), signs);
-            codes_index += 2u * codes_step();
-        }
-        step += stretch;
-    }
-
-    store_final_state(final_state_at(b, 0u, d), state);
+    let sets = set_bit(candidate, threshold);
+    let sign = set_sign(candidate);
     if SAVES {
-        store_first_set(first_set_at(b, 0u, d), first_set);
+        walk.z |= sets << Vector(at.bit);
+        walk.p |= (sets & ~(sign >> Vector(31u))) << Vector(at.bit);
     }
+    walk.state = select(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
+    store_states(at.states + offset, walk.state);
+    return walk;
+}
+
+// Stores the codes of a word. One that the part before began is completed.
+fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    var z = walk.z;
+    var signs = signs_before(z >> Vector(at.begin_bit), walk.p >> Vector(at.begin_bit), walk.plus) << Vector(at.begin_bit);
+    signs &= Vector(0xffffffffu >> (32u - at.bit));
+    let word_begin = at.end - at.bit;
+    walk.first_set = min(walk.first_set, select(Vector(NEVER), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
+    if !TREE && at.begin_bit > 0u {
+        z |= load_codes(at.codes + offset);
+        signs |= load_codes(at.codes + offset + codes_step());
+    }
+    store_codes(at.codes + offset, z);
+    store_codes(at.codes + offset + codes_step(), signs);
+    // Once something has set, the state tells the sign.
+    walk.plus = select(walk.plus, ~(walk.state ^ walk.amplitude) >> Vector(31u), walk.z != Vector(0u));
+    walk.z = Vector(0u);
+    walk.p = Vector(0u);
+    return walk;
+}
+
+fn finish(walk: Walk, at: At, offset: u32) -> Walk {
+    let d = at.tile.d + offset;
+    if !TREE || at.end == params.time_total {
+        store_final_state(final_state_at(at.tile.b, 0u, d), walk.state);
+    }
+    if SAVES && !TREE {
+        store_first_set(first_set_at(at.tile.b, 0u, d), walk.first_set);
+    }
+    return walk;
 }

@@ -150,12 +150,16 @@ pub struct Tuning {
     pub strategy: Option<Strategy>,
     /// Channels that one invocation handles side by side at most: 1, 2 or 4.
     pub max_vector_width: u32,
+    /// Vectors of channels that one invocation takes at most, from 1 to 8: its band.
+    pub max_band: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
     /// Time steps of a tile, a multiple of 32.
     pub tile_steps: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
+    /// The strategy below that number.
+    pub few_rows: Strategy,
     /// Elements that one dispatch handles at most: drivers end what runs for seconds.
     pub max_dispatch_elements: u64,
     /// How buffers are declared.
@@ -177,25 +181,28 @@ impl Tuning {
         Self {
             strategy: None,
             max_vector_width: 4,
+            max_band: 8,
             workgroup_size: 8,
             tile_steps: 1024,
-            serial_rows: 64,
+            serial_rows: 1024,
+            few_rows: Strategy::Probe,
             max_dispatch_elements: 1 << 26,
             access: Access::Declared,
         }
     }
 
-    /// For llvmpipe and lavapipe: as [`software`](Self::software), but half a SIMD group, so that a workgroup reads one line of 64
-    /// bytes of a row and not two: on (4, 4096, 256) that is 3.5 times as fast, on (64, 64, 1024) 1.9 times (Mesa 22.3, AVX-512 host).
-    #[must_use]
-    pub fn llvmpipe() -> Self {
-        Self { workgroup_size: 4, ..Self::software() }
-    }
-
     /// For a GPU that shares the host's memory. Reasoned, not measured: some 1,000 invocations hide its latency.
     #[must_use]
     pub fn integrated() -> Self {
-        Self { max_vector_width: 1, workgroup_size: 64, serial_rows: 1 << 10, max_dispatch_elements: 1 << 28, ..Self::software() }
+        Self {
+            max_vector_width: 1,
+            max_band: 1,
+            workgroup_size: 64,
+            serial_rows: 1 << 10,
+            few_rows: Strategy::Tiles,
+            max_dispatch_elements: 1 << 28,
+            ..Self::software()
+        }
     }
 
     /// For a GPU with memory of its own. Reasoned, not measured: a large one wants some 40,000 loads in flight.
@@ -210,7 +217,7 @@ impl Tuning {
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
         match info.device_type {
             // OpenGL drivers seldom say what they run on.
-            _ if info.name.contains("llvmpipe") => Self::llvmpipe(),
+            _ if info.name.contains("llvmpipe") => Self::software(),
             wgpu::DeviceType::Cpu => Self::software(),
             wgpu::DeviceType::DiscreteGpu => Self::discrete(),
             _ => Self::integrated(),
@@ -230,13 +237,16 @@ impl Tuning {
     /// Below that number the tiles' second dimension of parallelism is worth its half byte.
     pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
-        if rows >= self.serial_rows || shape.time <= u64::from(self.tile_steps) { Strategy::Serial } else { Strategy::Tiles }
+        if rows >= self.serial_rows || shape.time <= u64::from(self.tile_steps) { Strategy::Serial } else { self.few_rows }
     }
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
         let invalid = |field, expected, actual| Err(Error::InvalidSetting { field, expected, actual });
         if !matches!(self.max_vector_width, 1 | 2 | 4) {
             return invalid("max_vector_width", "1, 2 or 4", self.max_vector_width.into());
+        }
+        if !(1..=8).contains(&self.max_band) {
+            return invalid("max_band", "from 1 to 8", self.max_band.into());
         }
         if self.workgroup_size == 0 || self.workgroup_size > limits.max_compute_invocations_per_workgroup {
             let expected = "from 1 to max_compute_invocations_per_workgroup";

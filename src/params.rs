@@ -36,6 +36,12 @@ pub struct Params {
     pub time_origin: u32,
     /// Time steps of the whole.
     pub time_total: u32,
+    /// Invocations for one row of channels: each takes a band of [`Variant::band`](crate::Variant::band) vectors.
+    pub bands: u32,
+    /// Distance between the vectors of a band.
+    pub lanes: u32,
+    /// Nothing: the surrogates are aligned to 16 bytes.
+    pub padding: [u32; 2],
     /// Height and scale of the gate's surrogate, then of the sign's.
     pub surrogates: [f32; 4],
     /// The operands of the variant, in order.
@@ -52,5 +58,5 @@ impl Params {
     }
 
     /// Bytes before the views.
-    pub const HEADER_BYTES: usize = 48;
+    pub const HEADER_BYTES: usize = 64;
 }

@@ -17,13 +17,18 @@ use crate::{Descriptor, Error, Limits, Operand, Params, SavedLayout, Shape, Slot
 pub enum Strategy {
     /// One dispatch: an invocation walks over all steps of its channels. Moves the fewest bytes; needs many channels.
     Serial,
-    /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply.
+    /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply. The codes of all
+    /// steps pass through memory; what is moved does not depend on the data.
     Tiles,
+    /// Tiles of time whose carries are found by looking back from their ends, scanned by the same tree, and then a serial walk
+    /// over each. Moves fewer bytes than [`Tiles`](Self::Tiles) where sets are frequent, and up to 20 per element where nothing
+    /// sets. Backward it is the same as `Tiles`.
+    Probe,
 }
 
 impl Strategy {
     /// All strategies.
-    pub const ALL: [Self; 2] = [Self::Serial, Self::Tiles];
+    pub const ALL: [Self; 3] = [Self::Serial, Self::Tiles, Self::Probe];
 }
 
 impl fmt::Display for Strategy {
@@ -31,6 +36,7 @@ impl fmt::Display for Strategy {
         f.write_str(match self {
             Self::Serial => "serial",
             Self::Tiles => "tiles",
+            Self::Probe => "probe",
         })
     }
 }
@@ -189,16 +195,7 @@ impl Plan {
                 let unavailable = |reason| Error::StrategyUnavailable { strategy, reason: Box::new(reason) };
                 (strategy, build(strategy).map_err(unavailable)?)
             }
-            None => {
-                let preferred = tuning.choose(descriptor.shape());
-                match build(preferred) {
-                    // Limits can be too small for the scratch of tiles; serial needs next to none.
-                    Err(Error::CannotSplit { .. }) if preferred != Strategy::Serial => {
-                        (Strategy::Serial, build(Strategy::Serial)?)
-                    }
-                    built => (preferred, built?),
-                }
-            }
+            None => automatic(tuning.choose(descriptor.shape()), build)?,
         };
         let plan = Self {
             descriptor: descriptor.clone(),
@@ -314,6 +311,24 @@ impl Plan {
     pub fn iterations(&self) -> u64 {
         self.dispatches.iter().map(Dispatch::iterations).max().unwrap_or(0)
     }
+}
+
+/// The preferred strategy, or one that fits: limits can be too small for the scratch of tiles, where serial needs next to none, or
+/// for the bindings of a stage.
+fn automatic<B>(preferred: Strategy, build: impl Fn(Strategy) -> Result<B, Error>) -> Result<(Strategy, B), Error> {
+    let mut refusal = None;
+    for strategy in [preferred, Strategy::Serial, Strategy::Tiles] {
+        match build(strategy) {
+            Err(error @ (Error::CannotSplit { .. } | Error::TooManyBindings { .. })) => {
+                // Serial needs the least, so that its reason is the one to tell.
+                if strategy == Strategy::Serial {
+                    refusal = Some(error);
+                }
+            }
+            built => return Ok((strategy, built?)),
+        }
+    }
+    Err(refusal.expect("serial was tried"))
 }
 
 fn uses(descriptor: &Descriptor, direction: Direction, slot: Slot) -> bool {

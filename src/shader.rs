@@ -12,8 +12,8 @@ use crate::{Access, Boundary, Operand, Slot, Threshold};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Reads candidates and thresholds and writes states; an invocation walks over all steps of its channels.
-    Serial,
+    /// Looks back from the end of a tile for its aggregate.
+    TileProbe,
     /// Reads candidates and thresholds of a tile and writes its codes and its aggregate.
     TileReduce,
     /// Up-sweep: packs 32 aggregates into the words of their parent node, and those into its aggregate.
@@ -22,6 +22,8 @@ pub enum Stage {
     TreeScan,
     /// Resolves the codes of a tile with its carry and writes states.
     TileApply,
+    /// Reads candidates and thresholds and writes states; an invocation walks over all steps of its channels, or of a tile.
+    Serial,
     /// Finds the step at which each channel first set.
     FirstSet,
     /// Backward: reduces 1,024 steps to what they pass on towards the beginning.
@@ -58,12 +60,13 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 12] = [
-        Self::Serial,
+    pub const ALL: [Self; 13] = [
+        Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
         Self::TreeScan,
         Self::TileApply,
+        Self::Serial,
         Self::FirstSet,
         Self::AdjointReduce,
         Self::AdjointTreeReduce,
@@ -78,6 +81,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Serial => "serial",
+            Self::TileProbe => "tile_probe",
             Self::TileReduce => "tile_reduce",
             Self::TreeReduce => "tree_reduce",
             Self::TreeScan => "tree_scan",
@@ -105,7 +109,11 @@ impl Stage {
         ];
         let gate = [(Candidate, Use::Load), (Threshold, Use::Load)];
         let mut operands = match self {
-            Self::Serial => [&gate[..], &rows, &[(Codes, Use::LoadStore), (FirstSet, Use::LoadStore)]].concat(),
+            Self::Serial => {
+                let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
+                [&gate[..], &rows, &carries].concat()
+            }
+            Self::TileProbe => [&gate[..], &[(Aggregates, Use::Store)]].concat(),
             Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
             Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
@@ -129,12 +137,21 @@ impl Stage {
 
     /// Whether the stage evaluates the gate.
     pub(crate) fn gates(self) -> bool {
-        matches!(self, Self::Serial | Self::TileReduce | Self::Adjoint)
+        matches!(self, Self::Serial | Self::TileProbe | Self::TileReduce | Self::Adjoint)
     }
 
     /// Whether the stage has floats to add.
     fn adds(self) -> bool {
-        !matches!(self, Self::Serial | Self::TileReduce | Self::TreeReduce | Self::TreeScan | Self::TileApply | Self::FirstSet)
+        self >= Self::AdjointReduce
+    }
+
+    /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
+    pub(crate) fn of_vectors(self) -> &'static [&'static str] {
+        match self {
+            Self::Serial => &["begin", "advance", "leave_word", "finish"],
+            Self::Adjoint => &["begin", "enter_word", "advance", "leave_block", "finish"],
+            _ => &[],
+        }
     }
 
     /// The fixed files of the stage, in order.
@@ -143,7 +160,8 @@ impl Stage {
         const GATE: &str = include_str!("../shaders/gate.wgsl");
         const CARRY: &str = include_str!("../shaders/carry.wgsl");
         match self {
-            Self::Serial => &[PARAMS, GATE, include_str!("../shaders/serial.wgsl")],
+            Self::Serial => &[PARAMS, GATE, CARRY, include_str!("../shaders/serial.wgsl")],
+            Self::TileProbe => &[PARAMS, GATE, include_str!("../shaders/tile_probe.wgsl")],
             Self::TileReduce => &[PARAMS, GATE, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
             Self::TreeReduce => &[PARAMS, CARRY, include_str!("../shaders/tree_reduce.wgsl")],
             Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
@@ -198,6 +216,10 @@ pub struct Variant {
     /// Operands whose stores add to what is there.
     pub(crate) accumulates: Vec<Operand>,
     pub(crate) vector_width: u32,
+    /// Vectors that one invocation takes.
+    pub(crate) band: u32,
+    /// Whether some bands reach beyond the last channel.
+    pub(crate) ragged: bool,
     pub(crate) workgroup_size: u32,
     pub(crate) access: Access,
 }
@@ -235,10 +257,16 @@ impl Variant {
         self.operands.iter().map(|&(operand, _)| operand)
     }
 
-    /// Channels that one invocation handles side by side.
+    /// Channels of a vector.
     #[must_use]
     pub fn vector_width(&self) -> u32 {
         self.vector_width
+    }
+
+    /// Vectors of channels that one invocation takes: its band.
+    #[must_use]
+    pub fn band(&self) -> u32 {
+        self.band
     }
 
     /// Invocations of a workgroup, all along its first dimension.
@@ -281,12 +309,27 @@ impl Variant {
             width => writeln!(w, "alias Vector = vec{width}<u32>;")?,
         }
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
+        writeln!(w, "const BAND: u32 = {}u;", self.band)?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
         if let Some((boundary, threshold)) = self.gate {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
             writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
         }
         writeln!(w, "const SAVES: bool = {};", self.saves)?;
+        writeln!(w, "const TREE: bool = {};", self.operands().any(|operand| operand == Operand::Parent))?;
+        let folds: &[_] = match self.stage {
+            Stage::TileProbe => &[("smallest", "min")],
+            Stage::AdjointReduce => &[("largest", "max")],
+            _ => &[],
+        };
+        for (name, function) in folds {
+            let folded = match self.vector_width {
+                1 => "x".to_owned(),
+                2 => format!("{function}(x.x, x.y)"),
+                _ => format!("{function}({function}(x.x, x.y), {function}(x.z, x.w))"),
+            };
+            writeln!(w, "fn {name}(x: Vector) -> u32 {{ return {folded}; }}")?;
+        }
         if self.stage.adds() {
             self.floats(w)?;
         }
@@ -306,7 +349,32 @@ impl Variant {
         for (operand, usage) in self.stage.operands() {
             self.accessors(w, operand, usage)?;
         }
+        self.bands(w)?;
         Ok(text)
+    }
+
+    /// For each function of one vector, the same for a band. Written out, not a loop: not every compiler unrolls one, and what
+    /// is indexed by a variable lies in memory.
+    fn bands(&self, w: &mut String) -> fmt::Result {
+        let functions = self.stage.of_vectors();
+        if !functions.is_empty() {
+            writeln!(w, "\nalias Band = array<Walk, BAND>;")?;
+        }
+        for name in functions {
+            writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
+            for number in 0..self.band {
+                let here = if self.ragged {
+                    format!("if at.tile.d + {number}u * params.lanes < params.channels {{ ")
+                } else {
+                    String::new()
+                };
+                let close = if self.ragged { " }" } else { "" };
+                let arguments = if *name == "begin" { "at".to_owned() } else { format!("(*band)[{number}], at") };
+                writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {number}u * params.lanes);{close}")?;
+            }
+            writeln!(w, "}}")?;
+        }
+        Ok(())
     }
 
     /// What the stages that add need: floats as wide as the vectors.
@@ -315,13 +383,7 @@ impl Variant {
             1 => writeln!(w, "alias Floats = f32;\nalias Mask = bool;")?,
             width => writeln!(w, "alias Floats = vec{width}<f32>;\nalias Mask = vec{width}<bool>;")?,
         }
-        let largest = match self.vector_width {
-            1 => "x",
-            2 => "max(x.x, x.y)",
-            _ => "max(max(x.x, x.y), max(x.z, x.w))",
-        };
         writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
-        writeln!(w, "fn largest(x: Vector) -> u32 {{ return {largest}; }}")?;
         if let Some([gate, sign]) = self.surrogates {
             // The derivative of the sign is twice that of its step function.
             writeln!(

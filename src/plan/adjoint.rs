@@ -34,7 +34,7 @@ pub(super) fn depth(batch: u64, time: u64) -> u64 {
 
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let [batch, time, _] = builder.whole;
-    let tiled = strategy == Strategy::Tiles && time > STRETCH;
+    let tiled = strategy != Strategy::Serial && time > STRETCH;
     let cut = cut(builder, tiled)?;
     builder.resumes = !tiled && cut.part[1] < time;
     // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
@@ -375,6 +375,10 @@ impl Group {
 
         let elements = batch * steps * channels;
         let rows = batch * tiles * channels;
+        let thresholds = match builder.descriptor.threshold_kind() {
+            Threshold::PerElement => elements,
+            Threshold::PerChannel => rows,
+        };
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
         // A term is stored by the part in which its stretch begins.
         let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;
@@ -392,7 +396,7 @@ impl Group {
             iterations: walk_iterations(if tiled { STRETCH } else { steps }),
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
-                Moved::loads(Operand::Threshold, elements),
+                Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::StatesGradient, elements),
                 Moved::loads(Operand::Codes, 2 * batch * words * channels),
                 Moved::loads(Operand::FirstSet, rows),

@@ -120,7 +120,7 @@ impl<'a> Builder<'a> {
             _ if channels == 0 => Ok(()),
             (Direction::Forward, _) if batch == 0 => Ok(()),
             // Without steps there are no tiles, but the state is still handed on.
-            (Direction::Forward, Strategy::Tiles) if time > 0 => tiles::build(self),
+            (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),
             (Direction::Forward, _) => serial::build(self),
             (Direction::Backward, strategy) => adjoint::build(self, strategy),
         }
@@ -200,12 +200,15 @@ impl<'a> Builder<'a> {
             *view = view_params(region, bindings[number].offset / 4, width);
             operands.push((*operand, number as u32));
         }
+        let (band, bands) = self.bands(stage, channels / width);
         params.channels = (channels / width) as u32;
+        params.bands = bands as u32;
+        params.lanes = if band > 1 { self.tuning.workgroup_size } else { 1 };
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
             params.surrogates = bytemuck::cast(surrogates.map(Surrogate::params));
         }
-        let invocations = rows * (channels / width);
+        let invocations = rows * bands;
         let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
         let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
         let grid = [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32);
@@ -228,11 +231,24 @@ impl<'a> Builder<'a> {
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
             vector_width: width as u32,
+            band: band as u32,
+            ragged: band * bands != channels / width,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,
         });
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         Ok(())
+    }
+
+    /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it
+    /// can, and no band is much longer than another.
+    fn bands(&self, stage: Stage, vectors: u64) -> (u64, u64) {
+        let workgroup = u64::from(self.tuning.workgroup_size);
+        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup {
+            return (1, vectors);
+        }
+        let workgroups = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
+        (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)
     }
 
     /// One binding for each slot, around all boxes in it.

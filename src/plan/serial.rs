@@ -81,6 +81,8 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
         params: Params {
             batch: batch as u32,
             steps: steps as u32,
+            nodes: 1,
+            tile_steps: steps.max(1) as u32,
             time_origin: origin[1] as u32,
             time_total: builder.whole[1] as u32,
             ..Params::default()

@@ -1,20 +1,44 @@
-//! Tiles: codes of all tiles, a tree over their aggregates, then the states. The inputs are read once.
+//! Tiles: aggregates of all tiles, a tree over them, then the states.
+//!
+//! [`Strategy::Tiles`] reads the inputs once and keeps the codes of every step; [`Strategy::Probe`] looks for the aggregates from
+//! the ends of the tiles, and reads the inputs again.
 
 use super::build::{Builder, Launch, Moved, scratch_view};
+use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
-use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Threshold};
+use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy, Threshold};
 
 /// Children of a node: the bits of a word.
 const FAN_OUT: u64 = 32;
 /// Steps of the shortest tile.
 const WORD: u64 = SavedLayout::STEPS_PER_WORD;
 
-pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
+pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let steps = u64::from(builder.tuning.tile_steps);
+    let probes = strategy == Strategy::Probe;
+    // A single tile that is walked over as it is needs no carry.
+    if probes && builder.whole[1] <= steps {
+        return serial::build(builder);
+    }
     // Where a whole tile of long rows does not fit a binding, the shortest tile may.
-    match cut(builder, steps) {
-        Ok(fits) => run(builder, steps, fits),
-        Err(_) => run(builder, WORD, cut(builder, WORD)?),
+    let (tile_steps, cut) = match cut(builder, steps, probes) {
+        Ok(fits) => (steps, fits),
+        Err(_) => (WORD, cut(builder, WORD, probes)?),
+    };
+    run(builder, &Tiles { steps: tile_steps, probes }, cut)
+}
+
+/// What all groups have in common.
+#[derive(Clone, Copy)]
+struct Tiles {
+    steps: u64,
+    probes: bool,
+}
+
+impl Tiles {
+    /// The stages before and behind the tree.
+    fn stages(self) -> [Stage; 2] {
+        if self.probes { [Stage::TileProbe, Stage::Serial] } else { [Stage::TileReduce, Stage::TileApply] }
     }
 }
 
@@ -24,10 +48,12 @@ struct Cut {
     part: Extent,
 }
 
-fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
+fn cut(builder: &Builder<'_>, tile_steps: u64, probes: bool) -> Result<Cut, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
     let saves = builder.descriptor.saves();
+    let stages = Tiles { steps: tile_steps, probes }.stages();
+    let codes_in_scratch = !probes && !saves;
     let order = builder.cut_order();
     let tiles = move |part: Extent| part[1].div_ceil(tile_steps);
     let saved: Vec<Placed> = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
@@ -35,7 +61,7 @@ fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
         Constraint {
             limit: "max_storage_buffer_binding_size",
             allowed: builder.limits.binding_bytes(),
-            measure: Box::new(move |part| Scratch::new(part, tile_steps, saves).elements.saturating_mul(4)),
+            measure: Box::new(move |part| Scratch::new(part, tile_steps, codes_in_scratch).elements.saturating_mul(4)),
         },
         builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
         // The search for the first set step takes single channels.
@@ -43,7 +69,7 @@ fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
     ];
     of_group.extend(builder.binding_constraints(whole, &saved));
     let group = split(whole, [1, whole[1].max(1), width], order, &of_group)?;
-    let bound = [builder.placed(Stage::TileReduce), builder.placed(Stage::TileApply)].concat();
+    let bound = stages.map(|stage| builder.placed(stage)).concat();
     let mut of_part = vec![builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width))];
     of_part.extend(builder.binding_constraints(whole, &bound));
     of_part.push(builder.work_constraint());
@@ -53,7 +79,7 @@ fn cut(builder: &Builder<'_>, tile_steps: u64) -> Result<Cut, Error> {
 
 /// Where everything of a group lies in scratch.
 struct Scratch {
-    /// Codes are here unless they are saved.
+    /// Codes are here unless they are saved, or not needed.
     codes: Option<Placed>,
     /// The aggregates of the tiles.
     aggregates: Placed,
@@ -69,7 +95,7 @@ struct Level {
 }
 
 impl Scratch {
-    fn new([batch, time, channels]: Extent, tile_steps: u64, saves: bool) -> Self {
+    fn new([batch, time, channels]: Extent, tile_steps: u64, codes: bool) -> Self {
         let mut elements: u64 = 0;
         let mut place = |operand, length: u64, axes| {
             let view = scratch_view(elements, [batch, length, channels]);
@@ -77,7 +103,7 @@ impl Scratch {
             elements = elements.saturating_add(length);
             Placed::new(operand, view, axes)
         };
-        let codes = (!saves).then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Code));
+        let codes = codes.then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Code));
         let mut nodes = time.div_ceil(tile_steps);
         let aggregates = place(Operand::Aggregates, nodes, Axes::Tile { steps: tile_steps });
         let mut levels = Vec::new();
@@ -90,15 +116,16 @@ impl Scratch {
     }
 }
 
-fn run(builder: &mut Builder<'_>, tile_steps: u64, cut: Cut) -> Result<(), Error> {
+fn run(builder: &mut Builder<'_>, tiles: &Tiles, cut: Cut) -> Result<(), Error> {
     // Two dispatches a part, and at most 14 for the tree and the first set steps of a group.
     let dispatches = part_count(cut.group, cut.part).saturating_mul(2).saturating_add(14);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts(builder.whole, cut.group) {
-        let scratch = Scratch::new(extent, tile_steps, builder.descriptor.saves());
+        let codes_in_scratch = !tiles.probes && !builder.descriptor.saves();
+        let scratch = Scratch::new(extent, tiles.steps, codes_in_scratch);
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
         let levels = scratch.levels.len();
-        let group = Group { origin, extent, tile_steps, scratch };
+        let group = Group { origin, extent, tiles: *tiles, scratch };
         for (origin, part) in parts(extent, cut.part) {
             group.reduce_tiles(builder, origin, part)?;
         }
@@ -122,7 +149,7 @@ fn run(builder: &mut Builder<'_>, tile_steps: u64, cut: Cut) -> Result<(), Error
 struct Group {
     origin: Extent,
     extent: Extent,
-    tile_steps: u64,
+    tiles: Tiles,
     scratch: Scratch,
 }
 
@@ -133,12 +160,18 @@ impl Group {
         let is_last = absolute[1] + part[1] == builder.whole[1];
         let mut regions = Vec::new();
         for placed in builder.placed(stage) {
-            let here = if placed.operand == Operand::FinalState { is_last } else { placed.is_here(absolute) };
+            let here = match (stage, placed.operand) {
+                // The tree tells it to a stage of its own.
+                (Stage::Serial, Operand::FirstSet) => false,
+                (_, Operand::FinalState) => is_last,
+                _ => placed.is_here(absolute),
+            };
             if here {
                 regions.push(placed.boxed(absolute, part)?);
             }
         }
-        if let Some(codes) = self.scratch.codes {
+        if let Some(codes) = self.scratch.codes.filter(|codes| stage.operands().iter().any(|&(named, _)| named == codes.operand))
+        {
             regions.push(codes.boxed(origin, part)?);
         }
         Ok(regions)
@@ -156,7 +189,7 @@ impl Group {
             batch: batch as u32,
             steps: steps as u32,
             nodes: nodes as u32,
-            tile_steps: self.tile_steps as u32,
+            tile_steps: self.tiles.steps as u32,
             time_total: builder.whole[1] as u32,
             ..Params::default()
         }
@@ -164,19 +197,21 @@ impl Group {
 
     fn reduce_tiles(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
         let [batch, steps, channels] = part;
-        let tiles = steps.div_ceil(self.tile_steps);
+        let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let thresholds = match builder.descriptor.threshold_kind() {
             Threshold::PerElement => elements,
             Threshold::PerChannel => rows,
         };
-        let mut regions = self.regions(builder, Stage::TileReduce, origin, part)?;
+        let [stage, _] = self.tiles.stages();
+        let mut regions = self.regions(builder, stage, origin, part)?;
         regions.push(self.scratch.aggregates.boxed(origin, part)?);
         let launch = Launch {
-            stage: Stage::TileReduce,
+            stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
             rows: batch * tiles,
             iterations: self.tile_iterations(),
+            // At most, where it probes: it stops at the last step that sets.
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
@@ -192,7 +227,7 @@ impl Group {
         let level = &self.scratch.levels[index];
         let (below, children) = match index.checked_sub(1) {
             Some(below) => (self.scratch.levels[below].aggregates, self.scratch.levels[below].nodes),
-            None => (Placed { axes: Axes::Element, ..self.scratch.aggregates }, self.tiles()),
+            None => (Placed { axes: Axes::Element, ..self.scratch.aggregates }, self.tile_count()),
         };
         let root = level.nodes == 1;
         let mut regions = vec![
@@ -238,19 +273,29 @@ impl Group {
 
     fn apply_tiles(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
         let [batch, steps, channels] = part;
-        let tiles = steps.div_ceil(self.tile_steps);
+        let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let words = batch * steps.div_ceil(32) * channels;
-        let signs = if builder.descriptor.saves() { words } else { 0 };
-        let mut regions = self.regions(builder, Stage::TileApply, origin, part)?;
+        let [_, stage] = self.tiles.stages();
+        let codes = match (stage, builder.descriptor.saves()) {
+            (Stage::Serial, _) => Moved::stores(Operand::Codes, 2 * words),
+            (_, saves) => Moved { operand: Operand::Codes, loads: 2 * words, stores: if saves { words } else { 0 } },
+        };
+        let thresholds = match builder.descriptor.threshold_kind() {
+            Threshold::PerElement => elements,
+            Threshold::PerChannel => rows,
+        };
+        let mut regions = self.regions(builder, stage, origin, part)?;
         regions.extend(self.parent(0, origin, part)?);
         let launch = Launch {
-            stage: Stage::TileApply,
+            stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
             rows: batch * tiles,
             iterations: self.tile_iterations(),
             moved: vec![
-                Moved { operand: Operand::Codes, loads: 2 * words, stores: signs },
+                Moved::loads(Operand::Candidate, elements),
+                Moved::loads(Operand::Threshold, thresholds),
+                codes,
                 Moved::loads(Operand::Parent, 2 * rows),
                 Moved::loads(Operand::Amplitude, rows),
                 Moved::loads(Operand::InitialState, rows),
@@ -268,12 +313,12 @@ impl Group {
         let mut regions = self.regions(builder, Stage::FirstSet, [0; 3], self.extent)?;
         regions.extend(self.parent(0, [0; 3], self.extent)?);
         // It bisects the tiles and then looks through the words of one.
-        let bisections = u64::from(self.tiles().max(1).next_power_of_two().ilog2());
-        let words = self.tile_steps / 32;
+        let bisections = u64::from(self.tile_count().max(1).next_power_of_two().ilog2());
+        let words = self.tiles.steps / 32;
         let rows = batch * channels;
         let launch = Launch {
             stage: Stage::FirstSet,
-            params: self.params(builder, batch, time, self.tiles()),
+            params: self.params(builder, batch, time, self.tile_count()),
             rows: batch,
             iterations: bisections + words,
             // At most: it stops at the first word that sets.
@@ -286,12 +331,12 @@ impl Group {
         builder.push(launch, channels, regions)
     }
 
-    fn tiles(&self) -> u64 {
-        self.extent[1].div_ceil(self.tile_steps)
+    fn tile_count(&self) -> u64 {
+        self.extent[1].div_ceil(self.tiles.steps)
     }
 
     /// The steps of a tile, and its words.
     fn tile_iterations(&self) -> u64 {
-        self.tile_steps + self.tile_steps / 32
+        self.tiles.steps + self.tiles.steps / 32
     }
 }

@@ -64,7 +64,15 @@ fn tunings() -> Vec<Tuning> {
         for access in [Access::Declared, Access::AllReadWrite] {
             for (workgroup_size, max_dispatch_elements) in [(64, 1 << 26), (8, 1030), (1, 70)] {
                 for strategy in Strategy::ALL {
-                    let base = Tuning { max_vector_width, access, workgroup_size, max_dispatch_elements, ..Tuning::discrete() };
+                    let max_band = 1 + max_vector_width % 4;
+                    let base = Tuning {
+                        max_vector_width,
+                        max_band,
+                        access,
+                        workgroup_size,
+                        max_dispatch_elements,
+                        ..Tuning::discrete()
+                    };
                     tunings.push(Tuning { tile_steps: 32, ..base }.with_strategy(strategy));
                 }
             }
@@ -191,24 +199,26 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected =
-        twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, lanes, surrogates, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
     ensure!(span <= size_of::<Params>() && views <= Params::MAX_VIEWS, "more than the host binds");
-    let arrays: Vec<(ArraySize, u32)> = module
-        .types
-        .iter()
-        .filter_map(|(_, ty)| match ty.inner {
-            TypeInner::Array { size: size @ ArraySize::Constant(_), stride, .. } => Some((size, stride)),
+    // The views, and the walks of a band.
+    let array_of = |element: &str| {
+        let types = || module.types.iter().map(|(_, ty)| ty);
+        let arrays = types().filter_map(|ty| match ty.inner {
+            TypeInner::Array { base, size: ArraySize::Constant(count), stride } => Some((base, count.get(), stride)),
             _ => None,
-        })
-        .collect();
-    let [(ArraySize::Constant(count), stride)] = arrays[..] else {
-        return Err(format!("arrays: {arrays:?}"));
+        });
+        let of_element = arrays.filter(|&(base, ..)| module.types[base].name.as_deref() == Some(element));
+        of_element.map(|(_, count, stride)| (count as usize, stride as usize)).collect::<Vec<_>>()
     };
-    ensure!((count.get() as usize, stride as usize) == (views, size_of::<ViewParams>()), "{count} views of {stride} bytes");
+    ensure!(array_of("View") == [(views, size_of::<ViewParams>())], "{:?} views", array_of("View"));
+    let walks: Vec<usize> = array_of("Walk").into_iter().map(|(count, _)| count).collect();
+    let walked = matches!(variant.stage(), Stage::Serial | Stage::Adjoint);
+    ensure!(walks == if walked { vec![variant.band() as usize] } else { vec![] }, "{walks:?} walks");
+    ensure!(walked || variant.band() == 1, "a band of {}", variant.band());
     Ok(())
 }
 
@@ -309,6 +319,8 @@ fn counted_loops(stage: Stage) -> &'static [usize] {
     match stage {
         // Words, and the steps of a word.
         Stage::Serial | Stage::TileReduce | Stage::TileApply => &[0, 1],
+        // Steps.
+        Stage::TileProbe => &[0],
         // Children.
         Stage::TreeReduce => &[0],
         Stage::TreeScan => &[],
@@ -371,7 +383,7 @@ fn mistakes_in_a_text_are_seen() {
         text.replacen(from, to, 1)
     };
     fails(variant, &with("let sets", "let let"), "error");
-    fails(variant, &with("state = select(state,", "state = select(1.5,"), "error");
+    fails(variant, &with("state = select(walk.state,", "state = select(1.5,"), "error");
     fails(variant, &with("return (group.y", "return f32(group.y"), "error");
     fails(variant, &with("batch: u32,\n    steps: u32,", "steps: u32,\n    batch: u32,"), "Params");
     fails(variant, &with("grid_width: u32,", "grid_width: vec2<u32>,"), "error");
@@ -385,12 +397,12 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("@workgroup_size(WORKGROUP_SIZE)", "@workgroup_size(32)"), "workgroups of");
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
-    fails(variant, &with("scan_row(item /", "workgroupBarrier();\n    scan_row(item /"), "Barrier");
+    fails(variant, &with("scan(node_of(item))", "workgroupBarrier();\n    scan(node_of(item))"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
-    fails(variant, &with("    var step = 0u;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
-    fails(variant, &with("    var step = 0u;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
+    fails(variant, &with("    var step = begin;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
+    fails(variant, &with("    var step = begin;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
 
-    let looped = with("    var step = 0u;", "    var step = 0u;\n    while step > 9u { step++; }");
+    let looped = with("    var step = begin;", "    var step = begin;\n    while step > 9u { step++; }");
     compare(variant, &looped).expect("a loop is no mistake of the text");
     let (module, _) = parsed(&looped).expect("it parses");
     assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");

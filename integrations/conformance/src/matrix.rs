@@ -23,7 +23,7 @@ const TIMES: [u64; 18] = [0, 1, 2, 31, 32, 33, 63, 65, 1023, 1024, 1025, 2049, 3
 /// Channels around one vector, one workgroup of 8, 32 and 64 invocations.
 const CHANNELS: [u64; 14] = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 64, 65, 260];
 
-const STRATEGIES: [Strategy; 2] = Strategy::ALL;
+const STRATEGIES: [Strategy; 3] = Strategy::ALL;
 
 /// All cases of a scope.
 #[must_use]
@@ -134,7 +134,7 @@ fn long_holds(scope: Scope, cases: &mut Vec<Case>) {
             cases.push(case.clone());
             case.name = format!("hold/{hold}/tiles of 32/{strategy}");
             case.tile_steps = Some(32);
-            if strategy == Strategy::Tiles && scope == Scope::Full {
+            if strategy != Strategy::Serial && scope == Scope::Full {
                 cases.push(case);
             }
         }
@@ -196,7 +196,7 @@ fn fits(profile: Profile, shape: Shape, layout: Layout, saves: Save, strategy: S
     let Profile::Small { kibibytes } = profile else { return true };
     let Shape { batch, time, channels } = shape;
     let row = if layout == Layout::TimeBatchChannel { batch * channels } else { channels };
-    let tile = if strategy == Strategy::Tiles { 32 * row } else { row };
+    let tile = if strategy == Strategy::Serial { row } else { 32 * row };
     let saved = if saves == Save::Codes { channels * (2 * time.div_ceil(32) + 3) } else { 0 };
     4 * tile.max(saved) + 256 <= u64::from(kibibytes) << 10
 }

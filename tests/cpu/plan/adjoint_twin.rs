@@ -141,6 +141,7 @@ impl Machine<'_, '_> {
         let [mut gradient, carries @ .., mut amplitude_block, mut amplitude_sum, mut threshold_block, mut threshold_sum] =
             registers;
         let mut carries: Carries = carries;
+        let per_channel = self.threshold(b, begin - origin, d);
 
         for word in (begin / 32..end.div_ceil(32)).rev() {
             let codes = 2 * (word - origin / 32);
@@ -150,7 +151,8 @@ impl Machine<'_, '_> {
             let mut carry = if walked == 0 { carried(carries) } else { 0.0 };
             for time in (begin.max(32 * word)..block_end).rev() {
                 let t = time - origin;
-                let [candidate, threshold] = [Operand::Candidate, Operand::Threshold].map(|operand| self.load(operand, b, t, d));
+                let candidate = self.load(Operand::Candidate, b, t, d);
+                let threshold = per_channel.unwrap_or_else(|| self.load(Operand::Threshold, b, t, d));
                 let incoming = self.load_float(Operand::StatesGradient, b, t, d);
                 let sets = z >> (time % 32) & 1 == 1;
                 let before = amplitude ^ u32::from(signs >> (time % 32) & 1 == 0) << 31;

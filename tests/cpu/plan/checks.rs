@@ -111,8 +111,8 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
     let nodes_of = |length: u32| params.nodes == params.steps.div_ceil(length);
     let mut counts_time = true;
     match launched.stage() {
-        Stage::Serial => {}
-        Stage::TileReduce | Stage::TileApply | Stage::FirstSet => {
+        Stage::Serial if params.nodes == 1 => {}
+        Stage::Serial | Stage::TileProbe | Stage::TileReduce | Stage::TileApply | Stage::FirstSet => {
             ensure!(params.tile_steps >= 32 && params.tile_steps % 32 == 0, "tiles of {} steps", params.tile_steps);
             ensure!(nodes_of(params.tile_steps), "{} tiles", params.nodes);
             ensure!(params.time_origin % params.tile_steps == 0, "tiles begin in the middle of one");
@@ -172,12 +172,10 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if plan.direction() == Direction::Backward {
         return adjoint_order(plan, launched);
     }
-    match plan.strategy() {
-        // An empty scan has no tiles.
-        Strategy::Serial => serial_order(plan, launched),
-        Strategy::Tiles if launched.iter().all(|launched| launched.stage() == Stage::Serial) => serial_order(plan, launched),
-        _ => tiles_order(launched),
-    }
+    // An empty scan has no tiles, and one tile has nothing to probe.
+    let serial = launched.iter().all(|launched| launched.stage() == Stage::Serial);
+    ensure!(serial || plan.strategy() != Strategy::Serial, "not serial");
+    if serial { serial_order(plan, launched) } else { tiles_order(plan, launched) }
 }
 
 fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
@@ -207,7 +205,7 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     Ok(())
 }
 
-fn tiles_order(launched: &[Launched<'_>]) -> Result<(), String> {
+fn tiles_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let mut stages = launched.iter().map(Launched::stage).peekable();
     let mut take = |stage| {
         let mut count = 0;
@@ -216,11 +214,15 @@ fn tiles_order(launched: &[Launched<'_>]) -> Result<(), String> {
         }
         count
     };
+    let [before, behind] = match plan.strategy() {
+        Strategy::Probe => [Stage::TileProbe, Stage::Serial],
+        _ => [Stage::TileReduce, Stage::TileApply],
+    };
     let mut taken = 0;
     while taken < launched.len() {
-        let reduced = take(Stage::TileReduce);
+        let reduced = take(before);
         let (up, down) = (take(Stage::TreeReduce), take(Stage::TreeScan));
-        let applied = take(Stage::TileApply);
+        let applied = take(behind);
         let searched = take(Stage::FirstSet);
         ensure!(reduced > 0 && reduced == applied && up == down, "stages out of order");
         ensure!(searched == usize::from(launched[0].plan.descriptor().saves()), "{searched} searches of a group");
@@ -281,6 +283,8 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let Shape { batch, time, channels } = plan.descriptor().shape();
     let elements = |launched: &Launched<'_>| launched.bounds(Operand::Candidate).into_iter().product::<u64>() * launched.width();
     let present = launched.iter().filter(|launched| launched.places.get(Operand::Candidate).is_some());
+    // What a probe reads is read again.
+    let present = present.filter(|launched| launched.stage() != Stage::TileProbe);
     let (sum, expected) = (present.map(elements).sum::<u64>(), batch * time * channels);
     ensure!(sum == expected, "{sum} of {expected} candidates");
     if [batch, time, channels].into_iter().fold(1, |product: u64, axis| product.saturating_mul(axis.max(1))) > FOLLOWED {
@@ -313,7 +317,11 @@ fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
 
 fn agrees(launched: &[Launched<'_>], descriptor: &Descriptor, stage: Option<Stage>, operand: Operand) -> Result<(), String> {
     let mut counts = Counts::new();
-    touched(launched.iter().filter(|launched| stage.is_none_or(|stage| launched.stage() == stage)), operand, &mut counts);
+    touched(
+        launched.iter().filter(|launched| stage.map_or(launched.stage() != Stage::TileProbe, |stage| launched.stage() == stage)),
+        operand,
+        &mut counts,
+    );
     let expected = all_meant(descriptor, &[operand]);
     ensure!(counts == expected, "{operand}: {:?}", difference(&counts, &expected));
     Ok(())

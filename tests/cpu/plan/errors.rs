@@ -183,7 +183,7 @@ fn tiles_where_only_steps_fit() {
     assert_eq!(error, Error::StrategyUnavailable { strategy: Strategy::Tiles, reason });
     // Left open, tiles are preferred, and serial found.
     assert_eq!(descriptor.forward(&limits, &tuning).map(|plan| plan.strategy()), Ok(Strategy::Serial));
-    assert_eq!(descriptor.forward(&Limits::default(), &tuning).map(|plan| plan.strategy()), Ok(Strategy::Tiles));
+    assert_eq!(descriptor.forward(&Limits::default(), &tuning).map(|plan| plan.strategy()), Ok(tuning.few_rows));
 }
 
 #[test]

@@ -186,7 +186,7 @@ pub fn limits() -> impl Random<Value = Limits> {
 }
 
 pub fn strategy() -> impl Random<Value = Option<Strategy>> {
-    select(vec![None, Some(Strategy::Serial), Some(Strategy::Tiles)])
+    select(vec![None, Some(Strategy::Serial), Some(Strategy::Tiles), Some(Strategy::Probe)])
 }
 
 /// For limits of any number of invocations: `check_tuning` cuts the workgroup to them.
@@ -195,15 +195,21 @@ pub fn tuning() -> impl Random<Value = Tuning> {
     let rows = prop_oneof![0..=8u64, 0..=20_000u64];
     let elements = prop_oneof![1 => 1..=64u64, 3 => 64..=20_000u64, 4 => Just(1 << 26)];
     let group = prop_oneof![Just(1u32), 1..=8u32, 1..=300u32];
-    (strategy(), 0..=2u32, group, tiles, rows, elements, pick(Access::Declared, Access::AllReadWrite)).prop_map(
-        |(strategy, width, workgroup_size, tile_steps, serial_rows, max_dispatch_elements, access)| Tuning {
-            strategy,
-            max_vector_width: 1 << width,
-            workgroup_size,
-            tile_steps,
-            serial_rows,
-            max_dispatch_elements,
-            access,
+    let few_rows = pick(Strategy::Tiles, Strategy::Probe);
+    let accesses = pick(Access::Declared, Access::AllReadWrite);
+    (strategy(), 0..=2u32, 1..=8u32, group, tiles, (rows, few_rows), elements, accesses).prop_map(
+        |(strategy, width, max_band, workgroup_size, tile_steps, (serial_rows, few_rows), max_dispatch_elements, access)| {
+            Tuning {
+                strategy,
+                max_vector_width: 1 << width,
+                max_band,
+                few_rows,
+                workgroup_size,
+                tile_steps,
+                serial_rows,
+                max_dispatch_elements,
+                access,
+            }
         },
     )
 }
@@ -273,9 +279,10 @@ fn absurd_limits() -> impl Random<Value = Limits> {
 }
 
 fn absurd_tuning() -> impl Random<Value = Tuning> {
-    (tuning(), absurd_u32(), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
-        |(sane, max_vector_width, workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| Tuning {
+    (tuning(), absurd_u32(), absurd_u32(), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
+        |(sane, max_vector_width, max_band, workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| Tuning {
             max_vector_width,
+            max_band,
             workgroup_size,
             tile_steps,
             serial_rows,

@@ -83,6 +83,16 @@ impl<'a> Launched<'a> {
         self.dispatch.bindings()[binding].offset + 4 * self.width() * index
     }
 
+    /// The vectors and lanes that invocation `place` of a row takes.
+    pub fn band(&self, place: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let params = self.params();
+        let [channels, lanes, band] = [params.channels, params.lanes, self.variant.band()].map(u64::from);
+        let (group, lane) = (place / lanes, place % lanes);
+        let vectors = (0..band).map(move |number| group * lanes * band + number * lanes + lane);
+        let width = self.width();
+        vectors.filter(move |&vector| vector < channels).flat_map(move |vector| (0..width).map(move |lane| (vector, lane)))
+    }
+
     /// Steps that the tiles of the dispatch reach together.
     fn end(&self) -> u64 {
         let params = self.params();
@@ -110,15 +120,23 @@ impl<'a> Launched<'a> {
             (_, Operand::InitialState | Operand::FinalState | Operand::FirstSet | Operand::SavedInitialState) => 1,
             (Stage::Adjoint, Operand::InitialStateGradient) => u64::from(origin == 0),
             (Stage::HandOver, Operand::Source | Operand::Target) => 1,
-            (Stage::Serial, Operand::Threshold) if per_channel => steps.min(1),
+            (Stage::Serial, Operand::Threshold) if per_channel => {
+                if steps > 0 {
+                    last * tile_steps + 1
+                } else {
+                    0
+                }
+            }
+            (Stage::Serial, Operand::Parent) => 2 * ((origin / tile_steps + last) / 32) + 2,
             (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::States) => steps,
-            (Stage::TileReduce, Operand::Threshold) if per_channel => last * tile_steps + 1,
+            (Stage::TileReduce | Stage::TileProbe | Stage::Adjoint, Operand::Threshold) if per_channel => last * tile_steps + 1,
+            (Stage::TileProbe, Operand::Candidate | Operand::Threshold) => self.end(),
             (Stage::TileReduce | Stage::TileApply, Operand::Candidate | Operand::Threshold | Operand::States) => self.end(),
             (Stage::Serial | Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
             (Stage::Adjoint, Operand::Codes) => 2 * self.words(),
             // They need only where steps set, not the signs.
             (Stage::FirstSet | Stage::AdjointReduce, Operand::Codes) => 2 * self.words() - 1,
-            (Stage::TileReduce | Stage::TreeReduce, Operand::Aggregates) => nodes,
+            (Stage::TileProbe | Stage::TileReduce | Stage::TreeReduce, Operand::Aggregates) => nodes,
             (Stage::TreeReduce, Operand::Children) => steps.min(32 * nodes),
             (Stage::TreeReduce | Stage::TreeScan, Operand::Words) => 2 * nodes,
             (Stage::TreeScan, Operand::Parent) => 2 * (last / 32) + 2,
@@ -153,8 +171,10 @@ impl<'a> Launched<'a> {
         let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
         let tile = steps.min(tile_steps);
         match self.stage() {
-            Stage::Serial if self.plan.descriptor().saves() => steps + self.words(),
-            Stage::Serial => steps + steps.min(1),
+            Stage::Serial if !self.plan.descriptor().saves() => tile + tile.min(1),
+            Stage::Serial if nodes == 1 => steps + self.words(),
+            Stage::Serial => tile + tile.div_ceil(32),
+            Stage::TileProbe => tile,
             Stage::TileReduce | Stage::TileApply => tile + tile.div_ceil(32),
             Stage::TreeReduce => steps.min(32),
             Stage::TreeScan => 0,
@@ -181,9 +201,9 @@ impl<'a> Launched<'a> {
     /// Invocations that do not return at once.
     pub fn items(&self) -> u64 {
         let params = self.params();
-        let rows = u64::from(params.batch) * u64::from(params.channels);
+        let rows = u64::from(params.batch) * u64::from(params.bands);
         match self.stage() {
-            Stage::Serial | Stage::FirstSet | Stage::HandOver => rows,
+            Stage::FirstSet | Stage::HandOver => rows,
             Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),
             _ => rows * u64::from(params.nodes),
         }

@@ -73,15 +73,16 @@ impl Machine<'_, '_> {
     /// Runs all invocations, in one order or the other: it must not matter.
     fn run(&mut self, backwards: bool) {
         let params = *self.launched.params();
-        let (channels, nodes) = (u64::from(params.channels), u64::from(params.nodes));
+        let (bands, nodes) = (u64::from(params.bands), u64::from(params.nodes));
         let items = self.launched.items();
         for item in 0..items {
             self.item = if backwards { items - 1 - item } else { item };
-            let (row, d) = (self.item / channels, self.item % channels);
-            for lane in 0..self.launched.width() {
+            let (row, place) = (self.item / bands, self.item % bands);
+            for (d, lane) in self.launched.band(place) {
                 self.lane = lane;
                 match self.launched.stage() {
-                    Stage::Serial => self.serial(row, d),
+                    Stage::Serial => self.serial(row / nodes, row % nodes, d),
+                    Stage::TileProbe => self.tile_probe(row / nodes, row % nodes, d),
                     Stage::TileReduce => self.tile_reduce(row / nodes, row % nodes, d),
                     Stage::TreeReduce => self.tree_reduce(row / nodes, row % nodes, d),
                     Stage::TreeScan => self.tree_scan(row / nodes, row % nodes, d),
@@ -100,7 +101,7 @@ impl Machine<'_, '_> {
     }
 
     /// The threshold of a row from step `begin` on, where there is one for a channel.
-    fn threshold(&mut self, b: u64, begin: u64, d: u64) -> Option<u32> {
+    pub fn threshold(&mut self, b: u64, begin: u64, d: u64) -> Option<u32> {
         let per_channel = self.launched.plan.descriptor().threshold_kind() == Threshold::PerChannel;
         (per_channel && self.launched.params().steps > 0).then(|| self.load(Operand::Threshold, b, begin, d))
     }
@@ -114,27 +115,35 @@ impl Machine<'_, '_> {
         (sets, c >= 0.0)
     }
 
-    fn serial(&mut self, b: u64, d: u64) {
+    fn serial(&mut self, b: u64, index: u64, d: u64) {
         let params = *self.launched.params();
         let origin = u64::from(params.time_origin);
+        let (begin, end) = self.tile(index);
+        let tree = self.launched.places.get(Operand::Parent).is_some();
+        let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
         let amplitude = self.load(Operand::Amplitude, 0, 0, d);
         let mut state = self.load(Operand::InitialState, b, 0, d);
-        let mut first_set = NEVER;
-        if self.saves() {
+        if self.saves() && (!tree || of_whole == 0) {
             self.store(Operand::SavedInitialState, b, 0, d, state);
             if b == 0 {
                 self.store(Operand::SavedAmplitude, 0, 0, d, amplitude);
             }
-            if origin > 0 {
-                first_set = self.load(Operand::FirstSet, b, 0, d);
-            }
         }
-        let mut plus = first_set != NEVER && (state ^ amplitude) >> 31 == 0;
-        let threshold = self.threshold(b, 0, d);
+        let mut first_set = NEVER;
+        let mut plus = false;
+        if tree {
+            let set;
+            (set, plus) = self.before(b, of_whole, d);
+            state = if set { amplitude ^ u32::from(!plus) << 31 } else { state };
+        } else if self.saves() && origin > 0 {
+            first_set = self.load(Operand::FirstSet, b, 0, d);
+            plus = first_set != NEVER && (state ^ amplitude) >> 31 == 0;
+        }
+        let threshold = self.threshold(b, begin, d);
         let (mut z, mut signs) = (0, 0);
-        for t in 0..u64::from(params.steps) {
+        for t in begin..end {
             let (time, word) = (origin + t, (origin + t) / 32 - origin / 32);
-            if self.saves() && (time % 32 == 0 || t == 0) {
+            if self.saves() && (time % 32 == 0 || t == begin) {
                 let begun = time % 32 > 0;
                 z = if begun { self.load(Operand::Codes, b, 0, d) } else { 0 };
                 signs = if begun { self.load(Operand::Codes, b, 1, d) } else { 0 };
@@ -148,15 +157,31 @@ impl Machine<'_, '_> {
                 first_set = first_set.min(time as u32);
             }
             self.store(Operand::States, b, t, d, state);
-            if self.saves() && (time % 32 == 31 || t + 1 == u64::from(params.steps)) {
+            if self.saves() && (time % 32 == 31 || t + 1 == end) {
                 self.store(Operand::Codes, b, 2 * word, d, z);
                 self.store(Operand::Codes, b, 2 * word + 1, d, signs);
             }
         }
-        self.store(Operand::FinalState, b, 0, d, state);
-        if self.saves() {
+        if !tree || origin + end == u64::from(params.time_total) {
+            self.store(Operand::FinalState, b, 0, d, state);
+        }
+        if self.saves() && !tree {
             self.store(Operand::FirstSet, b, 0, d, first_set);
         }
+    }
+
+    fn tile_probe(&mut self, b: u64, index: u64, d: u64) {
+        let (begin, end) = self.tile(index);
+        let threshold = self.threshold(b, begin, d);
+        let mut tile = 0;
+        for t in (begin..end).rev() {
+            let (sets, positive) = self.gate(b, t, d, threshold);
+            if sets {
+                tile = 1 | u32::from(positive) << 1;
+                break;
+            }
+        }
+        self.store(Operand::Aggregates, b, index, d, tile);
     }
 
     pub fn tile(&self, index: u64) -> (u64, u64) {
@@ -306,7 +331,7 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
         let Machine { moved, fault, .. } = machine;
         ensure!(fault.is_none(), "dispatch {number} ({stage}): {fault:?}\n{dispatch:?}");
         // Searches stop early.
-        let less = matches!(stage, Stage::FirstSet | Stage::AdjointReduce);
+        let less = matches!(stage, Stage::FirstSet | Stage::TileProbe | Stage::AdjointReduce);
         let Traffic { read, written } = dispatch.traffic();
         if moved.written != written || moved.read > read || (moved.read < read && !less) {
             miscounted.get_or_insert_with(|| format!("dispatch {number} ({stage}) moved {moved:?}\n{dispatch:?}"));
@@ -373,13 +398,15 @@ fn twins_of_random_plans_agree_with_the_oracle() {
 /// Levels of the tree: 1 above 2 tiles, 2 above 33, 3 above 1,025; the last node of each begins, is full, or has one child.
 #[test]
 fn twins_agree_on_every_level_of_the_tree() {
-    let tuning = Tuning { tile_steps: 32, ..Tuning::software().with_strategy(Strategy::Tiles) };
-    for tiles in [1, 2, 31, 32, 33, 64, 1023, 1024, 1025, 1057] {
-        for time in [32 * tiles - 31, 32 * tiles - 1, 32 * tiles] {
-            let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 2 }).save(Save::Codes);
-            let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
-            for seed in 0..3 {
-                agree(&plan, seed + time).unwrap_or_else(|error| panic!("T = {time}: {error}"));
+    for strategy in [Strategy::Tiles, Strategy::Probe] {
+        let tuning = Tuning { tile_steps: 32, ..Tuning::software().with_strategy(strategy) };
+        for tiles in [1, 2, 31, 32, 33, 64, 1023, 1024, 1025, 1057] {
+            for time in [32 * tiles - 31, 32 * tiles - 1, 32 * tiles] {
+                let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 2 }).save(Save::Codes);
+                let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
+                for seed in 0..3 {
+                    agree(&plan, seed + time).unwrap_or_else(|error| panic!("{strategy}, T = {time}: {error}"));
+                }
             }
         }
     }
