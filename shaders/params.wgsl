@@ -18,7 +18,6 @@ struct Params {
     time_origin: u32,
     time_total: u32,
     bands: u32,
-    lanes: u32,
     surrogates: vec4<f32>,
     views: array<View, VIEWS>,
 }
@@ -38,13 +37,13 @@ struct Node {
     d: u32,
 }
 
-// Neighbouring invocations take neighbouring channels. The vectors of a band lie `lanes` apart, so that they still do, and a
-// workgroup sweeps over long rows as they lie in memory; `d` is the first of them.
+// Neighbouring invocations take neighbouring channels. The vectors of a band lie a workgroup apart, so that they still do, and
+// a workgroup sweeps over long rows as they lie in memory; `d` is the first of them.
 fn node_of(item: u32) -> Node {
     let row = item / params.bands;
     var d = item % params.bands;
     if BAND > 1u {
-        d += d / params.lanes * params.lanes * (BAND - 1u);
+        d += d / WORKGROUP_SIZE * WORKGROUP_SIZE * (BAND - 1u);
     }
     return Node(row / params.nodes, row % params.nodes, d);
 }

@@ -36,12 +36,11 @@ pub struct Params {
     pub time_origin: u32,
     /// Time steps of the whole.
     pub time_total: u32,
-    /// Invocations for one row of channels: each takes a band of [`Variant::band`](crate::Variant::band) vectors.
+    /// Invocations for one row of channels: each takes a band of [`Variant::band`](crate::Variant::band) vectors, a
+    /// workgroup apart.
     pub bands: u32,
-    /// Distance between the vectors of a band.
-    pub lanes: u32,
     /// Nothing: the surrogates are aligned to 16 bytes.
-    pub padding: [u32; 2],
+    pub padding: [u32; 3],
     /// Height and scale of the gate's surrogate, then of the sign's.
     pub surrogates: [f32; 4],
     /// The operands of the variant, in order.

@@ -363,14 +363,15 @@ impl Variant {
         for name in functions {
             writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
             for number in 0..self.band {
+                let offset = number * self.workgroup_size;
                 let here = if self.ragged {
-                    format!("if at.tile.d + {number}u * params.lanes < params.channels {{ ")
+                    format!("if at.tile.d + {offset}u < params.channels {{ ")
                 } else {
                     String::new()
                 };
                 let close = if self.ragged { " }" } else { "" };
                 let arguments = if *name == "begin" { "at".to_owned() } else { format!("(*band)[{number}], at") };
-                writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {number}u * params.lanes);{close}")?;
+                writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
             }
             writeln!(w, "}}")?;
         }

@@ -203,7 +203,6 @@ impl<'a> Builder<'a> {
         let (band, bands) = self.bands(stage, channels / width);
         params.channels = (channels / width) as u32;
         params.bands = bands as u32;
-        params.lanes = if band > 1 { self.tuning.workgroup_size } else { 1 };
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
             params.surrogates = bytemuck::cast(surrogates.map(Surrogate::params));

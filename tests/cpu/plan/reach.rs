@@ -86,7 +86,7 @@ impl<'a> Launched<'a> {
     /// The vectors and lanes that invocation `place` of a row takes.
     pub fn band(&self, place: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
         let params = self.params();
-        let [channels, lanes, band] = [params.channels, params.lanes, self.variant.band()].map(u64::from);
+        let [channels, lanes, band] = [params.channels, self.variant.workgroup_size(), self.variant.band()].map(u64::from);
         let (group, lane) = (place / lanes, place % lanes);
         let vectors = (0..band).map(move |number| group * lanes * band + number * lanes + lane);
         let width = self.width();
