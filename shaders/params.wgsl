@@ -39,9 +39,15 @@ struct Node {
 
 // Neighbouring invocations take neighbouring channels. The vectors of a band lie a workgroup apart, so that they still do, and
 // a workgroup sweeps over long rows as they lie in memory; `d` is the first of them.
+//
+// What goes down through time goes down through each row, too: the whole way is then down in memory, which caches foresee as
+// well as a way up, but not both mixed.
 fn node_of(item: u32) -> Node {
     let row = item / params.bands;
     var d = item % params.bands;
+    if DESCENDS {
+        d = params.bands - 1u - d;
+    }
     if BAND > 1u {
         d += d / WORKGROUP_SIZE * WORKGROUP_SIZE * (BAND - 1u);
     }

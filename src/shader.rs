@@ -275,6 +275,11 @@ impl Variant {
         self.workgroup_size
     }
 
+    /// Whether it walks from the end of time to its beginning.
+    fn descends(&self) -> bool {
+        self.stage == Stage::Adjoint
+    }
+
     /// Whether the shader stores to a slot.
     pub(crate) fn stores_to(&self, slot: Slot) -> bool {
         let stored = self.stage.operands().into_iter().filter(|(_, usage)| usage.stores());
@@ -310,6 +315,7 @@ impl Variant {
         }
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
+        writeln!(w, "const DESCENDS: bool = {};", self.descends())?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
         if let Some((boundary, threshold)) = self.gate {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
@@ -362,7 +368,8 @@ impl Variant {
         }
         for name in functions {
             writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
-            for number in 0..self.band {
+            for place in 0..self.band {
+                let number = if self.descends() { self.band - 1 - place } else { place };
                 let offset = number * self.workgroup_size;
                 let here = if self.ragged {
                     format!("if at.tile.d + {offset}u < params.channels {{ ")

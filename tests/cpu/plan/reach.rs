@@ -87,6 +87,7 @@ impl<'a> Launched<'a> {
     pub fn band(&self, place: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
         let params = self.params();
         let [channels, lanes, band] = [params.channels, self.variant.workgroup_size(), self.variant.band()].map(u64::from);
+        let place = if self.stage() == Stage::Adjoint { u64::from(params.bands) - 1 - place } else { place };
         let (group, lane) = (place / lanes, place % lanes);
         let vectors = (0..band).map(move |number| group * lanes * band + number * lanes + lane);
         let width = self.width();
