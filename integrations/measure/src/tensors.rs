@@ -80,10 +80,13 @@ impl Tensors {
             Direction::Backward => backward::incoming(&descriptor, Self::SEED),
         };
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
-        let bytes = |slot| plans.iter().map(|plan| plan.slot_bytes(slot)).max().unwrap_or(0);
+        // What the forward plan reads is there for a backward pass, too: without it there is nothing saved.
+        let bytes = |slot| {
+            let forward = if slot == Slot::States { 0 } else { forward.slot_bytes(slot) };
+            plans.iter().map(|plan| plan.slot_bytes(slot)).max().unwrap_or(0).max(forward)
+        };
         let used: Vec<(Slot, u64)> = Slot::ALL.iter().map(|&slot| (slot, bytes(slot))).filter(|&(_, bytes)| bytes > 0).collect();
-
-        let scratch = bytes(Slot::Scratch).max(forward.slot_bytes(Slot::Scratch));
+        let scratch = bytes(Slot::Scratch);
         let mut tensors = Self {
             elements: descriptor.shape().elements().unwrap_or(0),
             copies: Vec::new(),
