@@ -43,7 +43,7 @@ impl Device {
     /// A measurement of memory walks over so many times the last-level cache.
     const CACHES: u64 = 8;
     /// Copies at most: of tiny tensors there would be millions.
-    const MAX_COPIES: u64 = 256;
+    const MAX_COPIES: u64 = 512;
     /// Where the cache is not known. wgpu tells nothing of a GPU's, and 64 MiB is more than most have.
     const ASSUMED_CACHE: u64 = 64 << 20;
 
@@ -91,7 +91,7 @@ impl Device {
         match self.effort {
             Effort::Check => 0,
             Effort::Quick => 16 << 20,
-            Effort::Full if is_software(&self.gpu) => 1 << 30,
+            Effort::Full if is_software(&self.gpu) => 3 << 29,
             Effort::Full => 4 << 30,
         }
     }

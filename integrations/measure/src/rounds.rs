@@ -55,10 +55,9 @@ pub fn interleaved(device: &Device, rows: &[Timed<'_>]) -> Result<Vec<Vec<f64>>,
     };
     let mut runs = Vec::new();
     for (work, _) in rows {
-        // Warm-up: the first run of some drivers compiles, and the first touch of a page is slow.
-        let copies = work.copies().min(Device::MAX_RUNS);
-        device.time(copies, work)?;
-        let one = device.time(copies, work)?.as_secs_f64() / copies as f64;
+        // Warm-up: the first run of some drivers compiles.
+        device.time(1, work)?;
+        let one = device.time(1, work)?.as_secs_f64();
         runs.push(((least.as_secs_f64() / one.max(1e-9)).ceil() as u64).clamp(1, Device::MAX_RUNS));
     }
     let mut rates = vec![Vec::new(); rows.len()];
