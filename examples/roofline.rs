@@ -46,10 +46,10 @@ struct Options {
     /// Draw the picture into this file instead of one beside the program.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Instead: all shapes of powers of two of one number of elements, the library alone.
+    /// Instead: all shapes of powers of two of one number of elements, 2^22 unless told otherwise.
     #[arg(long)]
     sweep: bool,
-    /// Instead: times from 2^10 to 2^24 of 2^24 elements, the library alone.
+    /// Instead: times from 2^10 to 2^24, of 2^24 elements unless told otherwise.
     #[arg(long)]
     sweep_time: bool,
     /// Elements of a sweep, as a power of two.
@@ -246,7 +246,8 @@ fn run_sweep(device: &Device, options: &Options, shapes: &[Shape]) -> Result<boo
         sweep::again(device, direction, &mut points)?;
         for (point, behind) in points.iter().zip(sweep::behind(&points)) {
             let note = if behind > CLIFF { format!("  CLIFF: {behind:.1} times slower than a neighbour") } else { String::new() };
-            println!("{:40} {:>6.2} GB/s{note}", group(point.shape).name(), point.rate / 1e9);
+            let name = group(point.shape).name();
+            println!("{name:40} {:>6.2} GB/s, {:.2} of its ceiling{note}", point.rate / 1e9, point.of_stream);
             cliffs += usize::from(behind > CLIFF);
         }
     }

@@ -1,9 +1,11 @@
-//! Sweeps: the library alone, over shapes of the same number of elements. Where a shape is much slower than its neighbours, a
-//! choice of strategy or of launch is wrong.
+//! Sweeps: the library and its ceiling, over shapes of the same number of elements. Where a shape is much slower than its
+//! neighbours, a choice of strategy or of launch is wrong.
+//!
+//! Shapes are compared by their share of the ceiling: a sweep takes minutes, and hosts change their speed by 2 meanwhile.
 
 use bmru::{Direction, Shape, Threshold};
 
-use crate::rounds::interleaved;
+use crate::rounds::{interleaved, ratios};
 use crate::{Device, Error, Group, Prepared, Quartiles, SetRate, ideal_bytes};
 
 /// A shape of a sweep.
@@ -13,6 +15,8 @@ pub struct Point {
     pub shape: Shape,
     /// Ideal bytes per second.
     pub rate: f64,
+    /// The same in units of the ceiling's.
+    pub of_stream: f64,
 }
 
 /// So much slower than the better neighbour is a cliff.
@@ -48,9 +52,9 @@ fn are_neighbours(a: Shape, b: Shape) -> bool {
 pub fn behind(points: &[Point]) -> Vec<f64> {
     let best = |point: &Point| {
         let neighbours = points.iter().filter(|other| are_neighbours(point.shape, other.shape));
-        neighbours.map(|other| other.rate).fold(0.0, f64::max)
+        neighbours.map(|other| other.of_stream).fold(0.0, f64::max)
     };
-    points.iter().map(|point| best(point) / point.rate).collect()
+    points.iter().map(|point| best(point) / point.of_stream).collect()
 }
 
 /// The rate of a shape.
@@ -62,8 +66,10 @@ pub fn rate(device: &Device, direction: Direction, shape: Shape) -> Result<Point
     let prepared = Prepared::new(device, group)?;
     let (_, plan) = &prepared.plans()[0];
     let work = prepared.library(plan, &group.name())?;
-    let rates = interleaved(device, &[(&work, ideal_bytes(plan))])?.remove(0);
-    Ok(Point { shape, rate: Quartiles::of(rates).median })
+    let stream = prepared.stream()?;
+    let rates = interleaved(device, &[(&stream.work, stream.bytes), (&work, ideal_bytes(plan))])?;
+    let of_stream = ratios(&rates[1], &rates[0]).median;
+    Ok(Point { shape, rate: Quartiles::of(rates[1].clone()).median, of_stream })
 }
 
 /// The same again, where it was behind: the better counts, so that what disturbs the host once is no cliff.
@@ -74,7 +80,9 @@ pub fn again(device: &Device, direction: Direction, points: &mut [Point]) -> Res
     for (at, behind) in behind(points).into_iter().enumerate() {
         if behind > CLIFF {
             let second = rate(device, direction, points[at].shape)?;
-            points[at].rate = points[at].rate.max(second.rate);
+            if second.of_stream > points[at].of_stream {
+                points[at] = second;
+            }
         }
     }
     Ok(())
@@ -97,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_cliff_is_seen_from_both_sides() {
-        let point = |(shape, rate)| Point { shape, rate };
+        let point = |(shape, of_stream)| Point { shape, rate: 1e9, of_stream };
         let points: Vec<Point> = times(13).into_iter().zip([8.0, 8.0, 4.0, 8.0]).map(point).collect();
         assert_eq!(behind(&points), [1.0, 1.0, 2.0, 0.5]);
     }
