@@ -146,10 +146,6 @@ fn groups(options: &Options) -> Vec<Group> {
     let mut groups = Vec::new();
     for direction in [Direction::Forward, Direction::Backward] {
         for &shape in &listed {
-            // Nobody trains on a step of one sequence.
-            if direction == Direction::Backward && shape.time * shape.batch == 1 {
-                continue;
-            }
             for threshold in [Threshold::PerElement, Threshold::PerChannel] {
                 let other = direction == Direction::Backward && shapes::AT_ALL_RATES.contains(&shape);
                 let rates: &[SetRate] =
@@ -158,6 +154,7 @@ fn groups(options: &Options) -> Vec<Group> {
             }
         }
     }
+    groups.retain(|group| group.direction == Direction::Forward || group.is_trained());
     groups.retain(|group| group.row_names().iter().any(|name| name.contains(&options.rows)));
     groups
 }

@@ -16,7 +16,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use bmru::{Direction, Save, Shape, Threshold};
+use bmru::{Direction, Save, Threshold};
 use bmru_measure::rounds::{interleaved, ratios};
 use bmru_measure::{Device, Effort, Error, Group, Prepared, SetRate, Work, ideal_bytes, shapes};
 use criterion::{Criterion, SamplingMode, Throughput};
@@ -38,19 +38,19 @@ pub fn bench(direction: Direction) {
     let device = Device::open(&adapter, effort, None).unwrap_or_else(|error| panic!("{error}"));
     println!("{device}");
     for threshold in [Threshold::PerElement, Threshold::PerChannel] {
-        for shape in shapes::SYNTHETIC.into_iter().chain(shapes::PEOPLE).filter(|&shape| is_measured(direction, shape, effort)) {
+        for shape in shapes::SYNTHETIC.into_iter().chain(shapes::PEOPLE) {
             let group = Group { direction, shape, threshold, set_rate: SetRate::Usual };
-            bench_group(&mut criterion, &device, group).unwrap_or_else(|error| panic!("{}: {error}", group.name()));
+            if is_measured(&group, effort) {
+                bench_group(&mut criterion, &device, group).unwrap_or_else(|error| panic!("{}: {error}", group.name()));
+            }
         }
     }
     criterion.final_summary();
 }
 
-fn is_measured(direction: Direction, shape: Shape, effort: Effort) -> bool {
-    // Nobody trains on a step of one sequence.
-    let trained = shape.batch * shape.time > 1;
-    let fits = effort == Effort::Full || shape.elements().is_some_and(|elements| elements <= MAX_CHECKED);
-    fits && (trained || direction == Direction::Forward)
+fn is_measured(group: &Group, effort: Effort) -> bool {
+    let fits = effort == Effort::Full || group.shape.elements().is_some_and(|elements| elements <= MAX_CHECKED);
+    fits && (group.is_trained() || group.direction == Direction::Forward)
 }
 
 /// One row of a group, made when it is first needed: a filter on the command line makes only what it lets through.

@@ -89,10 +89,17 @@ impl Group {
         Descriptor::bmru(self.shape).threshold(self.threshold).initial_state(initial).save(save)
     }
 
+    /// Whether anyone would train on the shape: nobody does on a step of one sequence.
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.shape.batch * self.shape.time > 1
+    }
+
     /// What the library saves in each of its rows.
     #[must_use]
     pub fn saves(&self) -> &'static [Save] {
         match self.direction {
+            Direction::Forward if !self.is_trained() => &[Save::Nothing],
             Direction::Forward => &[Save::Nothing, Save::Codes],
             Direction::Backward => &[Save::Codes],
         }
