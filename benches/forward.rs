@@ -2,15 +2,10 @@
 //!
 //! Rows `bmru` and `bmru saves`: the library, without and with codes for a backward pass, as the plan for this adapter chooses.
 //! The ideal traffic is 12 bytes per element with thresholds per element and 8 per channel, a quarter byte more with codes.
-//! `common/group.rs` tells what a group is, and what it compares.
+//! `common/mod.rs` tells what a group is, and what it compares.
 
 mod common;
 
-use bmru::Save;
-
 fn main() {
-    common::group::bench("forward", |gpu, descriptor| {
-        let training = descriptor.clone().save(Save::Codes);
-        Ok(vec![("bmru", gpu.plan(descriptor)?), ("bmru saves", gpu.plan(&training)?)])
-    });
+    common::bench(bmru::Direction::Forward);
 }

@@ -47,6 +47,7 @@ cargo run -q --example quickstart
 cargo run -q --example embed
 cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick
+cargo run -q --example roofline -- --quick
 
 step benchmarks
 # In the profile of the tests, which is built anyway.

@@ -1,0 +1,266 @@
+//! Groups: what is measured together, and the rows of one.
+
+use std::cell::OnceCell;
+
+use bmru::{Descriptor, Direction, InitialState, Plan, Save, Shape, Slot, Threshold};
+use bmru_conformance::data::Rate;
+
+use crate::stream::{self, Stream};
+use crate::{Device, Error, Tensors, Work, naive, prefix_sum, shapes};
+
+/// How often a unit sets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetRate {
+    /// At one step in 20.
+    #[default]
+    Usual,
+    /// At every other.
+    Often,
+    /// At one step in 1,000.
+    Seldom,
+}
+
+impl SetRate {
+    /// As a share of all steps.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Usual => 0.05,
+            Self::Often => 0.5,
+            Self::Seldom => 0.001,
+        }
+    }
+
+    fn rate(self) -> Rate {
+        match self {
+            Self::Usual => Rate::Once(20),
+            Self::Often => Rate::Half,
+            Self::Seldom => Rate::Once(1000),
+        }
+    }
+}
+
+/// What is measured together: rows on the same tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group {
+    /// The pass.
+    pub direction: Direction,
+    /// The shape. A single step has an initial state: it is a step of something.
+    pub shape: Shape,
+    /// How many thresholds there are.
+    pub threshold: Threshold,
+    /// How often the candidates leave their region.
+    pub set_rate: SetRate,
+}
+
+impl Group {
+    /// `forward/BxTxD/element`; the rate of sets follows if it is not the usual one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let rate = match self.set_rate {
+            SetRate::Usual => String::new(),
+            rate => format!("/{}%", 100.0 * rate.share()),
+        };
+        format!("{}/{}/{}{rate}", self.pass(), shapes::name(self.shape), self.kind())
+    }
+
+    /// `forward` or `backward`
+    #[must_use]
+    pub fn pass(&self) -> &'static str {
+        match self.direction {
+            Direction::Forward => "forward",
+            Direction::Backward => "backward",
+        }
+    }
+
+    /// `element` or `channel`
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self.threshold {
+            Threshold::PerElement => "element",
+            Threshold::PerChannel => "channel",
+        }
+    }
+
+    /// What the library computes.
+    #[must_use]
+    pub fn descriptor(&self, save: Save) -> Descriptor {
+        let initial = if self.shape.time == 1 { InitialState::Given } else { InitialState::Zero };
+        Descriptor::bmru(self.shape).threshold(self.threshold).initial_state(initial).save(save)
+    }
+
+    /// Whether anyone would train on the shape: nobody does on a step of one sequence.
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.shape.batch * self.shape.time > 1
+    }
+
+    /// What the library saves in each of its rows.
+    #[must_use]
+    pub fn saves(&self) -> &'static [Save] {
+        match self.direction {
+            Direction::Forward if !self.is_trained() => &[Save::Nothing],
+            Direction::Forward => &[Save::Nothing, Save::Codes],
+            Direction::Backward => &[Save::Codes],
+        }
+    }
+
+    /// The name of the row that saves this, or saved it.
+    #[must_use]
+    pub fn row_name(&self, save: Save) -> String {
+        match (self.direction, save) {
+            (Direction::Forward, Save::Codes) => format!("{}/saves", self.name()),
+            _ => self.name(),
+        }
+    }
+
+    /// The names of all rows.
+    #[must_use]
+    pub fn row_names(&self) -> Vec<String> {
+        self.saves().iter().map(|&save| self.row_name(save)).collect()
+    }
+
+    /// The plan of a row.
+    ///
+    /// # Errors
+    /// What planning refuses.
+    pub fn plan(&self, device: &Device, save: Save) -> Result<Plan, Error> {
+        let (descriptor, gpu) = (self.descriptor(save), device.gpu());
+        Ok(match self.direction {
+            Direction::Forward => descriptor.forward(&gpu.limits(), gpu.tuning())?,
+            Direction::Backward => descriptor.backward(&gpu.limits(), gpu.tuning())?,
+        })
+    }
+}
+
+/// A group on a device. Tensors are made when they are first needed: a filter makes only what it lets through.
+pub struct Prepared<'a> {
+    group: Group,
+    device: &'a Device,
+    plans: Vec<(Save, Plan)>,
+    forward: Plan,
+    copies: u64,
+    tensors: OnceCell<Tensors>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Plans a group.
+    ///
+    /// # Errors
+    /// What planning refuses.
+    pub fn new(device: &'a Device, group: Group) -> Result<Self, Error> {
+        let plan = |&save: &Save| Ok::<_, Error>((save, group.plan(device, save)?));
+        let plans = group.saves().iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+        let forward = Group { direction: Direction::Forward, ..group }.plan(device, Save::Codes)?;
+        let largest = plans.iter().map(|(_, plan)| ideal_bytes(plan)).max().unwrap_or(0);
+        let elements = group.shape.elements().unwrap_or(0);
+        // The rows that walk over least, a copy and a scan of words, walk over two tensors.
+        let copies = device.copies(8 * elements, largest);
+        Ok(Self { group, device, plans, forward, copies, tensors: OnceCell::new() })
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// The library's rows: what is saved, and the plan.
+    #[must_use]
+    pub fn plans(&self) -> &[(Save, Plan)] {
+        &self.plans
+    }
+
+    /// Bytes that the rows that walk over least walk over.
+    #[must_use]
+    pub fn working_set(&self) -> u64 {
+        8 * self.copies * self.group.shape.elements().unwrap_or(0)
+    }
+
+    /// The tensors.
+    ///
+    /// # Errors
+    /// If the oracle or the device refuses.
+    pub fn tensors(&self) -> Result<&Tensors, Error> {
+        if let Some(tensors) = self.tensors.get() {
+            return Ok(tensors);
+        }
+        let plans: Vec<&Plan> = self.plans.iter().map(|(_, plan)| plan).collect();
+        let tensors = Tensors::new(self.device, &plans, &self.forward, self.group.set_rate.rate(), self.copies)?;
+        Ok(self.tensors.get_or_init(|| tensors))
+    }
+
+    /// The library, checked: states and codes are the oracle's bit for bit, and gradients within their bounds.
+    ///
+    /// # Errors
+    /// [`Error::Wrong`] if they are not.
+    pub fn library(&self, plan: &Plan, row: &str) -> Result<Work, Error> {
+        let tensors = self.tensors()?;
+        let work = tensors.work(|copy| tensors.bind(self.device, plan, copy, None))?;
+        let written = plan.slots().iter().filter(|&&(slot, _)| plan.writes(slot) && slot != Slot::Scratch);
+        let written: Vec<_> = written.map(|&(slot, _)| (slot, tensors.expected(slot))).collect();
+        tensors.check(self.device, row, &work, &written)?;
+        Ok(work)
+    }
+
+    /// The fastest streaming kernel of the same traffic, checked.
+    ///
+    /// # Errors
+    /// If it is wrong, or the device does not end.
+    pub fn stream(&self) -> Result<Stream, Error> {
+        let (read, written) = self.streamed();
+        Stream::fastest(self.device, self.tensors()?, [&read, &written], &format!("{}/stream", self.group.name()))
+    }
+
+    /// A copy of a tensor that is read to one that is written, with the bytes of a run.
+    ///
+    /// # Errors
+    /// If there are no tensors.
+    pub fn copy(&self) -> Result<(Work, u64), Error> {
+        stream::copy(self.tensors()?, Slot::Candidate, self.streamed().1[0])
+    }
+
+    /// The naive loop, checked; nothing where it cannot run.
+    ///
+    /// # Errors
+    /// If it is wrong.
+    pub fn naive(&self) -> Result<Option<Work>, Error> {
+        if self.group.direction == Direction::Backward {
+            return Ok(None);
+        }
+        let tensors = self.tensors()?;
+        let Some(work) = naive::naive(self.device, tensors, &self.group.descriptor(Save::Nothing))? else { return Ok(None) };
+        let row = format!("{}/naive", self.group.name());
+        tensors.check(self.device, &row, &work, &[(Slot::States, tensors.expected(Slot::States))])?;
+        Ok(Some(work))
+    }
+
+    /// lampshade's scan, checked, with the bytes of a run; nothing where it cannot run.
+    ///
+    /// # Errors
+    /// If lampshade refuses, or it is wrong.
+    pub fn prefix_sum(&self) -> Result<Option<(Work, u64)>, Error> {
+        let tensors = self.tensors()?;
+        let row = format!("{}/lampshade", self.group.name());
+        let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed().1[0], &row)?;
+        Ok(work.map(|work| (work, 8 * tensors.elements())))
+    }
+
+    /// The tensors with a word for every element: what is read, and what is written. All others are small beside them.
+    fn streamed(&self) -> (Vec<Slot>, Vec<Slot>) {
+        let plan = &self.plans[0].1;
+        let words = 4 * self.group.shape.elements().unwrap_or(0);
+        let large = tensors(plan).filter(|&(slot, bytes)| slot != Slot::Saved && bytes == words);
+        large.map(|(slot, _)| slot).partition(|&slot| !plan.writes(slot))
+    }
+}
+
+/// Bytes of all tensors that a plan reads or writes, each once.
+#[must_use]
+pub fn ideal_bytes(plan: &Plan) -> u64 {
+    tensors(plan).map(|(_, bytes)| bytes).sum()
+}
+
+fn tensors(plan: &Plan) -> impl Iterator<Item = (Slot, u64)> + '_ {
+    plan.slots().iter().copied().filter(|&(slot, _)| slot != Slot::Scratch)
+}

@@ -1,0 +1,34 @@
+//! Measurements of bmru, for the benches and `examples/roofline.rs`.
+//!
+//! - [`shapes`]: what is measured
+//! - [`Device`]: the device under test, its clock, and how much of its memory a measurement walks over
+//! - [`Group`]: a shape, a direction, a kind of threshold and a rate of sets; [`Prepared`], its rows: the library, the fastest
+//!   streaming kernel of the same traffic, a copy, a naive loop and lampshade's scan, all on the same [`Tensors`], each checked
+//!   before its clock starts
+//! - [`rounds`]: rows in turn, so that what disturbs the host disturbs all of them
+//! - [`measure`], [`sweep`], [`picture`]: what comes of it
+//!
+//! Rates are in bytes of *ideal* traffic: every tensor once. What a strategy moves on top of that counts against it.
+
+pub mod baseline;
+mod device;
+mod error;
+mod group;
+mod measure;
+mod naive;
+pub mod picture;
+mod prefix_sum;
+pub mod rounds;
+pub mod shapes;
+mod stream;
+pub mod sweep;
+mod tensors;
+mod work;
+
+pub use device::{Device, Effort};
+pub use error::Error;
+pub use group::{Group, Prepared, SetRate, ideal_bytes};
+pub use measure::{Rivals, Row, copy_rate, measure};
+pub use rounds::Quartiles;
+pub use tensors::{Expected, Tensors};
+pub use work::{Run, Work};

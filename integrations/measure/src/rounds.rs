@@ -1,0 +1,99 @@
+//! Rows in turn: what disturbs the host disturbs all of them, so their ratios hold where the times do not.
+
+use std::time::Duration;
+
+use crate::{Device, Effort, Error, Work};
+
+/// The middle half of some numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quartiles {
+    /// A quarter of the numbers lie below.
+    pub low: f64,
+    /// Half of them do.
+    pub median: f64,
+    /// Three quarters do.
+    pub high: f64,
+}
+
+impl Quartiles {
+    /// Of some numbers, interpolated between neighbours.
+    ///
+    /// # Panics
+    /// If there are none.
+    #[must_use]
+    pub fn of(mut numbers: Vec<f64>) -> Self {
+        assert!(!numbers.is_empty(), "there are numbers");
+        numbers.sort_unstable_by(f64::total_cmp);
+        let at = |share: f64| {
+            let place = share * (numbers.len() - 1) as f64;
+            let (below, above) = (numbers[place.floor() as usize], numbers[place.ceil() as usize]);
+            below + (above - below) * place.fract()
+        };
+        Self { low: at(0.25), median: at(0.5), high: at(0.75) }
+    }
+
+    /// The range of the middle half, as a share of the median.
+    #[must_use]
+    pub fn spread(self) -> f64 {
+        (self.high - self.low) / self.median
+    }
+}
+
+/// A row: the work, and the bytes of one run.
+pub type Timed<'a> = (&'a Work, u64);
+
+/// Bytes per second of every row in every round. A round begins with another row each time.
+///
+/// # Errors
+/// If the device does not end.
+pub fn interleaved(device: &Device, rows: &[Timed<'_>]) -> Result<Vec<Vec<f64>>, Error> {
+    let (rounds, least) = match device.effort() {
+        Effort::Check => (1, Duration::ZERO),
+        Effort::Quick => (3, Duration::from_millis(5)),
+        // Long enough that a submission does not count.
+        Effort::Full => (11, Duration::from_millis(25)),
+    };
+    let mut runs = Vec::new();
+    for (work, _) in rows {
+        // Warm-up: the first run of some drivers compiles.
+        device.time(1, work)?;
+        let one = device.time(1, work)?.as_secs_f64();
+        runs.push(((least.as_secs_f64() / one.max(1e-9)).ceil() as u64).clamp(1, Device::MAX_RUNS));
+    }
+    let mut rates = vec![Vec::new(); rows.len()];
+    for round in 0..rounds {
+        for place in 0..rows.len() {
+            let at = (round + place) % rows.len();
+            let (work, bytes) = rows[at];
+            let took = device.time(runs[at], work)?.as_secs_f64();
+            rates[at].push((bytes * runs[at]) as f64 / took.max(1e-9));
+        }
+    }
+    Ok(rates)
+}
+
+/// The ratios of two rows, round by round.
+#[must_use]
+pub fn ratios(rates: &[f64], of: &[f64]) -> Quartiles {
+    Quartiles::of(rates.iter().zip(of).map(|(rate, of)| rate / of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quartiles, ratios};
+
+    #[test]
+    fn quartiles_by_hand() {
+        let of = Quartiles::of(vec![5.0, 1.0, 3.0, 2.0, 4.0]);
+        assert_eq!(of, Quartiles { low: 2.0, median: 3.0, high: 4.0 });
+        assert_eq!(of.spread(), 2.0 / 3.0);
+        assert_eq!(Quartiles::of(vec![1.0, 2.0]), Quartiles { low: 1.25, median: 1.5, high: 1.75 });
+        assert_eq!(Quartiles::of(vec![7.0]).spread(), 0.0);
+    }
+
+    #[test]
+    fn ratios_are_of_the_same_round() {
+        // The host slows down by 2 from round to round: the ratio stays.
+        assert_eq!(ratios(&[8.0, 4.0, 2.0], &[16.0, 8.0, 4.0]), Quartiles { low: 0.5, median: 0.5, high: 0.5 });
+    }
+}
