@@ -32,10 +32,12 @@ struct Walk {
     amplitude: Vector,
     threshold: Vector,
     initial_state: Vector,
-    first_set: Vector,
+    // Later than every step while nothing has set.
+    first_set: Signed,
     z: Vector,
-    signs: Vector,
-    // What comes from beyond the block while no step of it has set.
+    // Its signs, 1 for -.
+    minus: Vector,
+    // What comes from beyond the block to the steps behind which none of it sets.
     carry: Floats,
 }
 
@@ -150,7 +152,7 @@ fn begin(at: At, offset: u32) -> Walk {
         load_saved_amplitude(saved_amplitude_at(0u, 0u, d)),
         threshold,
         load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
-        load_first_set(first_set_at(at.tile.b, 0u, d)),
+        bitcast<Signed>(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
         Vector(0u),
         Vector(0u),
         Floats(0.0),
@@ -163,7 +165,7 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     let last = at.time - 1u;
     let codes_index = codes_at(at.tile.b, 2u * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
     walk.z = load_codes(codes_index);
-    walk.signs = load_codes(codes_index + codes_step());
+    walk.minus = ~load_codes(codes_index + codes_step());
     // Steps of this word that the part behind has walked over.
     let walked = walk.z & ~Vector(0xffffffffu >> (31u - last % 32u));
     walk.carry = select(Floats(0.0), carried(walk.registers.carries), walked == Vector(0u));
@@ -178,9 +180,11 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
         threshold = load_threshold(at.threshold + offset);
     }
     let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
-    let sets = bit_at(walk.z, at.time % 32u) != Vector(0u);
-    let set_before = walk.amplitude ^ (~bit_at(walk.signs, at.time % 32u) << Vector(31u));
-    let state_before = select(set_before, walk.initial_state, Vector(at.time) <= walk.first_set);
+    // The bit of this step is the highest, those of the steps behind it are shifted out.
+    let place = Vector(31u - at.time % 32u);
+    let sets = bitcast<Signed>(walk.z << place) < Signed(0);
+    let set_before = walk.amplitude ^ ((walk.minus << place) & Vector(SIGN_BIT));
+    let state_before = select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);
 
     let sum = walk.registers.gradient + incoming;
     let gradient = sum + walk.carry;

@@ -6,22 +6,17 @@ struct ElementGradients {
     amplitude: Floats,
 }
 
-fn is_positive(x: Vector) -> Mask {
-    return (x - Vector(1u)) < Vector(SIGN_BIT - 1u);
+fn flipped(value: Floats, sign: Vector) -> Floats {
+    return bitcast<Floats>(bitcast<Vector>(value) ^ sign);
 }
 
-// S is +1 above zero; at zero it is what H(0) makes of it.
-fn is_plus(x: Vector) -> Mask {
+// The sign bit of S: +1 above zero; at zero it is what H(0) makes of it.
+fn sign_of_step(candidate: Vector) -> Vector {
+    let below = candidate - Vector(1u);
     if BOUNDARY_SETS {
-        return x <= Vector(SIGN_BIT);
+        return candidate & below & Vector(SIGN_BIT);
     }
-    return is_positive(x);
-}
-
-// sign(x) * value, 0 where x is 0: by selection, not by a factor.
-fn signed_by(x: Vector, value: Floats) -> Floats {
-    let flipped = bitcast<Floats>(bitcast<Vector>(value) ^ (x & Vector(SIGN_BIT)));
-    return select(flipped, Floats(0.0), (x & Vector(~SIGN_BIT)) == Vector(0u));
+    return (candidate | below) & Vector(SIGN_BIT);
 }
 
 fn gate_adjoint(
@@ -32,22 +27,20 @@ fn gate_adjoint(
     gradient: Floats,
     sets: Mask,
 ) -> ElementGradients {
-    let c = candidate & Vector(~SIGN_BIT);
-    let r = threshold & Vector(~SIGN_BIT);
-    // With a NaN or an infinity there is no slope, and the difference of what is left is finite.
-    let slopes = (c < Vector(INFINITY)) & (r < Vector(INFINITY));
-    let u = bitcast<Floats>(select(Vector(0u), c, slopes)) - bitcast<Floats>(select(Vector(0u), r, slopes));
+    let c = magnitude(candidate);
+    let r = magnitude(threshold);
+    // With a NaN or an infinity there is no slope; what is computed from it is not selected.
+    let slopes = max(c, r) < Signed(INFINITY);
+    let u = bitcast<Floats>(c) - bitcast<Floats>(r);
 
-    let plus = is_plus(candidate);
-    let set_state = bitcast<Floats>(select(amplitude ^ Vector(SIGN_BIT), amplitude, plus));
+    let minus = sign_of_step(candidate);
+    let set_state = bitcast<Floats>(amplitude ^ minus);
     let through_gate = gate_surrogate(u) * (gradient * (set_state - bitcast<Floats>(state_before)));
-    let through_sign = gradient * bitcast<Floats>(amplitude) * sign_surrogate(bitcast<Floats>(select(Vector(0u), c, slopes)));
-    let by_sign = select(Floats(0.0), through_sign, sets);
-    let by_candidate = signed_by(candidate, through_gate) + by_sign;
-    let by_threshold = signed_by(threshold ^ Vector(SIGN_BIT), through_gate);
-    return ElementGradients(
-        select(Floats(0.0), by_candidate, slopes),
-        select(Floats(0.0), by_threshold, slopes),
-        select(Floats(0.0), select(-gradient, gradient, plus), sets),
-    );
+    let through_sign = gradient * bitcast<Floats>(amplitude) * sign_surrogate(bitcast<Floats>(c));
+    // sign(x) * through_gate, 0 where x is 0: by selection, not by a factor.
+    let none = Floats(0.0);
+    let by_gate = select(none, flipped(through_gate, candidate & Vector(SIGN_BIT)), slopes & (c != Signed(0)));
+    let by_sign = select(none, through_sign, slopes & sets);
+    let by_threshold = select(none, flipped(through_gate, ~threshold & Vector(SIGN_BIT)), slopes & (r != Signed(0)));
+    return ElementGradients(by_gate + by_sign, by_threshold, select(none, flipped(gradient, minus), sets));
 }

@@ -310,8 +310,8 @@ impl Variant {
             self.stage
         )?;
         match self.vector_width {
-            1 => writeln!(w, "alias Vector = u32;")?,
-            width => writeln!(w, "alias Vector = vec{width}<u32>;")?,
+            1 => writeln!(w, "alias Vector = u32;\nalias Signed = i32;")?,
+            width => writeln!(w, "alias Vector = vec{width}<u32>;\nalias Signed = vec{width}<i32>;")?,
         }
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
@@ -371,11 +371,7 @@ impl Variant {
             for place in 0..self.band {
                 let number = if self.descends() { self.band - 1 - place } else { place };
                 let offset = number * self.workgroup_size;
-                let here = if self.ragged {
-                    format!("if at.tile.d + {offset}u < params.channels {{ ")
-                } else {
-                    String::new()
-                };
+                let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
                 let close = if self.ragged { " }" } else { "" };
                 let arguments = if *name == "begin" { "at".to_owned() } else { format!("(*band)[{number}], at") };
                 writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
@@ -393,14 +389,13 @@ impl Variant {
         }
         writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
         if let Some([gate, sign]) = self.surrogates {
-            // The derivative of the sign is twice that of its step function.
             writeln!(
                 w,
                 "fn gate_surrogate(u: Floats) -> Floats {{ return {gate}(u, params.surrogates.x, params.surrogates.y); }}"
             )?;
             writeln!(
                 w,
-                "fn sign_surrogate(u: Floats) -> Floats {{ return 2.0 * {sign}(u, params.surrogates.z, params.surrogates.w); }}"
+                "fn sign_surrogate(u: Floats) -> Floats {{ return {sign}(u, params.surrogates.z, params.surrogates.w); }}"
             )?;
         }
         Ok(())

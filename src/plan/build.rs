@@ -205,7 +205,9 @@ impl<'a> Builder<'a> {
         params.bands = bands as u32;
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
-            params.surrogates = bytemuck::cast(surrogates.map(Surrogate::params));
+            let [gate, [height, scale]] = surrogates.map(Surrogate::params);
+            // The derivative of the sign is twice that of its step function.
+            params.surrogates = bytemuck::cast([gate, [2.0 * height, scale]]);
         }
         let invocations = rows * bands;
         let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));

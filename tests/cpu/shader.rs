@@ -199,7 +199,8 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, surrogates, views);
+    let expected =
+        twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, surrogates, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
