@@ -154,6 +154,8 @@ pub struct Tuning {
     pub max_band: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
+    /// Time steps that an invocation takes at least: of several batch rows, if they are shorter.
+    pub min_steps: u32,
     /// Time steps of a tile, a multiple of 32.
     pub tile_steps: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
@@ -183,6 +185,7 @@ impl Tuning {
             max_vector_width: 4,
             max_band: 8,
             workgroup_size: 8,
+            min_steps: 256,
             tile_steps: 1024,
             serial_rows: 1024,
             few_rows: Strategy::Probe,
@@ -198,6 +201,7 @@ impl Tuning {
             max_vector_width: 1,
             max_band: 1,
             workgroup_size: 64,
+            min_steps: 1,
             serial_rows: 1 << 10,
             few_rows: Strategy::Tiles,
             max_dispatch_elements: 1 << 28,
@@ -251,6 +255,9 @@ impl Tuning {
         if self.workgroup_size == 0 || self.workgroup_size > limits.max_compute_invocations_per_workgroup {
             let expected = "from 1 to max_compute_invocations_per_workgroup";
             return invalid("workgroup_size", expected, self.workgroup_size.into());
+        }
+        if self.min_steps == 0 || self.min_steps > 1024 {
+            return invalid("min_steps", "from 1 to 1,024", self.min_steps.into());
         }
         if self.tile_steps == 0 || !self.tile_steps.is_multiple_of(32) || self.tile_steps > 8192 {
             return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());

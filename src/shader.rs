@@ -148,7 +148,7 @@ impl Stage {
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
     pub(crate) fn of_vectors(self) -> &'static [&'static str] {
         match self {
-            Self::Serial => &["begin", "advance", "leave_word", "finish"],
+            Self::Serial => &["load_channel", "begin", "advance", "leave_word", "finish"],
             Self::Adjoint => &["begin", "enter_word", "advance", "leave_block", "finish"],
             _ => &[],
         }
@@ -373,7 +373,7 @@ impl Variant {
                 let offset = number * self.workgroup_size;
                 let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
                 let close = if self.ragged { " }" } else { "" };
-                let arguments = if *name == "begin" { "at".to_owned() } else { format!("(*band)[{number}], at") };
+                let arguments = if *name == functions[0] { "at".to_owned() } else { format!("(*band)[{number}], at") };
                 writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
             }
             writeln!(w, "}}")?;

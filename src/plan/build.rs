@@ -203,6 +203,7 @@ impl<'a> Builder<'a> {
         let (band, bands) = self.bands(stage, channels / width);
         params.channels = (channels / width) as u32;
         params.bands = bands as u32;
+        params.rows = params.rows.max(1);
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
             let [gate, [height, scale]] = surrogates.map(Surrogate::params);
@@ -214,6 +215,7 @@ impl<'a> Builder<'a> {
         let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
         let grid = [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32);
         params.grid_width = grid[0];
+        params.items = invocations as u32;
 
         let traffic = moved.iter().filter(|moved| operands.iter().any(|&(operand, _)| operand == moved.operand));
         let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();

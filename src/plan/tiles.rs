@@ -335,8 +335,8 @@ impl Group {
         self.extent[1].div_ceil(self.tiles.steps)
     }
 
-    /// The steps of a tile, and its words.
+    /// The steps of a tile, its words, and the row.
     fn tile_iterations(&self) -> u64 {
-        self.tiles.steps + self.tiles.steps / 32
+        1 + self.tiles.steps + self.tiles.steps / 32
     }
 }

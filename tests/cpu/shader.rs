@@ -199,8 +199,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected =
-        twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, surrogates, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
@@ -318,8 +317,10 @@ fn loops(module: &Module) -> Vec<usize> {
 /// The loops that `Dispatch::iterations` counts: a new one must be counted too.
 fn counted_loops(stage: Stage) -> &'static [usize] {
     match stage {
+        // Words, and the steps of a word; in another function, the rows.
+        Stage::Serial => &[0, 1, 0],
         // Words, and the steps of a word.
-        Stage::Serial | Stage::TileReduce | Stage::TileApply => &[0, 1],
+        Stage::TileReduce | Stage::TileApply => &[0, 1],
         // Steps.
         Stage::TileProbe => &[0],
         // Children.
@@ -394,16 +395,20 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("var<storage, read> candidate", "var<storage, read_write> candidate"), "candidate");
     fails(variant, &with("@binding(0)", "@binding(9)"), "bindings");
     fails(variant, &with("@group(0)", "@group(1)"), "group 1");
-    fails(variant, &with("alias Vector = vec4<u32>", "alias Vector = vec2<u32>"), "8 bytes");
+    fails(
+        variant,
+        &with("alias Vector = vec4<u32>;\nalias Signed = vec4<i32>", "alias Vector = vec2<u32>;\nalias Signed = vec2<i32>"),
+        "8 bytes",
+    );
     fails(variant, &with("@workgroup_size(WORKGROUP_SIZE)", "@workgroup_size(32)"), "workgroups of");
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
-    fails(variant, &with("scan(node_of(item))", "workgroupBarrier();\n    scan(node_of(item))"), "Barrier");
+    fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
-    fails(variant, &with("    var step = begin;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
-    fails(variant, &with("    var step = begin;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
+    fails(variant, &with("    var step = at.tile.index * params.tile_steps;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
+    fails(variant, &with("    var step = at.tile.index * params.tile_steps;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
 
-    let looped = with("    var step = begin;", "    var step = begin;\n    while step > 9u { step++; }");
+    let looped = with("    var step = at.tile.index * params.tile_steps;", "    var step = at.tile.index * params.tile_steps;\n    while step > 9u { step++; }");
     compare(variant, &looped).expect("a loop is no mistake of the text");
     let (module, _) = parsed(&looped).expect("it parses");
     assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");

@@ -197,12 +197,22 @@ pub fn tuning() -> impl Random<Value = Tuning> {
     let group = prop_oneof![Just(1u32), 1..=8u32, 1..=300u32];
     let few_rows = pick(Strategy::Tiles, Strategy::Probe);
     let accesses = pick(Access::Declared, Access::AllReadWrite);
-    (strategy(), 0..=2u32, 1..=8u32, group, tiles, (rows, few_rows), elements, accesses).prop_map(
-        |(strategy, width, max_band, workgroup_size, tile_steps, (serial_rows, few_rows), max_dispatch_elements, access)| {
+    (strategy(), 0..=2u32, (1..=8u32, 1..=100u32), group, tiles, (rows, few_rows), elements, accesses).prop_map(
+        |(
+            strategy,
+            width,
+            (max_band, min_steps),
+            workgroup_size,
+            tile_steps,
+            (serial_rows, few_rows),
+            max_dispatch_elements,
+            access,
+        )| {
             Tuning {
                 strategy,
                 max_vector_width: 1 << width,
                 max_band,
+                min_steps,
                 few_rows,
                 workgroup_size,
                 tile_steps,
@@ -279,15 +289,18 @@ fn absurd_limits() -> impl Random<Value = Limits> {
 }
 
 fn absurd_tuning() -> impl Random<Value = Tuning> {
-    (tuning(), absurd_u32(), absurd_u32(), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
-        |(sane, max_vector_width, max_band, workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| Tuning {
-            max_vector_width,
-            max_band,
-            workgroup_size,
-            tile_steps,
-            serial_rows,
-            max_dispatch_elements,
-            ..sane
+    (tuning(), absurd_u32(), (absurd_u32(), absurd_u32()), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
+        |(sane, max_vector_width, (max_band, min_steps), workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| {
+            Tuning {
+                max_vector_width,
+                max_band,
+                min_steps,
+                workgroup_size,
+                tile_steps,
+                serial_rows,
+                max_dispatch_elements,
+                ..sane
+            }
         },
     )
 }

@@ -171,7 +171,9 @@ impl<'a> Launched<'a> {
         let params = self.params();
         let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
         let tile = steps.min(tile_steps);
+        let rows = u64::from(params.rows);
         match self.stage() {
+            Stage::Serial if rows > 1 => rows * (1 + steps + if self.plan.descriptor().saves() { self.words() } else { 1 }),
             Stage::Serial if !self.plan.descriptor().saves() => tile + tile.min(1),
             Stage::Serial if nodes == 1 => steps + self.words(),
             Stage::Serial => tile + tile.div_ceil(32),
@@ -202,7 +204,7 @@ impl<'a> Launched<'a> {
     /// Invocations that do not return at once.
     pub fn items(&self) -> u64 {
         let params = self.params();
-        let rows = u64::from(params.batch) * u64::from(params.bands);
+        let rows = u64::from(params.batch.div_ceil(params.rows)) * u64::from(params.bands);
         match self.stage() {
             Stage::FirstSet | Stage::HandOver => rows,
             Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),
