@@ -162,6 +162,9 @@ pub struct Tuning {
     pub serial_rows: u64,
     /// The strategy below that number.
     pub few_rows: Strategy,
+    /// Elements of a batch row that one dispatch handles at most where several workgroups share its rows of channels: what caches
+    /// keep until the last of them has passed.
+    pub max_shared_elements: u64,
     /// Elements that one dispatch handles at most: drivers end what runs for seconds.
     pub max_dispatch_elements: u64,
     /// How buffers are declared.
@@ -189,6 +192,7 @@ impl Tuning {
             tile_steps: 1024,
             serial_rows: 1024,
             few_rows: Strategy::Probe,
+            max_shared_elements: 1 << 19,
             max_dispatch_elements: 1 << 26,
             access: Access::Declared,
         }
@@ -204,6 +208,7 @@ impl Tuning {
             min_steps: 1,
             serial_rows: 1 << 10,
             few_rows: Strategy::Tiles,
+            max_shared_elements: u64::MAX,
             max_dispatch_elements: 1 << 28,
             ..Self::software()
         }
@@ -262,8 +267,12 @@ impl Tuning {
         if self.tile_steps == 0 || !self.tile_steps.is_multiple_of(32) || self.tile_steps > 8192 {
             return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());
         }
-        if self.max_dispatch_elements == 0 {
-            return invalid("max_dispatch_elements", "at least 1", 0);
+        for (field, elements) in
+            [("max_shared_elements", self.max_shared_elements), ("max_dispatch_elements", self.max_dispatch_elements)]
+        {
+            if elements == 0 {
+                return invalid(field, "at least 1", 0);
+            }
         }
         Ok(())
     }

@@ -53,6 +53,13 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
         },
         builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
     ];
+    let sweep = width * u64::from(builder.tuning.workgroup_size) * u64::from(builder.tuning.max_band);
+    if whole[2] > sweep {
+        // Never less than a word of steps: this is about speed.
+        let allowed = builder.tuning.max_shared_elements.max(32 * whole[2]);
+        let measure = Box::new(move |part: Extent| part[1].saturating_mul(whole[2]));
+        constraints.push(Constraint { limit: "max_shared_elements", allowed, measure });
+    }
     constraints.extend(builder.binding_constraints(whole, &bound));
     constraints.push(builder.work_constraint());
     // Parts of whole words, unless rows are so long that single steps make fewer.

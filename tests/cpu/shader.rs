@@ -405,10 +405,17 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
     fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
-    fails(variant, &with("    var step = at.tile.index * params.tile_steps;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
+    fails(
+        variant,
+        &with("    var step = at.tile.index * params.tile_steps;", "    var step = arrayLength(&states_slot) * 0u;"),
+        "arrayLength",
+    );
     fails(variant, &with("    var step = at.tile.index * params.tile_steps;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
 
-    let looped = with("    var step = at.tile.index * params.tile_steps;", "    var step = at.tile.index * params.tile_steps;\n    while step > 9u { step++; }");
+    let looped = with(
+        "    var step = at.tile.index * params.tile_steps;",
+        "    var step = at.tile.index * params.tile_steps;\n    while step > 9u { step++; }",
+    );
     compare(variant, &looped).expect("a loop is no mistake of the text");
     let (module, _) = parsed(&looped).expect("it parses");
     assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");
