@@ -5,7 +5,7 @@
 
 const NEVER: u32 = 0xffffffffu;
 
-// What lives from step to step, for each vector of the band.
+// What lives from vector to vector of steps, for each vector of the band.
 struct Walk {
     amplitude: Vector,
     threshold: Vector,
@@ -55,9 +55,9 @@ fn at_begin(tile: Node) -> At {
     let begin = tile.index * params.tile_steps;
     return At(
         tile,
-        candidate_at(tile.b, begin, tile.d),
-        threshold_at(tile.b, begin, tile.d),
-        states_at(tile.b, begin, tile.d),
+        candidate_at(tile.b, begin / FOLD, tile.d),
+        threshold_at(tile.b, begin / FOLD, tile.d),
+        states_at(tile.b, begin / FOLD, tile.d),
         codes_at(tile.b, 2u * (begin / 32u), tile.d),
         0u,
         0u,
@@ -79,7 +79,7 @@ fn scan(band: ptr<function, Band>, first: At) {
         if SAVES {
             stretch = min(stretch, 32u - at.begin_bit);
         }
-        for (var k = 0u; k < stretch; k++) {
+        for (var k = 0u; k < stretch; k += FOLD) {
             advance_band(band, at);
             at.bit++;
             at.candidate += candidate_step();
@@ -146,8 +146,9 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
         walk.z |= sets << Vector(at.bit);
         walk.p |= (sets & ~(sign >> Vector(31u))) << Vector(at.bit);
     }
-    walk.state = select(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
-    store_states(at.states + offset, walk.state);
+    let states = resolve(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
+    store_states(at.states + offset, states);
+    walk.state = last_state(states);
     return walk;
 }
 
