@@ -249,6 +249,9 @@ impl<'a> Builder<'a> {
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,
         });
+        // A trip of a folded walk takes several steps.
+        let folded = u64::from(params.rows) * (2 + u64::from(params.steps.min(params.tile_steps)) / fold);
+        let iterations = if fold > 1 { folded } else { iterations };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         Ok(())
     }
@@ -262,7 +265,7 @@ impl<'a> Builder<'a> {
     /// other in memory without a gap and all of them make whole vectors.
     fn fold(&self, stage: Stage, params: &Params, boxes: &[Boxed]) -> u64 {
         let [_, _, channels] = self.whole;
-        let fold = if channels == 0 { 1 } else { 4 / channels };
+        let fold = 4u64.checked_div(channels).unwrap_or(1);
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
         let possible = stage == Stage::Serial
             && !self.descriptor.saves()
