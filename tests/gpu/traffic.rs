@@ -8,6 +8,7 @@ use bmru::{
     Slot, Stage, Strategy, Surrogate, Threshold, Traffic, Tuning, Variant, View, oracle,
 };
 use bmru_conformance::Runner;
+use bmru_conformance::backward::BEFORE;
 use bmru_conformance::data::Slots;
 use libtest_mimic::Failed;
 
@@ -49,6 +50,7 @@ impl Sets {
 
 /// One way to cut and to spread the work.
 struct Way {
+    tile_steps: u32,
     vector_width: u32,
     workgroup_size: u32,
     band: u32,
@@ -56,13 +58,14 @@ struct Way {
     binding_bytes: u64,
 }
 
-const WHOLE: Way = Way { vector_width: 4, workgroup_size: 8, band: 1, dispatch_elements: 1 << 26, binding_bytes: 128 << 20 };
+const WHOLE: Way =
+    Way { tile_steps: 32, vector_width: 4, workgroup_size: 8, band: 1, dispatch_elements: 1 << 26, binding_bytes: 128 << 20 };
 /// Of 12 channels.
 const WAYS: [Way; 5] = [
     WHOLE,
-    // The second band of each row reaches beyond it.
-    Way { vector_width: 2, workgroup_size: 2, band: 2, ..WHOLE },
-    Way { vector_width: 1, workgroup_size: 4, band: 3, ..WHOLE },
+    // The second band of each row reaches beyond it, the last tile beyond the end.
+    Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, band: 2, ..WHOLE },
+    Way { tile_steps: 160, vector_width: 1, workgroup_size: 4, band: 3, ..WHOLE },
     // Parts of 25 steps or less begin within a word.
     Way { vector_width: 1, workgroup_size: 4, band: 2, dispatch_elements: 300, ..WHOLE },
     Way { binding_bytes: 16 << 10, ..WHOLE },
@@ -81,7 +84,7 @@ impl Way {
             workgroup_size: self.workgroup_size,
             max_band: self.band,
             max_dispatch_elements: self.dispatch_elements.max(elements),
-            tile_steps: 32,
+            tile_steps: self.tile_steps,
             ..host.runner.tuning().clone().with_strategy(strategy)
         };
         Ok(match direction {
@@ -239,7 +242,10 @@ fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
         let moved = Traffic { read: sum(0), written: sum(1) };
         let stated = dispatch.traffic();
         let expected = searched(plan, dispatch, sets).unwrap_or(stated);
-        if moved != expected || moved.read > stated.read || moved.written != stated.written {
+        // What is stated of a search is what it moves where nothing sets, but for the words of the tile that sets first.
+        let reached = matches!(sets, Sets::Never) && variant.stage() != Stage::FirstSet;
+        let wrongly = moved.read > stated.read || moved.written != stated.written || (reached && moved != stated);
+        if moved != expected || wrongly {
             let counts: Vec<String> =
                 variant.operands().zip(counted.chunks(2)).map(|(operand, pair)| format!("{operand} {pair:?}")).collect();
             let counts = counts.join(", ");
@@ -250,14 +256,15 @@ fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
     wrong
 }
 
-/// Bytes that all dispatches of a stage read.
-fn read(plan: &Plan, ran: &Ran, stage: Stage) -> u64 {
+/// Whether all dispatches of a stage together read other bytes than expected.
+fn not_read(plan: &Plan, ran: &Ran, stage: Stage, expected: u64) -> Option<String> {
     let of_stage = plan.dispatches().iter().zip(&ran.counted).filter(|(dispatch, _)| plan.stage(dispatch) == stage);
     let bytes = of_stage.map(|(dispatch, counted)| {
         let loads = counted.iter().step_by(2).map(|&count| u64::from(count)).sum::<u64>();
         4 * u64::from(plan.variants()[dispatch.variant()].vector_width()) * loads
     });
-    bytes.sum()
+    let read = bytes.sum::<u64>();
+    (read != expected).then(|| format!("{stage}: all read {read}, expected {expected}\n{plan}"))
 }
 
 /// The kinds of dispatches that came up.
@@ -291,7 +298,7 @@ fn bits(floats: &[f32]) -> Vec<u32> {
     floats.iter().map(|float| float.to_bits()).collect()
 }
 
-/// 35 tiles of 32 steps, 1,024 steps and 96 more.
+/// 35 tiles of 32 steps, 7 of 160; 1,024 steps and 96 more.
 const SHAPE: Shape = Shape { batch: 2, time: 1120, channels: 12 };
 /// Nothing, less than a word, a word and one step; channels that no vector divides.
 const SMALL: [Shape; 3] = [
@@ -318,7 +325,7 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     cases.extend(SMALL.map(|shape| (&WHOLE, full(shape, channel))));
 
     let host = Host::new(runner, Some(counting));
-    let (mut met, mut wrong, mut runs) = (Met::default(), Vec::new(), 0);
+    let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
     for (way, descriptor) in &cases {
         for sets in Sets::ALL {
             let uploads = uploads(descriptor, sets)?;
@@ -326,23 +333,26 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
             for strategy in Strategy::ALL {
                 let plan = way.plan(&host, descriptor, Direction::Forward, strategy)?;
                 met.met(&plan);
-                runs += 1;
+                dispatches += plan.dispatches().len();
                 let ran = host.run(&plan, &uploads.given(Direction::Forward))?;
                 wrong.extend(miscounted(&plan, &ran, sets));
                 assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
                 assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
                 assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
                 // The closed form: so many steps of each tile, a candidate and a threshold each.
-                if let (Strategy::Probe, SHAPE, Some([looked, _])) = (strategy, descriptor.shape(), sets.of_whole_tile(32)) {
+                let tile_steps = u64::from(way.tile_steps);
+                let whole = descriptor.shape() == SHAPE && SHAPE.time.is_multiple_of(tile_steps);
+                if let (Strategy::Probe, true, Some([looked, _])) = (strategy, whole, sets.of_whole_tile(tile_steps)) {
                     let thresholds = if descriptor.threshold_kind() == channel { 1 } else { looked };
-                    let tiles = SHAPE.batch * SHAPE.channels * SHAPE.time / 32;
-                    assert_eq!(read(&plan, &ran, Stage::TileProbe), 4 * tiles * (looked + thresholds), "{sets:?}, {plan}");
+                    let tiles = SHAPE.batch * SHAPE.channels * SHAPE.time / tile_steps;
+                    wrong.extend(not_read(&plan, &ran, Stage::TileProbe, 4 * tiles * (looked + thresholds)));
                 }
             }
         }
     }
     met.assert_all(&Stage::ALL[..7]);
-    crate::failed(&wrong, runs)
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
 }
 
 const OUTPUTS: [(Operand, Slot); 4] = [
@@ -351,8 +361,6 @@ const OUTPUTS: [(Operand, Slot); 4] = [
     (Operand::AmplitudeGradient, Slot::AmplitudeGradient),
     (Operand::InitialStateGradient, Slot::InitialStateGradient),
 ];
-/// What gradients that accumulate are added to.
-const BEFORE: f32 = 3.0;
 
 pub fn backward(runner: &Runner) -> Result<(), Failed> {
     let boxcar = Surrogate::Boxcar { half_width: 1.0 };
@@ -378,7 +386,7 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
     cases.extend(SMALL.map(|shape| (&WHOLE, accumulates(all(shape, channel)))));
 
     let host = Host::new(runner, Some(counting));
-    let (mut met, mut wrong, mut runs) = (Met::default(), Vec::new(), 0);
+    let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
     for (way, descriptor) in &cases {
         for sets in Sets::ALL {
             let uploads = uploads(descriptor, sets)?;
@@ -391,7 +399,7 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
             for strategy in [Strategy::Serial, Strategy::Tiles] {
                 let plan = way.plan(&host, descriptor, Direction::Backward, strategy)?;
                 met.met(&plan);
-                runs += 1;
+                dispatches += plan.dispatches().len();
                 let mut given = uploads.given(Direction::Backward);
                 given.extend(before.iter().map(|(slot, values)| (*slot, bytemuck::cast_slice(values))));
                 let ran = host.run(&plan, &given)?;
@@ -408,11 +416,12 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
                 if let (Strategy::Tiles, SHAPE, Some([_, first])) = (strategy, descriptor.shape(), sets.of_whole_tile(1024)) {
                     let steps = if whole { first.min(1024) + first.min(96) } else { 0 };
                     let words = SHAPE.batch * SHAPE.channels * (SHAPE.time / 32 + steps);
-                    assert_eq!(read(&plan, &ran, Stage::AdjointReduce), 4 * words, "{sets:?}, {plan}");
+                    wrong.extend(not_read(&plan, &ran, Stage::AdjointReduce, 4 * words));
                 }
             }
         }
     }
     met.assert_all(&Stage::ALL[7..]);
-    crate::failed(&wrong, runs)
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
 }

@@ -154,7 +154,7 @@ fn bytes_an_element_are_those_of_the_documentation() {
         let moved = per_element(&plan);
         assert!(moved >= bytes && moved < bytes + 32.0 / 1024.0, "{moved}, not {bytes}: {plan}");
         let probe = of_stage(&plan, Stage::TileProbe);
-        let elements = 2 * 16 << 18;
+        let elements = (2 * 16) << 18;
         assert!(probe.read <= 8 * elements, "{plan}");
     }
 }
