@@ -4,10 +4,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use bmru::wgpu;
-use bmru::{
-    Access, Descriptor, Direction, Dispatch, IncomingGradients, Limits, Plan, Slot, Variant, oracle, wgpu::BufferUsages as Usages,
-};
+use bmru::wgpu::{self, BufferUsages as Usages};
+use bmru::{Access, Descriptor, Direction, Dispatch, IncomingGradients, Limits, Plan, Slot, Variant, oracle};
 use bmru_conformance::Runner;
 use bmru_conformance::data::Slots;
 use libtest_mimic::Failed;
