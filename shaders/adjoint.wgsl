@@ -57,7 +57,7 @@ struct At {
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = invocation(group, local);
-    if item >= params.batch * params.nodes * params.bands {
+    if item >= params.items {
         return;
     }
     walk_back(node_of(item));
@@ -152,7 +152,7 @@ fn begin(at: At, offset: u32) -> Walk {
         load_saved_amplitude(saved_amplitude_at(0u, 0u, d)),
         threshold,
         load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
-        bitcast<Signed>(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
+        Signed(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
         Vector(0u),
         Vector(0u),
         Floats(0.0),
@@ -182,7 +182,7 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
     let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
     // The bit of this step is the highest, those of the steps behind it are shifted out.
     let place = Vector(31u - at.time % 32u);
-    let sets = bitcast<Signed>(walk.z << place) < Signed(0);
+    let sets = Signed(walk.z << place) < Signed(0);
     let set_before = walk.amplitude ^ ((walk.minus << place) & Vector(SIGN_BIT));
     let state_before = select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);
 

@@ -3,7 +3,7 @@
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = invocation(group, local);
-    if item >= params.batch * params.nodes * params.channels {
+    if item >= params.items {
         return;
     }
     reduce_node(node_of(item));

@@ -5,7 +5,7 @@ const INFINITY: i32 = 0x7f800000;
 
 // Bits without the sign. They compare as integers, and as signed ones: CPUs seldom have other comparisons of vectors.
 fn magnitude(x: Vector) -> Signed {
-    return bitcast<Signed>(x & Vector(~SIGN_BIT));
+    return Signed(x & Vector(~SIGN_BIT));
 }
 
 // 1 where a candidate leaves its region. A NaN candidate has a magnitude above infinity, even where one more wraps; a NaN

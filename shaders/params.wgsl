@@ -18,6 +18,8 @@ struct Params {
     time_origin: u32,
     time_total: u32,
     bands: u32,
+    rows: u32,
+    items: u32,
     surrogates: vec4<f32>,
     views: array<View, VIEWS>,
 }
@@ -38,7 +40,7 @@ struct Node {
 }
 
 // Neighbouring invocations take neighbouring channels. The vectors of a band lie a workgroup apart, so that they still do, and
-// a workgroup sweeps over long rows as they lie in memory; `d` is the first of them.
+// a workgroup sweeps over long rows as they lie in memory; `d` is the first of them. `b` is the first of `rows` batch rows.
 //
 // What goes down through time goes down through each row, too: the whole way is then down in memory, which caches foresee as
 // well as a way up, but not both mixed.
@@ -51,5 +53,5 @@ fn node_of(item: u32) -> Node {
     if BAND > 1u {
         d += d / WORKGROUP_SIZE * WORKGROUP_SIZE * (BAND - 1u);
     }
-    return Node(row / params.nodes, row % params.nodes, d);
+    return Node(row / params.nodes * params.rows, row % params.nodes, d);
 }

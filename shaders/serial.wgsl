@@ -5,7 +5,7 @@
 
 const NEVER: u32 = 0xffffffffu;
 
-// What lives from step to step, for each vector of the band.
+// What lives from vector to vector of steps, for each vector of the band.
 struct Walk {
     amplitude: Vector,
     threshold: Vector,
@@ -35,29 +35,42 @@ struct At {
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let item = invocation(group, local);
-    if item >= params.batch * params.nodes * params.bands {
+    if item >= params.items {
         return;
     }
-    scan(node_of(item));
+    scan_rows(node_of(item));
 }
 
-fn scan(tile: Node) {
+// Short rows are taken several at a time, so that amplitudes are loaded once for all of them.
+fn scan_rows(tile: Node) {
+    var band: Band;
+    load_channel_band(&band, at_begin(tile));
+    let behind = min(tile.b + params.rows, params.batch);
+    for (var b = tile.b; b < behind; b++) {
+        scan(&band, at_begin(Node(b, tile.index, tile.d)));
+    }
+}
+
+fn at_begin(tile: Node) -> At {
     let begin = tile.index * params.tile_steps;
-    let end = min(begin + params.tile_steps, params.steps);
-    var at = At(
+    return At(
         tile,
-        candidate_at(tile.b, begin, tile.d),
-        threshold_at(tile.b, begin, tile.d),
-        states_at(tile.b, begin, tile.d),
+        candidate_at(tile.b, begin / FOLD, tile.d),
+        threshold_at(tile.b, begin / FOLD, tile.d),
+        states_at(tile.b, begin / FOLD, tile.d),
         codes_at(tile.b, 2u * (begin / 32u), tile.d),
         0u,
         0u,
-        params.time_origin + end,
+        0u,
         params.time_origin / params.tile_steps + tile.index,
     );
-    var band: Band;
-    begin_band(&band, at);
-    var step = begin;
+}
+
+fn scan(band: ptr<function, Band>, first: At) {
+    var at = first;
+    begin_band(band, at);
+    var step = at.tile.index * params.tile_steps;
+    let end = min(step + params.tile_steps, params.steps);
     while step < end {
         // The steps that share a word of the codes; without codes, all of them.
         at.begin_bit = (params.time_origin + step) & 31u;
@@ -66,8 +79,8 @@ fn scan(tile: Node) {
         if SAVES {
             stretch = min(stretch, 32u - at.begin_bit);
         }
-        for (var k = 0u; k < stretch; k++) {
-            advance_band(&band, at);
+        for (var k = 0u; k < stretch; k += FOLD) {
+            advance_band(band, at);
             at.bit++;
             at.candidate += candidate_step();
             at.threshold += threshold_step();
@@ -76,22 +89,28 @@ fn scan(tile: Node) {
         step += stretch;
         if SAVES {
             at.end = params.time_origin + step;
-            leave_word_band(&band, at);
+            leave_word_band(band, at);
             at.codes += 2u * codes_step();
         }
     }
     at.end = params.time_origin + end;
-    finish_band(&band, at);
+    finish_band(band, at);
 }
 
-fn begin(at: At, offset: u32) -> Walk {
-    let d = at.tile.d + offset;
-    let amplitude = load_amplitude(amplitude_at(0u, 0u, d));
-    var state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
-    var threshold = Vector(0u);
+// What rows have in common.
+fn load_channel(at: At, offset: u32) -> Walk {
+    var walk: Walk;
+    walk.amplitude = load_amplitude(amplitude_at(0u, 0u, at.tile.d + offset));
     if THRESHOLD_PER_CHANNEL && params.steps > 0u {
-        threshold = load_threshold(at.threshold + offset);
+        walk.threshold = load_threshold(at.threshold + offset);
     }
+    return walk;
+}
+
+fn begin(before: Walk, at: At, offset: u32) -> Walk {
+    let d = at.tile.d + offset;
+    let amplitude = before.amplitude;
+    var state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
     if SAVES && (!TREE || at.tile_of_whole == 0u) {
         // Only the part that begins at step 0 has these two.
         store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), state);
@@ -111,7 +130,7 @@ fn begin(at: At, offset: u32) -> Walk {
         // The sign of a state that was set is the bit in which it differs from the amplitude.
         plus = select(Vector(0u), ~(state ^ amplitude) >> Vector(31u), first_set != Vector(NEVER));
     }
-    return Walk(amplitude, threshold, state, Vector(0u), Vector(0u), plus, first_set);
+    return Walk(amplitude, before.threshold, state, Vector(0u), Vector(0u), plus, first_set);
 }
 
 fn advance(before: Walk, at: At, offset: u32) -> Walk {
@@ -127,8 +146,9 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
         walk.z |= sets << Vector(at.bit);
         walk.p |= (sets & ~(sign >> Vector(31u))) << Vector(at.bit);
     }
-    walk.state = select(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
-    store_states(at.states + offset, walk.state);
+    let states = resolve(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
+    store_states(at.states + offset, states);
+    walk.state = last_state(states);
     return walk;
 }
 

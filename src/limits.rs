@@ -154,12 +154,17 @@ pub struct Tuning {
     pub max_band: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
-    /// Time steps of a tile, a multiple of 32.
+    /// Time steps that an invocation takes at least: of several batch rows, if they are shorter.
+    pub min_steps: u32,
+    /// Time steps of a tile at most, a multiple of 32. Tiles are shorter where that makes more of them than there are rows.
     pub tile_steps: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
     /// The strategy below that number.
     pub few_rows: Strategy,
+    /// Elements of a batch row that one dispatch handles at most where several workgroups share its rows of channels: what caches
+    /// keep until the last of them has passed.
+    pub max_shared_elements: u64,
     /// Elements that one dispatch handles at most: drivers end what runs for seconds.
     pub max_dispatch_elements: u64,
     /// How buffers are declared.
@@ -183,9 +188,11 @@ impl Tuning {
             max_vector_width: 4,
             max_band: 8,
             workgroup_size: 8,
-            tile_steps: 1024,
+            min_steps: 256,
+            tile_steps: 4128,
             serial_rows: 1024,
             few_rows: Strategy::Probe,
+            max_shared_elements: 1 << 19,
             max_dispatch_elements: 1 << 26,
             access: Access::Declared,
         }
@@ -197,9 +204,12 @@ impl Tuning {
         Self {
             max_vector_width: 1,
             max_band: 1,
+            tile_steps: 1024,
             workgroup_size: 64,
+            min_steps: 1,
             serial_rows: 1 << 10,
             few_rows: Strategy::Tiles,
+            max_shared_elements: u64::MAX,
             max_dispatch_elements: 1 << 28,
             ..Self::software()
         }
@@ -237,7 +247,19 @@ impl Tuning {
     /// Below that number the tiles' second dimension of parallelism is worth its half byte.
     pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
-        if rows >= self.serial_rows || shape.time <= u64::from(self.tile_steps) { Strategy::Serial } else { self.few_rows }
+        if rows >= self.serial_rows || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }
+    }
+
+    /// Steps of the tiles of a shape: so many that all tiles together are as many rows as keep the adapter busy.
+    ///
+    /// The number of words is odd: tiles that lie a power of two apart share their places in a cache (by 1.1 on CPUs).
+    pub(crate) fn tile_steps_of(&self, shape: Shape) -> u64 {
+        /// Shorter tiles are not worth the tree above them.
+        const SHORTEST: u64 = 9;
+        let rows = shape.batch.saturating_mul(shape.channels);
+        let steps = shape.time.saturating_mul(rows) / self.serial_rows.max(1);
+        let words = (steps.div_ceil(32) | 1).max(SHORTEST);
+        words.saturating_mul(32).min(self.tile_steps.into())
     }
 
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
@@ -252,11 +274,18 @@ impl Tuning {
             let expected = "from 1 to max_compute_invocations_per_workgroup";
             return invalid("workgroup_size", expected, self.workgroup_size.into());
         }
+        if self.min_steps == 0 || self.min_steps > 1024 {
+            return invalid("min_steps", "from 1 to 1,024", self.min_steps.into());
+        }
         if self.tile_steps == 0 || !self.tile_steps.is_multiple_of(32) || self.tile_steps > 8192 {
             return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());
         }
-        if self.max_dispatch_elements == 0 {
-            return invalid("max_dispatch_elements", "at least 1", 0);
+        for (field, elements) in
+            [("max_shared_elements", self.max_shared_elements), ("max_dispatch_elements", self.max_dispatch_elements)]
+        {
+            if elements == 0 {
+                return invalid(field, "at least 1", 0);
+            }
         }
         Ok(())
     }

@@ -39,8 +39,12 @@ pub struct Params {
     /// Invocations for one row of channels: each takes a band of [`Variant::band`](crate::Variant::band) vectors, a
     /// workgroup apart.
     pub bands: u32,
+    /// Batch rows that an invocation takes, one after the other.
+    pub rows: u32,
+    /// Invocations that have work.
+    pub items: u32,
     /// Nothing: the surrogates are aligned to 16 bytes.
-    pub padding: [u32; 3],
+    pub padding: u32,
     /// Height and scale of the gate's surrogate, then of the sign's.
     pub surrogates: [f32; 4],
     /// The operands of the variant, in order.

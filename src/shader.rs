@@ -148,7 +148,7 @@ impl Stage {
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
     pub(crate) fn of_vectors(self) -> &'static [&'static str] {
         match self {
-            Self::Serial => &["begin", "advance", "leave_word", "finish"],
+            Self::Serial => &["load_channel", "begin", "advance", "leave_word", "finish"],
             Self::Adjoint => &["begin", "enter_word", "advance", "leave_block", "finish"],
             _ => &[],
         }
@@ -216,6 +216,8 @@ pub struct Variant {
     /// Operands whose stores add to what is there.
     pub(crate) accumulates: Vec<Operand>,
     pub(crate) vector_width: u32,
+    /// Steps of a vector of elements: more than one if there are fewer channels than components.
+    pub(crate) fold: u32,
     /// Vectors that one invocation takes.
     pub(crate) band: u32,
     /// Whether some bands reach beyond the last channel.
@@ -257,10 +259,31 @@ impl Variant {
         self.operands.iter().map(|&(operand, _)| operand)
     }
 
+    /// The binding that an operand lies in.
+    #[must_use]
+    pub fn binding_of(&self, operand: Operand) -> Option<u32> {
+        self.operands.iter().find(|&&(present, _)| present == operand).map(|&(_, binding)| binding)
+    }
+
     /// Channels of a vector.
     #[must_use]
     pub fn vector_width(&self) -> u32 {
         self.vector_width
+    }
+
+    /// Steps that a vector holds in operands with time, where they are folded: of few channels a vector holds several steps.
+    /// [`vector_width`](Self::vector_width) is that of operands without.
+    #[must_use]
+    pub fn fold(&self) -> u32 {
+        self.fold
+    }
+
+    /// Steps of this operand in a vector.
+    #[must_use]
+    pub fn fold_of(&self, operand: Operand) -> u32 {
+        let per_channel = operand == Operand::Threshold && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
+        let element = matches!(operand, Operand::Candidate | Operand::Threshold | Operand::States) && !per_channel;
+        if element { self.fold } else { 1 }
     }
 
     /// Vectors of channels that one invocation takes: its band.
@@ -293,7 +316,13 @@ impl Variant {
     #[must_use]
     pub fn wgsl(&self) -> String {
         let mut text = self.header().expect("writing to a string succeeds");
-        for part in self.stage.parts() {
+        let fold: &[&str] = match (self.stage, self.fold) {
+            (Stage::Serial, 1) => &[include_str!("../shaders/fold_1.wgsl")],
+            (Stage::Serial, 2) => &[include_str!("../shaders/fold_2.wgsl")],
+            (Stage::Serial, _) => &[include_str!("../shaders/fold_4.wgsl")],
+            _ => &[],
+        };
+        for part in fold.iter().chain(self.stage.parts()) {
             text.push('\n');
             text.push_str(part);
         }
@@ -309,9 +338,20 @@ impl Variant {
             env!("CARGO_PKG_VERSION"),
             self.stage
         )?;
-        match self.vector_width {
-            1 => writeln!(w, "alias Vector = u32;\nalias Signed = i32;")?,
-            width => writeln!(w, "alias Vector = vec{width}<u32>;\nalias Signed = vec{width}<i32>;")?,
+        let width = self.vector_width * self.fold;
+        let vector = |scalar: &str, width: u32| if width == 1 { scalar.to_owned() } else { format!("vec{width}<{scalar}>") };
+        for (alias, scalar) in [("Vector", "u32"), ("Signed", "i32"), ("Mask", "bool"), ("Floats", "f32")] {
+            if scalar != "f32" || self.stage.adds() {
+                writeln!(w, "alias {alias} = {};", vector(scalar, width))?;
+            }
+        }
+        if self.fold > 1 {
+            // What belongs to a channel is the same in all its steps.
+            let (channels, last) = if self.vector_width == 1 { ("xxxx", "w") } else { ("xyxy", "zw") };
+            let splat = if self.vector_width == 1 { "Vector(x)".to_owned() } else { format!("x.{channels}") };
+            writeln!(w, "alias Channels = {};", vector("u32", self.vector_width))?;
+            writeln!(w, "fn unfold(x: Channels) -> Vector {{ return {splat}; }}")?;
+            writeln!(w, "fn fold(x: Vector) -> Channels {{ return x.{last}; }}")?;
         }
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
@@ -345,7 +385,11 @@ impl Variant {
                 BindingAccess::Read => "read",
                 BindingAccess::ReadWrite => "read_write",
             };
-            writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<Vector>;")?;
+            // Only operands of one kind share a slot where steps are folded.
+            let mut inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
+            let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
+            let element = if folded { "Vector" } else { "Channels" };
+            writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<{element}>;")?;
         }
         let space = match self.access {
             Access::Declared => "uniform",
@@ -373,7 +417,7 @@ impl Variant {
                 let offset = number * self.workgroup_size;
                 let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
                 let close = if self.ragged { " }" } else { "" };
-                let arguments = if *name == "begin" { "at".to_owned() } else { format!("(*band)[{number}], at") };
+                let arguments = if *name == functions[0] { "at".to_owned() } else { format!("(*band)[{number}], at") };
                 writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
             }
             writeln!(w, "}}")?;
@@ -383,10 +427,6 @@ impl Variant {
 
     /// What the stages that add need: floats as wide as the vectors.
     fn floats(&self, w: &mut String) -> fmt::Result {
-        match self.vector_width {
-            1 => writeln!(w, "alias Floats = f32;\nalias Mask = bool;")?,
-            width => writeln!(w, "alias Floats = vec{width}<f32>;\nalias Mask = vec{width}<bool>;")?,
-        }
         writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
         if let Some([gate, sign]) = self.surrogates {
             writeln!(
@@ -419,14 +459,18 @@ impl Variant {
         let (slot, _) = self.bindings[self.operands[view].1 as usize];
         writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
         writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
+        let unfolds = self.fold_of(operand) != self.fold;
         if usage.loads() {
-            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {slot}_slot[at]; }}")?;
+            let loaded = format!("{slot}_slot[at]");
+            let loaded = if unfolds { format!("unfold({loaded})") } else { loaded };
+            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {loaded}; }}")?;
         }
         if usage.stores() && self.accumulates.contains(&operand) {
             let sum = format!("bitcast<Floats>({slot}_slot[at]) + bitcast<Floats>(value)");
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = bitcast<Vector>({sum}); }}")?;
         } else if usage.stores() {
-            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = value; }}")?;
+            let stored = if unfolds { "fold(value)" } else { "value" };
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
         }
         Ok(())
     }

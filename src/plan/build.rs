@@ -193,16 +193,26 @@ impl<'a> Builder<'a> {
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
         let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
         let bindings = self.bindings(stage, &boxes)?;
-
+        let fold = self.fold(stage, &params, &boxes);
         let mut operands = Vec::with_capacity(boxes.len());
         for (view, Boxed { operand, region }) in params.views.iter_mut().zip(&boxes) {
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
             *view = view_params(region, bindings[number].offset / 4, width);
             operands.push((*operand, number as u32));
         }
+        if fold > 1 {
+            for ((view, boxed), &(_, number)) in params.views.iter_mut().zip(&boxes).zip(&operands) {
+                if self.has_steps(boxed) {
+                    // One vector holds `fold` steps, and the next follows it.
+                    let start = bindings[number as usize].offset / 4;
+                    *view = ViewParams { time: 1, ..view_params(&boxed.region, start, fold * width) };
+                }
+            }
+        }
         let (band, bands) = self.bands(stage, channels / width);
         params.channels = (channels / width) as u32;
         params.bands = bands as u32;
+        params.rows = params.rows.max(1);
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
             let [gate, [height, scale]] = surrogates.map(Surrogate::params);
@@ -214,6 +224,7 @@ impl<'a> Builder<'a> {
         let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
         let grid = [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32);
         params.grid_width = grid[0];
+        params.items = invocations as u32;
 
         let traffic = moved.iter().filter(|moved| operands.iter().any(|&(operand, _)| operand == moved.operand));
         let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();
@@ -232,6 +243,7 @@ impl<'a> Builder<'a> {
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
             vector_width: width as u32,
+            fold: fold as u32,
             band: band as u32,
             ragged: band * bands != channels / width,
             workgroup_size: self.tuning.workgroup_size,
@@ -239,6 +251,36 @@ impl<'a> Builder<'a> {
         });
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         Ok(())
+    }
+
+    fn has_steps(&self, boxed: &Boxed) -> bool {
+        let placed = self.operands.iter().find(|placed| placed.operand == boxed.operand);
+        placed.is_some_and(|placed| placed.axes == Axes::Element)
+    }
+
+    /// Steps that a vector of elements holds: with one channel or two, as many as make a vector of four, if steps follow each
+    /// other in memory without a gap and all of them make whole vectors.
+    fn fold(&self, stage: Stage, params: &Params, boxes: &[Boxed]) -> u64 {
+        let [_, _, channels] = self.whole;
+        let fold = if channels == 0 { 1 } else { 4 / channels };
+        let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
+        let possible = stage == Stage::Serial
+            && !self.descriptor.saves()
+            && self.tuning.max_vector_width == 4
+            && self.vector_width == channels
+            && fold > 1
+            && steps.iter().all(|steps| steps.is_multiple_of(fold));
+        let follows = |boxed: &Boxed| {
+            let Region { start, extent, strides, .. } = boxed.region;
+            strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
+        };
+        let alone = |boxed: &Boxed| {
+            boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
+        };
+        let folds = possible
+            && params.steps > 1
+            && boxes.iter().filter(|boxed| self.has_steps(boxed)).all(|boxed| follows(boxed) && alone(boxed));
+        if folds { fold } else { 1 }
     }
 
     /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it

@@ -49,10 +49,17 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
         Constraint {
             limit: "the iterations of an invocation",
             allowed: Plan::MAX_ITERATIONS,
-            measure: Box::new(move |part| iterations(part[1], saves)),
+            measure: Box::new(move |part| 1 + iterations(part[1], saves)),
         },
         builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
     ];
+    let sweep = width * u64::from(builder.tuning.workgroup_size) * u64::from(builder.tuning.max_band);
+    if whole[2] > sweep {
+        // Never less than a word of steps: this is about speed.
+        let allowed = builder.tuning.max_shared_elements.max(32 * whole[2]);
+        let measure = Box::new(move |part: Extent| part[1].saturating_mul(whole[2]));
+        constraints.push(Constraint { limit: "max_shared_elements", allowed, measure });
+    }
     constraints.extend(builder.binding_constraints(whole, &bound));
     constraints.push(builder.work_constraint());
     // Parts of whole words, unless rows are so long that single steps make fewer.
@@ -67,6 +74,9 @@ fn iterations(steps: u64, saves: bool) -> u64 {
 
 fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let [batch, steps, channels] = extent;
+    // Short rows are taken several at a time.
+    let rows_each = u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch);
+    let groups = batch.div_ceil(rows_each);
     let rows = batch * channels;
     let elements = rows * steps;
     let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
@@ -74,7 +84,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let begun = if origin[1].is_multiple_of(32) { 0 } else { 2 * rows };
     let thresholds = match builder.descriptor.threshold_kind() {
         Threshold::PerElement => elements,
-        Threshold::PerChannel => rows * steps.min(1),
+        Threshold::PerChannel => groups * channels * steps.min(1),
     };
     Launch {
         stage: Stage::Serial,
@@ -82,17 +92,18 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             batch: batch as u32,
             steps: steps as u32,
             nodes: 1,
+            rows: rows_each as u32,
             tile_steps: steps.max(1) as u32,
             time_origin: origin[1] as u32,
             time_total: builder.whole[1] as u32,
             ..Params::default()
         },
-        rows: batch,
-        iterations: iterations(steps, builder.descriptor.saves()),
+        rows: groups,
+        iterations: rows_each * (1 + iterations(steps, builder.descriptor.saves())),
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
-            Moved::loads(Operand::Amplitude, rows),
+            Moved::loads(Operand::Amplitude, groups * channels),
             Moved::loads(Operand::InitialState, rows),
             Moved::stores(Operand::States, elements),
             Moved::stores(Operand::FinalState, rows),

@@ -14,7 +14,7 @@ const FAN_OUT: u64 = 32;
 const WORD: u64 = SavedLayout::STEPS_PER_WORD;
 
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
-    let steps = u64::from(builder.tuning.tile_steps);
+    let steps = builder.tuning.tile_steps_of(builder.descriptor.shape());
     let probes = strategy == Strategy::Probe;
     // A single tile that is walked over as it is needs no carry.
     if probes && builder.whole[1] <= steps {
@@ -335,8 +335,8 @@ impl Group {
         self.extent[1].div_ceil(self.tiles.steps)
     }
 
-    /// The steps of a tile, and its words.
+    /// The steps of a tile, its words, and the row.
     fn tile_iterations(&self) -> u64 {
-        self.tiles.steps + self.tiles.steps / 32
+        1 + self.tiles.steps + self.tiles.steps / 32
     }
 }

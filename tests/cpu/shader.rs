@@ -12,8 +12,8 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
 
 /// Nothing, one step, one tile, trees of one level and of two; with and without vectors.
-const SHAPES: [(u64, u64, u64); 9] =
-    [(2, 0, 4), (2, 0, 3), (1, 1, 1), (2, 40, 4), (2, 40, 6), (3, 100, 5), (2, 100, 4), (1, 1200, 2), (1, 1200, 4)];
+const SHAPES: [(u64, u64, u64); 10] =
+    [(2, 0, 4), (2, 0, 3), (1, 1, 1), (2, 1200, 1), (2, 40, 4), (2, 40, 6), (3, 100, 5), (2, 100, 4), (1, 1200, 2), (1, 1200, 4)];
 /// The same for stretches of 1,024 steps.
 const ADJOINT_SHAPES: [(u64, u64, u64); 7] =
     [(0, 5, 4), (2, 0, 3), (2, 40, 4), (3, 1030, 6), (1, 2100, 1), (1, 33_000, 4), (40, 2050, 2)];
@@ -166,11 +166,13 @@ fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(),
     for (global, (name, space)) in found.values().zip(&expected) {
         ensure!(global.name.as_ref() == Some(name) && global.space == *space, "{:?} in {:?}", global.name, global.space);
     }
-    for global in found.values().take(expected.len() - 1) {
+    for (&number, global) in found.iter().take(expected.len() - 1) {
         let TypeInner::Array { base, size: ArraySize::Dynamic, stride } = module.types[global.ty].inner else {
             return Err(format!("{:?} is no runtime-sized array", global.name));
         };
-        ensure!(stride == 4 * variant.vector_width(), "{:?} has elements of {stride} bytes", global.name);
+        let inside = variant.operands().find(|&operand| variant.binding_of(operand) == Some(number));
+        let fold = inside.map_or(1, |operand| variant.fold_of(operand));
+        ensure!(stride == 4 * variant.vector_width() * fold, "{:?} has elements of {stride} bytes", global.name);
         // Loads of `f32` may lose what a NaN carries.
         let scalar = module.types[base].inner.scalar();
         ensure!(scalar == Some(naga::Scalar::U32), "{:?} has elements of {scalar:?}", global.name);
@@ -199,8 +201,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected =
-        twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, surrogates, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
@@ -318,8 +319,10 @@ fn loops(module: &Module) -> Vec<usize> {
 /// The loops that `Dispatch::iterations` counts: a new one must be counted too.
 fn counted_loops(stage: Stage) -> &'static [usize] {
     match stage {
+        // Words, and the steps of a word; in another function, the rows.
+        Stage::Serial => &[0, 1, 0],
         // Words, and the steps of a word.
-        Stage::Serial | Stage::TileReduce | Stage::TileApply => &[0, 1],
+        Stage::TileReduce | Stage::TileApply => &[0, 1],
         // Steps.
         Stage::TileProbe => &[0],
         // Children.
@@ -356,6 +359,8 @@ fn host_and_text_agree_on_every_variant() {
     }
     println!("{} variants: {met:?}", VARIANTS.len());
     assert!(Stage::ALL.iter().all(|stage| met.contains_key(stage)), "{met:?}");
+    let folds: BTreeSet<u32> = VARIANTS.iter().map(Variant::fold).collect();
+    assert_eq!(folds, BTreeSet::from([1, 2, 4]), "steps of a vector");
     assert!(VARIANTS.len() > 1000, "{} variants", VARIANTS.len());
 }
 
@@ -384,7 +389,7 @@ fn mistakes_in_a_text_are_seen() {
         text.replacen(from, to, 1)
     };
     fails(variant, &with("let sets", "let let"), "error");
-    fails(variant, &with("state = select(walk.state,", "state = select(1.5,"), "error");
+    fails(variant, &with("states = resolve(walk.state,", "states = resolve(1.5,"), "error");
     fails(variant, &with("return (group.y", "return f32(group.y"), "error");
     fails(variant, &with("batch: u32,\n    steps: u32,", "steps: u32,\n    batch: u32,"), "Params");
     fails(variant, &with("grid_width: u32,", "grid_width: vec2<u32>,"), "error");
@@ -394,16 +399,30 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("var<storage, read> candidate", "var<storage, read_write> candidate"), "candidate");
     fails(variant, &with("@binding(0)", "@binding(9)"), "bindings");
     fails(variant, &with("@group(0)", "@group(1)"), "group 1");
-    fails(variant, &with("alias Vector = vec4<u32>", "alias Vector = vec2<u32>"), "8 bytes");
+    fails(
+        variant,
+        &with(
+            "vec4<u32>;\nalias Signed = vec4<i32>;\nalias Mask = vec4",
+            "vec2<u32>;\nalias Signed = vec2<i32>;\nalias Mask = vec2",
+        ),
+        "8 bytes",
+    );
     fails(variant, &with("@workgroup_size(WORKGROUP_SIZE)", "@workgroup_size(32)"), "workgroups of");
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
-    fails(variant, &with("scan(node_of(item))", "workgroupBarrier();\n    scan(node_of(item))"), "Barrier");
+    fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
-    fails(variant, &with("    var step = begin;", "    var step = arrayLength(&states_slot) * 0u;"), "arrayLength");
-    fails(variant, &with("    var step = begin;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
+    fails(
+        variant,
+        &with("    var step = at.tile.index * params.tile_steps;", "    var step = arrayLength(&states_slot) * 0u;"),
+        "arrayLength",
+    );
+    fails(variant, &with("    var step = at.tile.index * params.tile_steps;", "    var step = bitcast<u32>(0.0f);"), "bitcast");
 
-    let looped = with("    var step = begin;", "    var step = begin;\n    while step > 9u { step++; }");
+    let looped = with(
+        "    var step = at.tile.index * params.tile_steps;",
+        "    var step = at.tile.index * params.tile_steps;\n    while step > 9u { step++; }",
+    );
     compare(variant, &looped).expect("a loop is no mistake of the text");
     let (module, _) = parsed(&looped).expect("it parses");
     assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");

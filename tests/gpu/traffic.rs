@@ -54,17 +54,29 @@ struct Way {
     vector_width: u32,
     workgroup_size: u32,
     band: u32,
+    min_steps: u32,
+    shared_elements: u64,
     dispatch_elements: u64,
     binding_bytes: u64,
 }
 
-const WHOLE: Way =
-    Way { tile_steps: 32, vector_width: 4, workgroup_size: 8, band: 1, dispatch_elements: 1 << 26, binding_bytes: 128 << 20 };
+const WHOLE: Way = Way {
+    tile_steps: 32,
+    vector_width: 4,
+    workgroup_size: 8,
+    band: 1,
+    min_steps: 1,
+    shared_elements: u64::MAX,
+    dispatch_elements: 1 << 26,
+    binding_bytes: 128 << 20,
+};
+/// Three rows of 33 steps at a time.
+const TOGETHER: Way = Way { min_steps: 100, ..WHOLE };
 /// Of 12 channels.
 const WAYS: [Way; 5] = [
     WHOLE,
-    // The second band of each row reaches beyond it, the last tile beyond the end.
-    Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, band: 2, ..WHOLE },
+    // The second band of each row reaches beyond it, the last tile beyond the end; two workgroups share rows.
+    Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, band: 2, shared_elements: 600, ..WHOLE },
     Way { tile_steps: 160, vector_width: 1, workgroup_size: 4, band: 3, ..WHOLE },
     // Parts of 25 steps or less begin within a word.
     Way { vector_width: 1, workgroup_size: 4, band: 2, dispatch_elements: 300, ..WHOLE },
@@ -84,7 +96,11 @@ impl Way {
             workgroup_size: self.workgroup_size,
             max_band: self.band,
             max_dispatch_elements: self.dispatch_elements.max(elements),
+            // No tile is shorter than that.
+            serial_rows: 1,
             tile_steps: self.tile_steps,
+            min_steps: self.min_steps,
+            max_shared_elements: self.shared_elements,
             ..host.runner.tuning().clone().with_strategy(strategy)
         };
         Ok(match direction {
@@ -232,14 +248,22 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
     Some(moved)
 }
 
+/// Bytes that were counted. A vector of an operand can hold several steps.
+fn moved(variant: &Variant, counted: &[u32]) -> Traffic {
+    let counts = variant.operands().zip(counted.chunks(2));
+    counts.fold(Traffic::default(), |sum, (operand, counts)| {
+        let bytes = 4 * u64::from(variant.vector_width() * variant.fold_of(operand));
+        let [loads, stores] = [counts[0], counts[1]].map(|count| bytes * u64::from(count));
+        Traffic { read: sum.read + loads, written: sum.written + stores }
+    })
+}
+
 /// Dispatches that moved other bytes than they should.
 fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
     let mut wrong = Vec::new();
     for (dispatch, counted) in plan.dispatches().iter().zip(&ran.counted) {
         let variant = &plan.variants()[dispatch.variant()];
-        let bytes = 4 * u64::from(variant.vector_width());
-        let sum = |which| bytes * counted.iter().skip(which).step_by(2).map(|&count| u64::from(count)).sum::<u64>();
-        let moved = Traffic { read: sum(0), written: sum(1) };
+        let moved = moved(variant, counted);
         let stated = dispatch.traffic();
         let expected = searched(plan, dispatch, sets).unwrap_or(stated);
         // What is stated of a search is what it moves where nothing sets, but for the words of the tile that sets first.
@@ -259,11 +283,7 @@ fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
 /// Whether all dispatches of a stage together read other bytes than expected.
 fn not_read(plan: &Plan, ran: &Ran, stage: Stage, expected: u64) -> Option<String> {
     let of_stage = plan.dispatches().iter().zip(&ran.counted).filter(|(dispatch, _)| plan.stage(dispatch) == stage);
-    let bytes = of_stage.map(|(dispatch, counted)| {
-        let loads = counted.iter().step_by(2).map(|&count| u64::from(count)).sum::<u64>();
-        4 * u64::from(plan.variants()[dispatch.variant()].vector_width()) * loads
-    });
-    let read = bytes.sum::<u64>();
+    let read = of_stage.map(|(dispatch, counted)| moved(&plan.variants()[dispatch.variant()], counted).read).sum::<u64>();
     (read != expected).then(|| format!("{stage}: all read {read}, expected {expected}\n{plan}"))
 }
 
@@ -273,6 +293,8 @@ struct Met {
     stages: BTreeSet<Stage>,
     widths: BTreeSet<u32>,
     bands: BTreeSet<u32>,
+    folds: BTreeSet<u32>,
+    rows: BTreeSet<u32>,
     parts: usize,
 }
 
@@ -282,7 +304,9 @@ impl Met {
             self.stages.insert(variant.stage());
             self.widths.insert(variant.vector_width());
             self.bands.insert(variant.band());
+            self.folds.insert(variant.fold());
         }
+        self.rows.extend(plan.dispatches().iter().map(|dispatch| dispatch.params().rows));
         self.parts = self.parts.max(plan.dispatches().len());
     }
 
@@ -306,6 +330,8 @@ const SMALL: [Shape; 3] = [
     Shape { batch: 1, time: 1, channels: 1 },
     Shape { batch: 40, time: 33, channels: 5 },
 ];
+/// Vectors hold 4 steps, or 2.
+const FOLDED: [Shape; 2] = [Shape { batch: 2, time: 96, channels: 1 }, Shape { batch: 3, time: 96, channels: 2 }];
 /// Three levels above tiles of 32 steps, two above 34 stretches of 1,024.
 const LONG: Shape = Shape { batch: 1, time: 33 * 1024 + 5, channels: 2 };
 
@@ -322,7 +348,8 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
         cases.extend([(way, full(SHAPE, one)), (way, bare(SHAPE, other))]);
     }
     cases.extend([(&WAYS[3], full(SHAPE, each)), (&WHOLE, full(LONG, each)), (&WHOLE, bare(LONG, channel))]);
-    cases.extend(SMALL.map(|shape| (&WHOLE, full(shape, channel))));
+    cases.extend(SMALL.map(|shape| (&TOGETHER, full(shape, channel))));
+    cases.extend(FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))));
 
     let host = Host::new(runner, Some(counting));
     let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
@@ -351,6 +378,7 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
         }
     }
     met.assert_all(&Stage::ALL[..7]);
+    assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

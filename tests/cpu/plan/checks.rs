@@ -95,6 +95,7 @@ fn grid(launched: &Launched<'_>, tuning: &Tuning) -> Result<(), String> {
     ensure!(group <= limits.max_compute_invocations_per_workgroup.into(), "workgroups of {group}");
     ensure!(z == 1 && x.max(y) <= limits.max_compute_workgroups_per_dimension.into(), "grid beyond the limit");
     ensure!(dispatch.params().grid_width == dispatch.grid()[0], "the shader unfolds another grid");
+    ensure!(u64::from(dispatch.params().items) == items, "the shader takes other items");
     ensure!(dispatch.invocations() == items && items > 0, "{items} invocations have work");
     ensure!(x * y * group >= items, "the grid does not cover {items}");
     ensure!((y - 1) * x * group < items, "a row of workgroups is too many for {items}");

@@ -197,21 +197,42 @@ pub fn tuning() -> impl Random<Value = Tuning> {
     let group = prop_oneof![Just(1u32), 1..=8u32, 1..=300u32];
     let few_rows = pick(Strategy::Tiles, Strategy::Probe);
     let accesses = pick(Access::Declared, Access::AllReadWrite);
-    (strategy(), 0..=2u32, 1..=8u32, group, tiles, (rows, few_rows), elements, accesses).prop_map(
-        |(strategy, width, max_band, workgroup_size, tile_steps, (serial_rows, few_rows), max_dispatch_elements, access)| {
-            Tuning {
+    (
+        strategy(),
+        0..=2u32,
+        (1..=8u32, 1..=100u32, prop_oneof![1..=5000u64, Just(u64::MAX)]),
+        group,
+        tiles,
+        (rows, few_rows),
+        elements,
+        accesses,
+    )
+        .prop_map(
+            |(
                 strategy,
-                max_vector_width: 1 << width,
-                max_band,
-                few_rows,
+                width,
+                (max_band, min_steps, max_shared_elements),
                 workgroup_size,
                 tile_steps,
-                serial_rows,
+                (serial_rows, few_rows),
                 max_dispatch_elements,
                 access,
-            }
-        },
-    )
+            )| {
+                Tuning {
+                    strategy,
+                    max_vector_width: 1 << width,
+                    max_band,
+                    min_steps,
+                    few_rows,
+                    workgroup_size,
+                    tile_steps,
+                    serial_rows,
+                    max_shared_elements,
+                    max_dispatch_elements,
+                    access,
+                }
+            },
+        )
 }
 
 /// A plan's arguments that can be right.
@@ -279,15 +300,18 @@ fn absurd_limits() -> impl Random<Value = Limits> {
 }
 
 fn absurd_tuning() -> impl Random<Value = Tuning> {
-    (tuning(), absurd_u32(), absurd_u32(), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
-        |(sane, max_vector_width, max_band, workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| Tuning {
-            max_vector_width,
-            max_band,
-            workgroup_size,
-            tile_steps,
-            serial_rows,
-            max_dispatch_elements,
-            ..sane
+    (tuning(), absurd_u32(), (absurd_u32(), absurd_u32()), absurd_u32(), absurd_u32(), absurd(), absurd()).prop_map(
+        |(sane, max_vector_width, (max_band, min_steps), workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| {
+            Tuning {
+                max_vector_width,
+                max_band,
+                min_steps,
+                workgroup_size,
+                tile_steps,
+                serial_rows,
+                max_dispatch_elements,
+                ..sane
+            }
         },
     )
 }

@@ -79,8 +79,10 @@ impl<'a> Launched<'a> {
     pub fn address(&self, operand: Operand, b: u64, t: u64, d: u64) -> u64 {
         let Place { view, binding, .. } = self.places.get(operand).expect("the variant has the operand");
         let ViewParams { offset, batch, time, channel } = self.dispatch.params().views[view];
-        let index = u64::from(offset) + b * u64::from(batch) + t * u64::from(time) + d * u64::from(channel);
-        self.dispatch.bindings()[binding].offset + 4 * self.width() * index
+        // A vector can hold several steps.
+        let fold = u64::from(self.variant.fold_of(operand));
+        let index = u64::from(offset) + b * u64::from(batch) + t / fold * u64::from(time) + d * u64::from(channel);
+        self.dispatch.bindings()[binding].offset + 4 * self.width() * (fold * index + t % fold)
     }
 
     /// The vectors and lanes that invocation `place` of a row takes.
@@ -171,7 +173,10 @@ impl<'a> Launched<'a> {
         let params = self.params();
         let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
         let tile = steps.min(tile_steps);
+        let rows = u64::from(params.rows);
         match self.stage() {
+            Stage::Serial if self.variant.fold() > 1 => rows * (2 + tile / u64::from(self.variant.fold())),
+            Stage::Serial if rows > 1 => rows * (1 + steps + if self.plan.descriptor().saves() { self.words() } else { 1 }),
             Stage::Serial if !self.plan.descriptor().saves() => tile + tile.min(1),
             Stage::Serial if nodes == 1 => steps + self.words(),
             Stage::Serial => tile + tile.div_ceil(32),
@@ -202,7 +207,7 @@ impl<'a> Launched<'a> {
     /// Invocations that do not return at once.
     pub fn items(&self) -> u64 {
         let params = self.params();
-        let rows = u64::from(params.batch) * u64::from(params.bands);
+        let rows = u64::from(params.batch.div_ceil(params.rows)) * u64::from(params.bands);
         match self.stage() {
             Stage::FirstSet | Stage::HandOver => rows,
             Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),

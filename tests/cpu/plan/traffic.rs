@@ -25,8 +25,10 @@ impl Words {
     }
 }
 
+/// Nothing is cut, and tiles are as long as they may be.
 fn whole(strategy: Strategy, tile_steps: u32) -> Tuning {
-    Tuning { max_dispatch_elements: u64::MAX, tile_steps, ..Tuning::discrete().with_strategy(strategy) }
+    let tuning = Tuning { max_dispatch_elements: u64::MAX, max_shared_elements: u64::MAX, ..Tuning::discrete() };
+    Tuning { serial_rows: 1, tile_steps, ..tuning.with_strategy(strategy) }
 }
 
 fn of_stage(plan: &Plan, stage: Stage) -> Traffic {
@@ -43,25 +45,30 @@ fn per_element(plan: &Plan) -> f64 {
 /// 12 bytes an element, and what belongs to rows and channels.
 #[test]
 fn one_serial_dispatch_moves_each_byte_once() {
-    let one = whole(Strategy::Serial, 1024);
-    for (batch, time, channels) in [(1, 1, 1), (3, 0, 4), (2, 31, 5), (2, 33, 4), (7, 1000, 12), (64, 512, 256)] {
-        let descriptor = Descriptor::bmru(Shape { batch, time, channels });
-        let given = descriptor.clone().initial_state(InitialState::Given).final_state(FinalState::Written);
-        let saves = descriptor.clone().save(Save::Codes);
-        let per_channel = descriptor.clone().threshold(Threshold::PerChannel);
-        let (elements, rows) = (batch * time * channels, batch * channels);
-        // The copies of the amplitudes, two words for 32 steps, first set steps and initial states.
-        let saved = channels + rows * (2 * time.div_ceil(32) + 2);
-        for (descriptor, words) in [
-            (descriptor, Words(2 * elements + rows, elements)),
-            (given, Words(2 * elements + 2 * rows, elements + rows)),
-            (saves, Words(2 * elements + rows, elements + saved)),
-            // Without steps no threshold is read.
-            (per_channel, Words(elements + rows * (1 + time.min(1)), elements)),
-        ] {
-            let plan = descriptor.forward(&Limits::default(), &one).expect("it fits");
-            assert_eq!(plan.dispatches().len(), 1, "{plan}");
-            assert_eq!(plan.traffic(), words.traffic(), "{plan}");
+    for (batch, time, channels) in [(1, 1, 1), (3, 0, 4), (2, 31, 5), (2, 33, 4), (7, 10, 12), (64, 512, 256)] {
+        for min_steps in [1, 64] {
+            let one = Tuning { min_steps, ..whole(Strategy::Serial, 1024) };
+            let descriptor = Descriptor::bmru(Shape { batch, time, channels });
+            let given = descriptor.clone().initial_state(InitialState::Given).final_state(FinalState::Written);
+            let saves = descriptor.clone().save(Save::Codes);
+            let per_channel = descriptor.clone().threshold(Threshold::PerChannel);
+            let (elements, rows) = (batch * time * channels, batch * channels);
+            // What belongs to channels is read once for all short rows that are taken together.
+            let together = u64::from(min_steps).checked_div(time).unwrap_or(1).clamp(1, batch);
+            let shared = batch.div_ceil(together) * channels;
+            // The copies of the amplitudes, two words for 32 steps, first set steps and initial states.
+            let saved = channels + rows * (2 * time.div_ceil(32) + 2);
+            for (descriptor, words) in [
+                (descriptor, Words(2 * elements + shared, elements)),
+                (given, Words(2 * elements + shared + rows, elements + rows)),
+                (saves, Words(2 * elements + shared, elements + saved)),
+                // Without steps no threshold is read.
+                (per_channel, Words(elements + shared * (1 + time.min(1)), elements)),
+            ] {
+                let plan = descriptor.forward(&Limits::default(), &one).expect("it fits");
+                assert_eq!(plan.dispatches().len(), 1, "{plan}");
+                assert_eq!(plan.traffic(), words.traffic(), "{plan}");
+            }
         }
     }
 }

@@ -81,7 +81,7 @@ impl Machine<'_, '_> {
             for (d, lane) in self.launched.band(place) {
                 self.lane = lane;
                 match self.launched.stage() {
-                    Stage::Serial => self.serial(row / nodes, row % nodes, d),
+                    Stage::Serial => self.serial_rows(row / nodes, row % nodes, d),
                     Stage::TileProbe => self.tile_probe(row / nodes, row % nodes, d),
                     Stage::TileReduce => self.tile_reduce(row / nodes, row % nodes, d),
                     Stage::TreeReduce => self.tree_reduce(row / nodes, row % nodes, d),
@@ -115,13 +115,23 @@ impl Machine<'_, '_> {
         (sets, c >= 0.0)
     }
 
-    fn serial(&mut self, b: u64, index: u64, d: u64) {
+    fn serial_rows(&mut self, group: u64, index: u64, d: u64) {
+        let params = *self.launched.params();
+        let (first, batch) = (group * u64::from(params.rows), u64::from(params.batch));
+        let amplitude = self.load(Operand::Amplitude, 0, 0, d);
+        let begin = self.tile(index).0;
+        let threshold = self.threshold(first, begin, d);
+        for b in first..batch.min(first + u64::from(params.rows)) {
+            self.serial(b, index, d, amplitude, threshold);
+        }
+    }
+
+    fn serial(&mut self, b: u64, index: u64, d: u64, amplitude: u32, threshold: Option<u32>) {
         let params = *self.launched.params();
         let origin = u64::from(params.time_origin);
         let (begin, end) = self.tile(index);
         let tree = self.launched.places.get(Operand::Parent).is_some();
         let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
-        let amplitude = self.load(Operand::Amplitude, 0, 0, d);
         let mut state = self.load(Operand::InitialState, b, 0, d);
         if self.saves() && (!tree || of_whole == 0) {
             self.store(Operand::SavedInitialState, b, 0, d, state);
@@ -139,7 +149,6 @@ impl Machine<'_, '_> {
             first_set = self.load(Operand::FirstSet, b, 0, d);
             plus = first_set != NEVER && (state ^ amplitude) >> 31 == 0;
         }
-        let threshold = self.threshold(b, begin, d);
         let (mut z, mut signs) = (0, 0);
         for t in begin..end {
             let (time, word) = (origin + t, (origin + t) / 32 - origin / 32);
