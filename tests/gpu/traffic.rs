@@ -349,7 +349,9 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     }
     cases.extend([(&WAYS[3], full(SHAPE, each)), (&WHOLE, full(LONG, each)), (&WHOLE, bare(LONG, channel))]);
     cases.extend(SMALL.map(|shape| (&TOGETHER, full(shape, channel))));
-    cases.extend(FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))));
+    cases.extend(
+        FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
+    );
 
     let host = Host::new(runner, Some(counting));
     let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
