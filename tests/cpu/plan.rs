@@ -6,13 +6,12 @@ mod errors;
 mod random;
 mod reach;
 mod success;
+mod traffic;
 mod twin;
 
 use std::cell::Cell;
 
-use bmru::{
-    Descriptor, Direction, FinalState, InitialState, Limits, Plan, Save, Shape, Slot, Strategy, Threshold, Traffic, Tuning,
-};
+use bmru::{Descriptor, Direction, Limits, Plan, Shape, Slot, Strategy, Tuning};
 use checks::{check, ensure, is_pure, planned};
 use proptest::prelude::Strategy as Random;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -148,43 +147,4 @@ fn traffic_is_what_moves() {
             miscounted.map_or(Ok(()), Err)
         });
     }
-}
-
-/// 12 bytes an element, and what belongs to rows and channels.
-#[test]
-fn one_serial_dispatch_moves_each_byte_once() {
-    let one = Tuning { max_dispatch_elements: u64::MAX, ..Tuning::discrete().with_strategy(Strategy::Serial) };
-    for (batch, time, channels) in [(1, 1, 1), (3, 0, 4), (2, 31, 5), (2, 33, 4), (7, 1000, 12), (64, 512, 256)] {
-        let descriptor = Descriptor::bmru(Shape { batch, time, channels });
-        let given = descriptor.clone().initial_state(InitialState::Given).final_state(FinalState::Written);
-        let saves = descriptor.clone().save(Save::Codes);
-        let per_channel = descriptor.clone().threshold(Threshold::PerChannel);
-        let (elements, rows) = (batch * time * channels, batch * channels);
-        // The copies of the amplitudes, two words for 32 steps, first set steps and initial states.
-        let saved = 4 * (channels + rows * (2 * time.div_ceil(32) + 2));
-        for (descriptor, read, written) in [
-            (descriptor, 8 * elements + 4 * rows, 4 * elements),
-            (given, 8 * elements + 8 * rows, 4 * elements + 4 * rows),
-            (saves, 8 * elements + 4 * rows, 4 * elements + saved),
-            // Without steps no threshold is read.
-            (per_channel, 4 * elements + 4 * rows * (1 + time.min(1)), 4 * elements),
-        ] {
-            let plan = descriptor.forward(&Limits::default(), &one).expect("it fits");
-            assert_eq!(plan.dispatches().len(), 1, "{plan}");
-            assert_eq!(plan.traffic(), Traffic { read, written }, "{plan}");
-        }
-    }
-}
-
-/// Two bits more an element go each way through scratch, and next to nothing for the tree.
-#[test]
-fn tiles_move_half_a_byte_more() {
-    let (batch, time, channels) = (2, 1 << 16, 16);
-    // The longest tiles.
-    let tuning = Tuning { serial_rows: 1, ..Tuning::discrete().with_strategy(Strategy::Tiles) };
-    let plan = Descriptor::bmru(Shape { batch, time, channels }).forward(&Limits::default(), &tuning).expect("it fits");
-    let Traffic { read, written } = plan.traffic();
-    let elements = (batch * time * channels) as f64;
-    let (read, written) = (read as f64 / elements, written as f64 / elements);
-    assert!((8.25..8.28).contains(&read) && (4.25..4.27).contains(&written), "{read} and {written} bytes an element");
 }

@@ -6,8 +6,10 @@
 
 mod adjoint;
 mod foreign;
+mod host;
 mod recording;
 mod streams;
+mod traffic;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,12 +39,16 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 11] = [
+const TESTS: [(&str, Test); 15] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
+    ("forward: what the shaders move is what the plan states", traffic::forward),
+    ("backward: what the shaders move is what the plan states", traffic::backward),
     ("recorded between the passes of the caller", recording::between_passes),
     ("recorded twice, and into a pass", recording::twice),
     ("recorded by many threads", recording::by_threads),
+    ("100 plans of other shapes compile nothing twice", recording::compiles_once),
+    ("recording makes no object", recording::makes_nothing),
     ("host: slices in, slices out", recording::host),
     ("backward: a second run has the same bits", adjoint::repeats),
     ("backward: NaN stays in its own hold and its channel's sums", adjoint::contains_nan),

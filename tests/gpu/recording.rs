@@ -1,15 +1,22 @@
 //! Recorded into the caller's encoder, between the caller's own work.
 
+use std::collections::{BTreeSet, HashSet};
+use std::time::Instant;
+
 use bmru::host::Gpu;
 use bmru::{Bound, Buffers, Descriptor, Error, FinalState, InitialState, Inputs, Save, Shape, Slot, oracle, wgpu};
-use bmru_conformance::Runner;
 use bmru_conformance::data::{self, Rate, Slots, Values};
+use bmru_conformance::{Runner, adapters};
 use libtest_mimic::Failed;
 
 const SHAPE: Shape = Shape { batch: 2, time: 2500, channels: 5 };
 
 fn descriptor() -> Descriptor {
-    Descriptor::bmru(SHAPE).initial_state(InitialState::Given).final_state(FinalState::Written).save(Save::Codes)
+    of_shape(SHAPE)
+}
+
+fn of_shape(shape: Shape) -> Descriptor {
+    Descriptor::bmru(shape).initial_state(InitialState::Given).final_state(FinalState::Written).save(Save::Codes)
 }
 
 /// The slots of a plan on a device, inputs uploaded.
@@ -143,5 +150,77 @@ pub fn host(runner: &Runner) -> Result<(), Failed> {
 
     let error = pollster::block_on(Gpu::matching("an adapter that nobody makes")).map(|_| ());
     assert!(matches!(error, Err(Error::NoAdapter { .. })), "{error:?}");
+    Ok(())
+}
+
+/// A device of the same adapter with an instance of its own, which tells what objects there are.
+fn alone(runner: &Runner) -> Result<(wgpu::Instance, Gpu), Failed> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let name = adapters::name(runner.gpu().info());
+    let adapter =
+        adapters.into_iter().find(|adapter| adapters::name(&adapter.get_info()) == name).ok_or("the adapter is gone")?;
+    let gpu = pollster::block_on(Gpu::on(&adapter))?;
+    Ok((instance, gpu))
+}
+
+fn storage(gpu: &Gpu, size: u64) -> wgpu::Buffer {
+    let usage = wgpu::BufferUsages::STORAGE;
+    gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+}
+
+/// What the plan of one shape made is there for every other: a pipeline is made once for each text, and few shapes need a new one.
+pub fn compiles_once(runner: &Runner) -> Result<(), Failed> {
+    let (instance, gpu) = alone(runner)?;
+    let mut rng = fastrand::Rng::with_seed(9);
+    let mut shape = || Shape { batch: rng.u64(1..5), time: rng.u64(1..3000), channels: [1, 6, 8, 12, 20][rng.usize(..5)] };
+    let shapes: Vec<Shape> = (0..100).map(|_| shape()).collect();
+    let mut texts = HashSet::new();
+    let mut new = BTreeSet::new();
+    // Each keeps its pipelines: one that was made again would be there twice.
+    let mut held = Vec::new();
+    for (number, &shape) in shapes.iter().chain(&shapes).enumerate() {
+        let plan = gpu.plan(&of_shape(shape))?;
+        let buffers: Vec<_> = plan.slots().iter().map(|&(slot, size)| (slot, storage(&gpu, size))).collect();
+        let given = buffers.iter().fold(Buffers::new(), |given, (slot, buffer)| given.slot(*slot, buffer));
+        held.push(gpu.kernels().bind(&plan, &given)?);
+        for variant in plan.variants() {
+            if texts.insert(variant.wgsl()) {
+                new.insert(number);
+            }
+        }
+        let report = instance.generate_report().ok_or("this instance has no report")?;
+        assert_eq!(report.hub_report().compute_pipelines.num_kept_from_user, texts.len(), "plan {number}: {shape}");
+        assert_eq!(gpu.kernels().pipeline_count(), texts.len(), "plan {number}: {shape}");
+    }
+    println!("{} pipelines for 100 plans, made by plans {new:?}", texts.len());
+    assert!(new.iter().all(|&number| number < 50), "ever new pipelines: {new:?}");
+    Ok(())
+}
+
+/// What the instance holds is the same before and after; the encoder is the caller's.
+pub fn makes_nothing(runner: &Runner) -> Result<(), Failed> {
+    let (instance, gpu) = alone(runner)?;
+    let data = data::generate(&descriptor(), Rate::Half, Values::Plain, 1);
+    let memory = memory(&gpu, &descriptor(), &data)?;
+    let dispatches = memory.bound.dispatches().len();
+    let report = || instance.generate_report().ok_or("this instance has no report");
+
+    let mut encoder = encoder(&gpu);
+    let before = report()?;
+    let repeats = 1000;
+    let start = Instant::now();
+    for _ in 0..repeats {
+        memory.bound.record(&mut encoder);
+    }
+    let each = start.elapsed() / repeats;
+    let after = report()?;
+    println!("{each:?} to record {dispatches} dispatches");
+    assert_eq!(before, after);
+    let buffer = storage(&gpu, 4);
+    assert!(report()? != after, "the report tells what is made");
+    drop(buffer);
+    gpu.queue().submit([encoder.finish()]);
+    assert!(memory.states(&gpu)? == bits(&oracle::forward(&descriptor(), &data.inputs())?.states));
     Ok(())
 }

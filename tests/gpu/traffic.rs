@@ -1,0 +1,457 @@
+//! The shaders move what the plan states: with the text changed so that every access to a slot counts, loads and stores apart,
+//! on data whose set steps are known. Only searches move less, and how much is worked out here.
+
+use std::collections::BTreeSet;
+
+use bmru::{
+    Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, Shape,
+    Slot, Stage, Strategy, Surrogate, Threshold, Traffic, Tuning, Variant, View, oracle,
+};
+use bmru_conformance::Runner;
+use bmru_conformance::backward::BEFORE;
+use bmru_conformance::data::Slots;
+use libtest_mimic::Failed;
+
+use crate::host::{Host, Ran, Uploads, declared};
+
+/// The steps that set.
+#[derive(Clone, Copy, Debug)]
+enum Sets {
+    Never,
+    Always,
+    /// Step 5 of every 8, the same in all channels.
+    Fifth,
+    /// One step of each channel, far from that of its neighbours.
+    Once,
+}
+
+impl Sets {
+    const ALL: [Self; 4] = [Self::Never, Self::Always, Self::Fifth, Self::Once];
+
+    fn at(self, shape: Shape, [b, t, d]: [u64; 3]) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::Fifth => t % 8 == 5,
+            Self::Once => t == (b * shape.channels + d) * 389 % shape.time,
+        }
+    }
+
+    /// Steps that a probe looks at in a whole tile, and steps before the first set of one: the same in all tiles.
+    fn of_whole_tile(self, steps: u64) -> Option<[u64; 2]> {
+        match self {
+            Self::Never => Some([steps, steps]),
+            Self::Always => Some([1, 0]),
+            Self::Fifth => Some([3, 5]),
+            Self::Once => None,
+        }
+    }
+}
+
+/// One way to cut and to spread the work.
+struct Way {
+    tile_steps: u32,
+    vector_width: u32,
+    workgroup_size: u32,
+    band: u32,
+    min_steps: u32,
+    shared_elements: u64,
+    dispatch_elements: u64,
+    binding_bytes: u64,
+}
+
+const WHOLE: Way = Way {
+    tile_steps: 32,
+    vector_width: 4,
+    workgroup_size: 8,
+    band: 1,
+    min_steps: 1,
+    shared_elements: u64::MAX,
+    dispatch_elements: 1 << 26,
+    binding_bytes: 128 << 20,
+};
+/// Three rows of 33 steps at a time.
+const TOGETHER: Way = Way { min_steps: 100, ..WHOLE };
+/// Of 12 channels.
+const WAYS: [Way; 5] = [
+    WHOLE,
+    // The second band of each row reaches beyond it, the last tile beyond the end; two workgroups share rows.
+    Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, band: 2, shared_elements: 600, ..WHOLE },
+    Way { tile_steps: 160, vector_width: 1, workgroup_size: 4, band: 3, ..WHOLE },
+    // Parts of 25 steps or less begin within a word.
+    Way { vector_width: 1, workgroup_size: 4, band: 2, dispatch_elements: 300, ..WHOLE },
+    Way { binding_bytes: 16 << 10, ..WHOLE },
+];
+
+impl Way {
+    fn plan(&self, host: &Host<'_>, descriptor: &Descriptor, direction: Direction, strategy: Strategy) -> Result<Plan, Failed> {
+        // Backward, stretches of 1,024 steps are whole: of 24 channels they need 96 KiB, and all steps need 105.
+        let stretches = direction == Direction::Backward && strategy != Strategy::Serial;
+        let (elements, binding) = if stretches { (1024, 100 << 10) } else { (1, 4) };
+        let device = host.limits();
+        let binding = self.binding_bytes.max(binding).min(device.max_storage_buffer_binding_size);
+        let limits = Limits { max_storage_buffer_binding_size: binding, ..device };
+        let tuning = Tuning {
+            max_vector_width: self.vector_width,
+            workgroup_size: self.workgroup_size,
+            max_band: self.band,
+            max_dispatch_elements: self.dispatch_elements.max(elements),
+            // No tile is shorter than that.
+            serial_rows: 1,
+            tile_steps: self.tile_steps,
+            min_steps: self.min_steps,
+            max_shared_elements: self.shared_elements,
+            ..host.runner.tuning().clone().with_strategy(strategy)
+        };
+        Ok(match direction {
+            Direction::Forward => descriptor.forward(&limits, &tuning)?,
+            Direction::Backward => descriptor.backward(&limits, &tuning)?,
+        })
+    }
+}
+
+/// The text of a variant in which the accessors count: for operand `n`, loads in word `2n` and stores in the next.
+fn counting(variant: &Variant) -> String {
+    let mut counting = String::new();
+    for line in variant.wgsl().lines() {
+        let accesses = line.matches("_slot").count();
+        let declares = line.starts_with("@group(0)") && accesses == 1;
+        if accesses > 0 && !declares {
+            let (head, body) = line.split_once(" { ").expect("an accessor is one line");
+            let name = head.strip_prefix("fn load_").or(head.strip_prefix("fn store_")).and_then(|rest| rest.split('(').next());
+            let name = name.unwrap_or_else(|| panic!("an access that is not counted: {line}"));
+            let number = variant.operands().position(|operand| operand.to_string() == name).expect("the operand is there");
+            let stores = line.matches("_slot[at] = ").count();
+            assert_eq!(line.matches("_slot[at]").count(), accesses, "an access that is not counted: {line}");
+            let [loads_at, stores_at] = [2 * number, 2 * number + 1];
+            counting.push_str(head);
+            counting.push_str(" {\n");
+            for (at, count) in [(loads_at, accesses - stores), (stores_at, stores)].into_iter().filter(|&(_, count)| count > 0) {
+                counting.push_str(&format!("    atomicAdd(&counted[{at}], {count}u);\n"));
+            }
+            counting.push_str("    ");
+            counting.push_str(body);
+        } else {
+            counting.push_str(line);
+        }
+        counting.push('\n');
+    }
+    counting.push_str(&declared(variant));
+    counting
+}
+
+fn elements(Shape { batch, time, channels }: Shape) -> impl Iterator<Item = [u64; 3]> {
+    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| [b, t, d])))
+}
+
+fn index(view: View, [b, t, d]: [u64; 3]) -> usize {
+    (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
+}
+
+/// Inputs that set where they should, and whole numbers so small that no gradient is rounded.
+fn uploads(descriptor: &Descriptor, sets: Sets) -> Result<Uploads, Failed> {
+    let mut rng = fastrand::Rng::with_seed(7);
+    let length = |slot| descriptor.slot_elements(slot).expect("a descriptor that can exist") as usize;
+    let mut floats =
+        |slot, values: &[f32]| -> Vec<f32> { (0..length(slot)).map(|_| values[rng.usize(..values.len())]).collect() };
+    let mut data = Slots {
+        candidate: floats(Slot::Candidate, &[0.25, -0.25, 0.5, -0.5]),
+        threshold: floats(Slot::Threshold, &[1.0, -1.0, 1.5, -1.5]),
+        amplitude: floats(Slot::Amplitude, &[1.0, -1.0, 2.0, -3.0]),
+        initial_state: floats(Slot::InitialState, &[5.0, -4.0]),
+    };
+    let rare = [&[0.0; 30][..], &[1.0, -1.0]].concat();
+    let incoming = [floats(Slot::StatesGradient, &rare), floats(Slot::FinalStateGradient, &[1.0, -2.0, 3.0])];
+    let view = descriptor.view(Operand::Candidate).expect("there are candidates");
+    for element in elements(descriptor.shape()).filter(|&element| sets.at(descriptor.shape(), element)) {
+        data.candidate[index(view, element)] *= 8.0;
+    }
+    Uploads::new(descriptor, data, incoming)
+}
+
+/// Row, step and channel of the first element of a dispatch's operand; its time axis is that of the view.
+fn origin(plan: &Plan, dispatch: &Dispatch, operand: Operand, view: View) -> [u64; 3] {
+    let variant = &plan.variants()[dispatch.variant()];
+    let number = variant.operands().position(|present| present == operand).expect("the stage has it");
+    let binding = dispatch.bindings().iter().find(|binding| binding.slot == view.slot).expect("its slot is bound");
+    let vectors = u64::from(dispatch.params().views[number].offset);
+    let mut rest = binding.offset / 4 + u64::from(variant.vector_width()) * vectors - view.offset;
+    let strides = [view.strides.batch, view.strides.time, view.strides.channel];
+    let mut axes = [0, 1, 2];
+    axes.sort_by_key(|&axis| std::cmp::Reverse(strides[axis]));
+    let mut origin = [0; 3];
+    for axis in axes.into_iter().filter(|&axis| strides[axis] > 0) {
+        origin[axis] = rest / strides[axis];
+        rest %= strides[axis];
+    }
+    origin
+}
+
+/// What a search moves; nothing for a stage that moves what is stated.
+fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
+    let descriptor = plan.descriptor();
+    let variant = &plan.variants()[dispatch.variant()];
+    let has = |operand| variant.operands().any(|present| present == operand);
+    let saved = descriptor.saved_layout();
+    let stage = plan.stage(dispatch);
+    let [first_row, first_step, first_channel] = match stage {
+        Stage::TileProbe => origin(plan, dispatch, Operand::Candidate, descriptor.view(Operand::Candidate)?),
+        Stage::FirstSet => origin(plan, dispatch, Operand::FirstSet, saved.first_set()),
+        Stage::AdjointReduce => {
+            let [b, line, d] = origin(plan, dispatch, Operand::Codes, saved.codes());
+            [b, 16 * line, d]
+        }
+        _ => return None,
+    };
+    let params = dispatch.params();
+    let [batch, steps, channels, nodes, tile_steps] =
+        [params.batch, params.steps, params.channels, params.nodes, params.tile_steps].map(u64::from);
+    let width = u64::from(variant.vector_width());
+    let mut moved = Traffic::default();
+    for (b, vector) in (0..batch).flat_map(|b| (0..channels).map(move |vector| (b, vector))) {
+        let lanes = || (0..width).map(|lane| first_channel + vector * width + lane);
+        let set = |t: u64, d: u64| sets.at(descriptor.shape(), [first_row + b, first_step + t, d]);
+        if stage == Stage::FirstSet {
+            let first = (0..steps).find(|&t| set(t, first_channel + vector));
+            let (mut low, mut high) = (0, nodes);
+            while high - low > 1 {
+                let middle = low + (high - low) / 2;
+                if first.is_some_and(|first| first < middle * tile_steps) {
+                    high = middle
+                } else {
+                    low = middle
+                }
+                moved.read += 4;
+            }
+            let (begin, end) = (low * tile_steps, steps.min((low + 1) * tile_steps));
+            moved.read += 4 * (first.map_or(end, |first| first + 1).div_ceil(32) - begin / 32);
+            moved.written += 4;
+            continue;
+        }
+        for begin in (0..nodes).map(|node| node * tile_steps) {
+            let end = steps.min(begin + tile_steps);
+            if stage == Stage::TileProbe {
+                let looked =
+                    lanes().map(|d| (begin..end).rev().position(|t| set(t, d)).map_or(end - begin, |back| back as u64 + 1));
+                let looked = looked.max().unwrap_or(0);
+                let thresholds = if descriptor.threshold_kind() == Threshold::PerChannel { 1 } else { looked };
+                moved.read += 4 * width * (looked + thresholds);
+                moved.written += 4 * width;
+            } else {
+                let before = lanes().map(|d| (begin..end).position(|t| set(t, d)).map_or(end - begin, |before| before as u64));
+                let before = if has(Operand::StatesGradient) { before.max().unwrap_or(0) } else { 0 };
+                moved.read += 4 * width * ((end - begin).div_ceil(32) + before);
+                moved.written += 8 * width;
+            }
+        }
+    }
+    Some(moved)
+}
+
+/// Bytes that were counted. A vector of an operand can hold several steps.
+fn moved(variant: &Variant, counted: &[u32]) -> Traffic {
+    let counts = variant.operands().zip(counted.chunks(2));
+    counts.fold(Traffic::default(), |sum, (operand, counts)| {
+        let bytes = 4 * u64::from(variant.vector_width() * variant.fold_of(operand));
+        let [loads, stores] = [counts[0], counts[1]].map(|count| bytes * u64::from(count));
+        Traffic { read: sum.read + loads, written: sum.written + stores }
+    })
+}
+
+/// Dispatches that moved other bytes than they should.
+fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (dispatch, counted) in plan.dispatches().iter().zip(&ran.counted) {
+        let variant = &plan.variants()[dispatch.variant()];
+        let moved = moved(variant, counted);
+        let stated = dispatch.traffic();
+        let expected = searched(plan, dispatch, sets).unwrap_or(stated);
+        // What is stated of a search is what it moves where nothing sets, but for the words of the tile that sets first.
+        let reached = matches!(sets, Sets::Never) && variant.stage() != Stage::FirstSet;
+        let wrongly = moved.read > stated.read || moved.written != stated.written || (reached && moved != stated);
+        if moved != expected || wrongly {
+            let counts: Vec<String> =
+                variant.operands().zip(counted.chunks(2)).map(|(operand, pair)| format!("{operand} {pair:?}")).collect();
+            let counts = counts.join(", ");
+            let stage = variant.stage();
+            wrong.push(format!("{stage}, {sets:?}: moved {moved:?}, expected {expected:?}, stated {stated:?}; {counts}\n{plan}"));
+        }
+    }
+    wrong
+}
+
+/// Whether all dispatches of a stage together read other bytes than expected.
+fn not_read(plan: &Plan, ran: &Ran, stage: Stage, expected: u64) -> Option<String> {
+    let of_stage = plan.dispatches().iter().zip(&ran.counted).filter(|(dispatch, _)| plan.stage(dispatch) == stage);
+    let read = of_stage.map(|(dispatch, counted)| moved(&plan.variants()[dispatch.variant()], counted).read).sum::<u64>();
+    (read != expected).then(|| format!("{stage}: all read {read}, expected {expected}\n{plan}"))
+}
+
+/// The kinds of dispatches that came up.
+#[derive(Default)]
+struct Met {
+    stages: BTreeSet<Stage>,
+    widths: BTreeSet<u32>,
+    bands: BTreeSet<u32>,
+    folds: BTreeSet<u32>,
+    rows: BTreeSet<u32>,
+    parts: usize,
+}
+
+impl Met {
+    fn met(&mut self, plan: &Plan) {
+        for variant in plan.variants() {
+            self.stages.insert(variant.stage());
+            self.widths.insert(variant.vector_width());
+            self.bands.insert(variant.band());
+            self.folds.insert(variant.fold());
+        }
+        self.rows.extend(plan.dispatches().iter().map(|dispatch| dispatch.params().rows));
+        self.parts = self.parts.max(plan.dispatches().len());
+    }
+
+    fn assert_all(&self, stages: &[Stage]) {
+        assert!(self.stages.iter().eq(stages), "{:?}", self.stages);
+        assert!(self.widths.iter().eq(&[1, 2, 4]), "{:?}", self.widths);
+        assert!(self.bands.iter().eq(&[1, 2, 3]), "{:?}", self.bands);
+        assert!(self.parts > 30, "{}", self.parts);
+    }
+}
+
+fn bits(floats: &[f32]) -> Vec<u32> {
+    floats.iter().map(|float| float.to_bits()).collect()
+}
+
+/// 35 tiles of 32 steps, 7 of 160; 1,024 steps and 96 more.
+const SHAPE: Shape = Shape { batch: 2, time: 1120, channels: 12 };
+/// Nothing, less than a word, a word and one step; channels that no vector divides.
+const SMALL: [Shape; 3] = [
+    Shape { batch: 3, time: 0, channels: 4 },
+    Shape { batch: 1, time: 1, channels: 1 },
+    Shape { batch: 40, time: 33, channels: 5 },
+];
+/// Vectors hold 4 steps, or 2.
+const FOLDED: [Shape; 2] = [Shape { batch: 2, time: 96, channels: 1 }, Shape { batch: 3, time: 96, channels: 2 }];
+/// Three levels above tiles of 32 steps, two above 34 stretches of 1,024.
+const LONG: Shape = Shape { batch: 1, time: 33 * 1024 + 5, channels: 2 };
+
+pub fn forward(runner: &Runner) -> Result<(), Failed> {
+    let full = |shape, threshold| {
+        let descriptor = Descriptor::bmru(shape).threshold(threshold).save(Save::Codes);
+        descriptor.initial_state(InitialState::Given).final_state(FinalState::Written)
+    };
+    let bare = |shape, threshold| Descriptor::bmru(shape).threshold(threshold).layout(Layout::TimeBatchChannel);
+    let (each, channel) = (Threshold::PerElement, Threshold::PerChannel);
+    let mut cases = Vec::new();
+    for (number, way) in WAYS.iter().enumerate() {
+        let [one, other] = if number % 2 == 0 { [each, channel] } else { [channel, each] };
+        cases.extend([(way, full(SHAPE, one)), (way, bare(SHAPE, other))]);
+    }
+    cases.extend([(&WAYS[3], full(SHAPE, each)), (&WHOLE, full(LONG, each)), (&WHOLE, bare(LONG, channel))]);
+    cases.extend(SMALL.map(|shape| (&TOGETHER, full(shape, channel))));
+    cases.extend(
+        FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
+    );
+
+    let host = Host::new(runner, Some(counting));
+    let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
+    for (way, descriptor) in &cases {
+        for sets in Sets::ALL {
+            let uploads = uploads(descriptor, sets)?;
+            let expected = oracle::forward(descriptor, &uploads.data.inputs())?;
+            for strategy in Strategy::ALL {
+                let plan = way.plan(&host, descriptor, Direction::Forward, strategy)?;
+                met.met(&plan);
+                dispatches += plan.dispatches().len();
+                let ran = host.run(&plan, &uploads.given(Direction::Forward))?;
+                wrong.extend(miscounted(&plan, &ran, sets));
+                assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
+                assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
+                assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
+                // The closed form: so many steps of each tile, a candidate and a threshold each.
+                let tile_steps = u64::from(way.tile_steps);
+                let whole = descriptor.shape() == SHAPE && SHAPE.time.is_multiple_of(tile_steps);
+                if let (Strategy::Probe, true, Some([looked, _])) = (strategy, whole, sets.of_whole_tile(tile_steps)) {
+                    let thresholds = if descriptor.threshold_kind() == channel { 1 } else { looked };
+                    let tiles = SHAPE.batch * SHAPE.channels * SHAPE.time / tile_steps;
+                    wrong.extend(not_read(&plan, &ran, Stage::TileProbe, 4 * tiles * (looked + thresholds)));
+                }
+            }
+        }
+    }
+    met.assert_all(&Stage::ALL[..7]);
+    assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
+}
+
+const OUTPUTS: [(Operand, Slot); 4] = [
+    (Operand::CandidateGradient, Slot::CandidateGradient),
+    (Operand::ThresholdGradient, Slot::ThresholdGradient),
+    (Operand::AmplitudeGradient, Slot::AmplitudeGradient),
+    (Operand::InitialStateGradient, Slot::InitialStateGradient),
+];
+
+pub fn backward(runner: &Runner) -> Result<(), Failed> {
+    let boxcar = Surrogate::Boxcar { half_width: 1.0 };
+    let all = |shape, threshold| {
+        let descriptor = Descriptor::bmru(shape).threshold(threshold).save(Save::Codes).surrogates(boxcar, boxcar);
+        descriptor.initial_state(InitialState::Given).incoming(Incoming::Both)
+    };
+    let accumulates = |descriptor: Descriptor| {
+        OUTPUTS.iter().fold(descriptor, |descriptor, &(output, _)| descriptor.gradient(output, Gradient::Accumulate))
+    };
+    let few = |shape, threshold, incoming| {
+        let descriptor = all(shape, threshold).initial_state(InitialState::Zero).incoming(incoming);
+        descriptor.gradient(Operand::AmplitudeGradient, Gradient::Omit).layout(Layout::TimeBatchChannel)
+    };
+    let (each, channel) = (Threshold::PerElement, Threshold::PerChannel);
+    let mut cases = Vec::new();
+    for (number, way) in WAYS.iter().enumerate() {
+        let [one, other] = if number % 2 == 0 { [each, channel] } else { [channel, each] };
+        let incoming = if number % 2 == 0 { Incoming::States } else { Incoming::FinalState };
+        cases.extend([(way, accumulates(all(SHAPE, one))), (way, few(SHAPE, other, incoming))]);
+    }
+    cases.extend([(&WHOLE, all(SHAPE, channel)), (&WHOLE, all(LONG, channel)), (&WHOLE, few(LONG, each, Incoming::FinalState))]);
+    cases.extend(SMALL.map(|shape| (&WHOLE, accumulates(all(shape, channel)))));
+
+    let host = Host::new(runner, Some(counting));
+    let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
+    for (way, descriptor) in &cases {
+        for sets in Sets::ALL {
+            let uploads = uploads(descriptor, sets)?;
+            let gradients = oracle::backward(descriptor, &uploads.data.inputs(), &uploads.incoming())?;
+            let expected = [gradients.candidate, gradients.threshold, gradients.amplitude, gradients.initial_state];
+            let before = OUTPUTS.map(|(output, slot)| {
+                let value = if descriptor.gradient_of(output) == Gradient::Accumulate { BEFORE } else { 0.0 };
+                (slot, vec![value; descriptor.slot_elements(slot).expect("the descriptor exists") as usize])
+            });
+            for strategy in [Strategy::Serial, Strategy::Tiles] {
+                let plan = way.plan(&host, descriptor, Direction::Backward, strategy)?;
+                met.met(&plan);
+                dispatches += plan.dispatches().len();
+                let mut given = uploads.given(Direction::Backward);
+                given.extend(before.iter().map(|(slot, values)| (*slot, bytemuck::cast_slice(values))));
+                let ran = host.run(&plan, &given)?;
+                wrong.extend(miscounted(&plan, &ran, sets));
+                for ((slot, before), expected) in before.iter().zip(&expected) {
+                    let actual = host.download(&ran, *slot)?;
+                    assert_eq!(actual.len(), expected.len(), "{slot} of {plan}");
+                    let exact =
+                        |(at, &word): (usize, &u32)| f64::from(f32::from_bits(word)) == expected[at] + f64::from(before[at]);
+                    assert!(actual.iter().enumerate().all(exact), "{sets:?}: {slot} of {plan}");
+                }
+                // The closed form of the two stretches: a word for 32 steps, and the steps before the first that sets.
+                let whole = descriptor.view(Operand::StatesGradient).is_some();
+                if let (Strategy::Tiles, SHAPE, Some([_, first])) = (strategy, descriptor.shape(), sets.of_whole_tile(1024)) {
+                    let steps = if whole { first.min(1024) + first.min(96) } else { 0 };
+                    let words = SHAPE.batch * SHAPE.channels * (SHAPE.time / 32 + steps);
+                    wrong.extend(not_read(&plan, &ran, Stage::AdjointReduce, 4 * words));
+                }
+            }
+        }
+    }
+    met.assert_all(&Stage::ALL[7..]);
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
+}
