@@ -37,7 +37,7 @@ struct Walk {
     z: Vector,
     // Its signs, 1 for -.
     minus: Vector,
-    // What comes from beyond the block to the steps behind which none of it sets.
+    // What comes from beyond the block, to the steps behind which none of it sets.
     carry: Floats,
 }
 
@@ -166,9 +166,7 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     let codes_index = codes_at(at.tile.b, 2u * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
     walk.z = load_codes(codes_index);
     walk.minus = ~load_codes(codes_index + codes_step());
-    // Steps of this word that the part behind has walked over.
-    let walked = walk.z & ~Vector(0xffffffffu >> (31u - last % 32u));
-    walk.carry = select(Floats(0.0), carried(walk.registers.carries), walked == Vector(0u));
+    walk.carry = carried(walk.registers.carries);
     return walk;
 }
 
@@ -187,9 +185,10 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
     let state_before = select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);
 
     let sum = walk.registers.gradient + incoming;
-    let gradient = sum + walk.carry;
+    // Found anew at each step: to keep it would be to store it.
+    let steps_behind = Vector(0xfffffffeu << (at.time % 32u));
+    let gradient = sum + select(Floats(0.0), walk.carry, (walk.z & steps_behind) == Vector(0u));
     walk.registers.gradient = select(sum, Floats(0.0), sets);
-    walk.carry = select(walk.carry, Floats(0.0), sets);
 
     let element = gate_adjoint(candidate, threshold, walk.amplitude, state_before, gradient, sets);
     store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
@@ -204,7 +203,7 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let d = at.tile.d + offset;
     if at.time == 0u {
-        let leaving = walk.registers.gradient + walk.carry;
+        let leaving = walk.registers.gradient + select(Floats(0.0), walk.carry, walk.z == Vector(0u));
         store_initial_state_gradient(initial_state_gradient_at(at.tile.b, 0u, d), bitcast<Vector>(leaving));
     }
     walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, walk.z, at.time);

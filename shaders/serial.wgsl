@@ -69,6 +69,24 @@ fn at_begin(tile: Node) -> At {
 fn scan(band: ptr<function, Band>, first: At) {
     var at = first;
     begin_band(band, at);
+    if ONE_STEP {
+        // Without a loop: the trip would cost more than the step.
+        at.begin_bit = params.time_origin & 31u;
+        at.bit = at.begin_bit;
+        advance_band(band, at);
+        at.bit++;
+        at.end = params.time_origin + 1u;
+        if SAVES {
+            leave_word_band(band, at);
+        }
+    } else {
+        walk(band, &at);
+    }
+    finish_band(band, at);
+}
+
+fn walk(band: ptr<function, Band>, place: ptr<function, At>) {
+    var at = *place;
     var step = at.tile.index * params.tile_steps;
     let end = min(step + params.tile_steps, params.steps);
     while step < end {
@@ -94,7 +112,7 @@ fn scan(band: ptr<function, Band>, first: At) {
         }
     }
     at.end = params.time_origin + end;
-    finish_band(band, at);
+    *place = at;
 }
 
 // What rows have in common.

@@ -218,6 +218,8 @@ pub struct Variant {
     pub(crate) vector_width: u32,
     /// Steps of a vector of elements: more than one if there are fewer channels than components.
     pub(crate) fold: u32,
+    /// Whether there is one step, and no loop over it.
+    pub(crate) one_step: bool,
     /// Vectors that one invocation takes.
     pub(crate) band: u32,
     /// Whether some bands reach beyond the last channel.
@@ -355,6 +357,7 @@ impl Variant {
         }
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
+        writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
         writeln!(w, "const DESCENDS: bool = {};", self.descends())?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
         if let Some((boundary, threshold)) = self.gate {

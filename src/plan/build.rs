@@ -244,6 +244,7 @@ impl<'a> Builder<'a> {
             accumulates,
             vector_width: width as u32,
             fold: fold as u32,
+            one_step: stage == Stage::Serial && params.steps == 1,
             band: band as u32,
             ragged: band * bands != channels / width,
             workgroup_size: self.tuning.workgroup_size,
