@@ -4,7 +4,7 @@ use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
     Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout,
-    Shape, Slot, Strides, Surrogate, Threshold, Tuning, View,
+    Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -27,6 +27,7 @@ use crate::{
 pub struct Descriptor {
     shape: Shape,
     layout: Layout,
+    time_order: TimeOrder,
     boundary: Boundary,
     threshold: Threshold,
     initial_state: InitialState,
@@ -52,6 +53,7 @@ impl Descriptor {
         Self {
             shape,
             layout: Layout::default(),
+            time_order: TimeOrder::default(),
             boundary: Boundary::default(),
             threshold: Threshold::default(),
             initial_state: InitialState::default(),
@@ -70,6 +72,13 @@ impl Descriptor {
     #[must_use]
     pub fn layout(mut self, layout: Layout) -> Self {
         self.layout = layout;
+        self
+    }
+
+    /// In which order the steps are taken. Of a bidirectional layer, one direction is [`TimeOrder::Descending`].
+    #[must_use]
+    pub fn time_order(mut self, time_order: TimeOrder) -> Self {
+        self.time_order = time_order;
         self
     }
 
@@ -211,6 +220,12 @@ impl Descriptor {
     #[must_use]
     pub fn memory_layout(&self) -> Layout {
         self.layout
+    }
+
+    /// The order of the steps.
+    #[must_use]
+    pub fn order_of_time(&self) -> TimeOrder {
+        self.time_order
     }
 
     /// The boundary rule.

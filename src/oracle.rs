@@ -121,19 +121,20 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         let mut state = initial_state;
         let mut plus = false;
         let mut first_set = SavedLayout::NEVER;
-        for t in 0..time {
+        for step in 0..time {
+            let t = descriptor.order_of_time().time(step, time);
             let c = load(view(Operand::Candidate), b, t, d);
             let r = load(view(Operand::Threshold), b, t, d);
             let sets = sets(c, r, descriptor.boundary_rule());
             if descriptor.saves() {
-                let codes = index(saved_layout.codes(), b, 2 * (t / 32), d);
-                saved[codes] |= u32::from(sets) << (t % 32);
-                saved[codes + channels as usize] |= u32::from(plus) << (t % 32);
+                let codes = index(saved_layout.codes(), b, 2 * (step / 32), d);
+                saved[codes] |= u32::from(sets) << (step % 32);
+                saved[codes + channels as usize] |= u32::from(plus) << (step % 32);
             }
             if sets {
                 state = if is_negative(c) { negated(amplitude) } else { amplitude };
                 plus = !is_negative(c);
-                first_set = first_set.min(t as u32);
+                first_set = first_set.min(step as u32);
             }
             if let Some(view) = view(Operand::States) {
                 states[index(view, b, t, d)] = state.to_bits();
@@ -185,7 +186,9 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
         // What each step finds, and whether it sets.
         let mut state = f64::from(load(Operand::InitialState, b, 0, d));
         let mut steps = Vec::with_capacity(time as usize);
-        for t in 0..time {
+        let at = |step| descriptor.order_of_time().time(step, time);
+        for step in 0..time {
+            let t = at(step);
             let (c, r) = (load(Operand::Candidate, b, t, d), load(Operand::Threshold, b, t, d));
             let sets = sets(c, r, boundary);
             steps.push((c, r, sets, state));
@@ -194,8 +197,9 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
             }
         }
         let mut carry = load_incoming(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
-        for t in (0..time).rev() {
-            let (c, r, sets, before) = steps[t as usize];
+        for step in (0..time).rev() {
+            let t = at(step);
+            let (c, r, sets, before) = steps[step as usize];
             let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
             carry = if sets { 0.0 } else { g };
 

@@ -10,7 +10,7 @@ pub struct ViewParams {
     pub offset: u32,
     /// Stride along the batch.
     pub batch: u32,
-    /// Stride along time.
+    /// Stride along time; modulo 2^32, so that it can lead down.
     pub time: u32,
     /// Stride along the channels.
     pub channel: u32,

@@ -2,12 +2,12 @@
 
 use core::fmt;
 
-use crate::{Boundary, Descriptor, Slot, Strides, Threshold, View};
+use crate::{Boundary, Descriptor, Slot, Strides, Threshold, TimeOrder, View};
 
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
 ///
-/// In words of 32 bits, channels fastest: the amplitudes, then for each batch row its codes, first set steps and initial state.
+/// In words of 32 bits, channels fastest, steps in the order in which they are taken: the amplitudes, then for each batch row its codes, first set steps and initial state.
 ///
 /// | region | shape | content |
 /// |---|---|---|
@@ -24,6 +24,7 @@ pub struct SavedLayout {
     channels: u64,
     boundary: Boundary,
     threshold: Threshold,
+    time_order: TimeOrder,
 }
 
 impl SavedLayout {
@@ -42,6 +43,7 @@ impl SavedLayout {
             channels: shape.channels,
             boundary: descriptor.boundary_rule(),
             threshold: descriptor.threshold_kind(),
+            time_order: descriptor.order_of_time(),
         }
     }
 
@@ -49,7 +51,7 @@ impl SavedLayout {
     /// The same on every machine, so it may be stored with a saved buffer.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let options = [self.boundary as u64, self.threshold as u64];
+        let options = [self.boundary as u64, self.threshold as u64, self.time_order as u64];
         let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
         // FNV-1a over the bytes.
         fields
@@ -111,7 +113,11 @@ impl SavedLayout {
 
 impl fmt::Display for SavedLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, time, channels, boundary, threshold } = self;
-        write!(f, "version {} of B = {batch}, T = {time}, D = {channels}, {boundary:?}, {threshold:?}", Self::VERSION)
+        let Self { batch, time, channels, boundary, threshold, time_order } = self;
+        write!(
+            f,
+            "version {} of B = {batch}, T = {time}, D = {channels}, {boundary:?}, {threshold:?}, {time_order:?}",
+            Self::VERSION
+        )
     }
 }

@@ -218,6 +218,8 @@ pub struct Variant {
     pub(crate) vector_width: u32,
     /// Steps of a vector of elements: more than one if there are fewer channels than components.
     pub(crate) fold: u32,
+    /// Whether an invocation goes down through memory: on its way through time, and so through each row.
+    pub(crate) descends: bool,
     /// Whether there is one step, and no loop over it.
     pub(crate) one_step: bool,
     /// Vectors that one invocation takes.
@@ -288,6 +290,12 @@ impl Variant {
         if element { self.fold } else { 1 }
     }
 
+    /// Whether an invocation goes down through memory, within rows, too.
+    #[must_use]
+    pub fn descends(&self) -> bool {
+        self.descends
+    }
+
     /// Vectors of channels that one invocation takes: its band.
     #[must_use]
     pub fn band(&self) -> u32 {
@@ -298,11 +306,6 @@ impl Variant {
     #[must_use]
     pub fn workgroup_size(&self) -> u32 {
         self.workgroup_size
-    }
-
-    /// Whether it walks from the end of time to its beginning.
-    fn descends(&self) -> bool {
-        self.stage == Stage::Adjoint
     }
 
     /// Whether the shader stores to a slot.
@@ -358,7 +361,7 @@ impl Variant {
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
         writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
-        writeln!(w, "const DESCENDS: bool = {};", self.descends())?;
+        writeln!(w, "const DESCENDS: bool = {};", self.descends)?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
         if let Some((boundary, threshold)) = self.gate {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
@@ -416,7 +419,7 @@ impl Variant {
         for name in functions {
             writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
             for place in 0..self.band {
-                let number = if self.descends() { self.band - 1 - place } else { place };
+                let number = if self.descends { self.band - 1 - place } else { place };
                 let offset = number * self.workgroup_size;
                 let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
                 let close = if self.ragged { " }" } else { "" };

@@ -222,7 +222,7 @@ impl View {
             last = last.checked_add(extent[axis].saturating_sub(1).checked_mul(strides[axis])?)?;
         }
         let len = if extent.contains(&0) { 0 } else { last.checked_add(1)? };
-        (start.checked_add(len)? < 1 << 61).then_some(Region { slot: self.slot, start, len, strides, extent })
+        (start.checked_add(len)? < 1 << 61).then_some(Region { slot: self.slot, start, len, strides, extent, descends: false })
     }
 }
 
@@ -236,6 +236,8 @@ pub(crate) struct Region {
     pub len: u64,
     pub strides: [u64; 3],
     pub extent: [u64; 3],
+    /// Whether steps are counted from its last time down.
+    pub descends: bool,
 }
 
 impl Region {

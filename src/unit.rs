@@ -22,6 +22,29 @@ pub enum Threshold {
     PerChannel,
 }
 
+/// In which order the steps are taken.
+///
+/// What is told of steps elsewhere (the first, the last, step `k` of a word, the state before) is meant in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TimeOrder {
+    /// From `t = 0` up.
+    #[default]
+    Ascending,
+    /// From `t = T − 1` down: `h_t` follows from `h_{t+1}`, the initial state enters before `t = T − 1`, and the final state leaves
+    /// after `t = 0`.
+    Descending,
+}
+
+impl TimeOrder {
+    /// The time of a step, of so many.
+    pub(crate) fn time(self, step: u64, steps: u64) -> u64 {
+        match self {
+            Self::Ascending => step,
+            Self::Descending => steps - 1 - step,
+        }
+    }
+}
+
 /// Where the state before the first step comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum InitialState {

@@ -6,7 +6,8 @@ use crate::params::ViewParams;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Tuning, Variant, View,
+    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, TimeOrder, Tuning, Variant,
+    View,
 };
 
 pub(super) struct Built {
@@ -88,6 +89,11 @@ impl<'a> Builder<'a> {
             .iter()
             .filter_map(|&operand| Some(Placed::new(operand, descriptor.view(operand)?, descriptor.axes(operand))))
             .collect();
+        if descriptor.order_of_time() == TimeOrder::Descending {
+            for placed in operands.iter_mut().filter(|placed| placed.axes == Axes::Element) {
+                placed.descends = Some(shape.time);
+            }
+        }
         if direction == Direction::Backward || descriptor.saves() {
             let saved = descriptor.saved_layout();
             let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
@@ -244,6 +250,8 @@ impl<'a> Builder<'a> {
             accumulates,
             vector_width: width as u32,
             fold: fold as u32,
+            // A walk back goes down through memory, and one through descending time: both together go up.
+            descends: (stage == Stage::Adjoint) != (self.descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
             band: band as u32,
             ragged: band * bands != channels / width,
@@ -275,8 +283,8 @@ impl<'a> Builder<'a> {
             && fold > 1
             && steps.iter().all(|steps| steps.is_multiple_of(fold));
         let follows = |boxed: &Boxed| {
-            let Region { start, extent, strides, .. } = boxed.region;
-            strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
+            let Region { start, extent, strides, descends, .. } = boxed.region;
+            !descends && strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
         };
         let alone = |boxed: &Boxed| {
             boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
@@ -386,7 +394,10 @@ fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
     // A stride along an axis of one element is never used and may be too long for 32 bits.
     let stride = |axis: usize| if region.extent[axis] > 1 { (region.strides[axis] / width) as u32 } else { 0 };
     let offset = ((region.start - binding_start) / width) as u32;
-    ViewParams { offset, batch: stride(0), time: stride(1), channel: 1 }
+    let (time, last) = (stride(1), region.extent[1].saturating_sub(1) as u32);
+    // Indices are counted modulo 2^32.
+    let (offset, time) = if region.descends { (offset + last * time, time.wrapping_neg()) } else { (offset, time) };
+    ViewParams { offset, batch: stride(0), time, channel: 1 }
 }
 
 /// The widest vectors that divide the channels and every offset and stride.

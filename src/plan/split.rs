@@ -137,11 +137,13 @@ pub(crate) struct Placed {
     pub axes: Axes,
     /// Only the part that begins at the origin of the axes that the operand lacks has it: copies are made once.
     pub once: bool,
+    /// The steps of the whole, where they are taken from the last time down.
+    pub descends: Option<u64>,
 }
 
 impl Placed {
     pub fn new(operand: Operand, view: View, axes: Axes) -> Self {
-        Self { operand, view, axes, once: false }
+        Self { operand, view, axes, once: false, descends: None }
     }
 
     /// Whether a part that begins at `origin` has this operand.
@@ -153,14 +155,16 @@ impl Placed {
     pub fn region(&self, origin: Extent, part: Extent) -> Option<Region> {
         let ([b, t, d], [batch, steps, channels]) = (origin, part);
         let blocks = |length: u64| (t + steps).div_ceil(length) - t / length;
+        let first = self.descends.map_or(t, |whole| whole - t - steps);
         let (origin, extent) = match self.axes {
-            Axes::Element => (origin, part),
+            Axes::Element => ([b, first, d], part),
             Axes::Row => ([b, 0, d], [batch, 1, channels]),
             Axes::Channel => ([0, 0, d], [1, 1, channels]),
             Axes::Code => ([b, 2 * (t / 32), d], [batch, 2 * blocks(32), channels]),
             Axes::Tile { steps } => ([b, t / steps, d], [batch, blocks(steps), channels]),
         };
-        self.view.region(origin, extent)
+        let region = self.view.region(origin, extent)?;
+        Some(Region { descends: self.descends.is_some(), ..region })
     }
 
     pub fn boxed(&self, origin: Extent, part: Extent) -> Result<Boxed, Error> {

@@ -5,3 +5,4 @@ mod limits;
 mod oracle;
 mod plan;
 mod shader;
+mod time_order;

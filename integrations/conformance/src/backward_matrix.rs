@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Boundary, Descriptor, Gradient, Incoming, InitialState, Layout, Operand, Shape, Slot, Strategy, Strides, Surrogate,
-    Threshold, View,
+    Threshold, TimeOrder, View,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -23,6 +23,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     holds(scope, &mut cases);
     limits(&mut cases);
     views(&mut cases);
+    time_orders(&mut cases);
     cases
 }
 
@@ -156,6 +157,24 @@ fn limits(cases: &mut Vec<BackwardCase>) {
                     Choice { backward: Strategy::Tiles, profile: Profile::Grid { workgroups: 3 }, vector_width: 2, ..base },
                     Choice { backward: Strategy::Tiles, profile: Profile::Small { kibibytes: 400 }, ..base },
                 ]);
+                cases.push(case);
+            }
+        }
+    }
+}
+
+/// Time taken from its end.
+fn time_orders(cases: &mut Vec<BackwardCase>) {
+    for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel] {
+        for (batch, time, channels) in [(2, 1, 4), (2, 33, 1), (3, 2500, 8), (1, 5000, 5), (1, 1100, 260)] {
+            for threshold in [Threshold::PerElement, Threshold::PerChannel] {
+                let descriptor = all(shape(batch, time, channels)).layout(layout).threshold(threshold);
+                let name = format!("backward order/{batch}x{time}x{channels}/{layout:?}/{threshold:?}");
+                let mut case = BackwardCase::new(name, descriptor.time_order(TimeOrder::Descending), Rate::Once(30));
+                let base = case.choices[0];
+                if channels < 100 {
+                    case.choices.push(Choice { profile: Profile::Small { kibibytes: 64 }, ..base });
+                }
                 cases.push(case);
             }
         }

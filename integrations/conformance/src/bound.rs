@@ -85,6 +85,7 @@ pub fn bounds(
         |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());
     let states_view = descriptor.view(Operand::States).expect("every descriptor has states");
     let threshold_view = descriptor.view(Operand::ThresholdGradient);
+    let descends = descriptor.order_of_time() == bmru::TimeOrder::Descending;
     let per_channel = descriptor.threshold_kind() == bmru::Threshold::PerChannel;
 
     for d in 0..shape.channels {
@@ -94,9 +95,11 @@ pub fn bounds(
         for b in 0..shape.batch {
             let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
             let (mut reach, mut count) = (tail, f64::from(u8::from(tail != 0.0)));
-            for t in (0..shape.time).rev() {
-                let state = |t| f64::from(states[at(states_view, b, t, d)]);
-                let before = if t > 0 { state(t - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
+            for step in (0..shape.time).rev() {
+                let time = |step| if descends { shape.time - 1 - step } else { step };
+                let state = |step| f64::from(states[at(states_view, b, time(step), d)]);
+                let before = if step > 0 { state(step - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
+                let t = time(step);
                 let (c, r) = (input(Operand::Candidate, b, t, d), input(Operand::Threshold, b, t, d));
                 let on_edge = c.abs() == r.abs() && descriptor.boundary_rule() == bmru::Boundary::Set;
                 let sets = c.abs() > r.abs() || on_edge;
@@ -132,7 +135,7 @@ pub fn bounds(
                         slot[at(view, b, t, d)] = threshold;
                     }
                 }
-                if t == 0 {
+                if step == 0 {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets) {
                         bounds.initial_state[at(view, b, 0, d)] = m * EPSILON * reach;
                     }

@@ -1,7 +1,8 @@
 //! The cases, in groups named by what they attack.
 
 use bmru::{
-    Access, Boundary, Descriptor, FinalState, InitialState, Layout, Save, Shape, Slot, Strategy, Strides, Threshold, View,
+    Access, Boundary, Descriptor, FinalState, InitialState, Layout, Save, Shape, Slot, Strategy, Strides, Threshold, TimeOrder,
+    View,
 };
 
 use crate::data::{Rate, Values};
@@ -36,6 +37,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     limits(scope, &mut cases);
     views(&mut cases);
     streaming(scope, &mut cases);
+    time_orders(scope, &mut cases);
     access(&mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
@@ -229,6 +231,35 @@ fn views(cases: &mut Vec<Case>) {
                         .threshold_view(row(Slot::Threshold, 8, 4))
                         .states_view(row(Slot::States, 4, 12));
                     cases.push(case);
+                }
+            }
+        }
+    }
+}
+
+/// Time taken from its end: words, tiles and parts begin there, and memory is walked down.
+fn time_orders(scope: Scope, cases: &mut Vec<Case>) {
+    let times: &[u64] = if scope == Scope::Full { &[1, 2, 31, 33, 64, 1000, 4129, 40_000] } else { &[1, 33, 4129] };
+    for strategy in STRATEGIES {
+        for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel] {
+            for &time in times {
+                for channels in [1, 2, 5, 36, 260] {
+                    for saves in [Save::Nothing, Save::Codes] {
+                        if time * channels > 200_000 {
+                            continue;
+                        }
+                        let codes = if saves == Save::Codes { "/saves" } else { "" };
+                        let name = format!("order/{time}x{channels}/{layout:?}/{strategy}{codes}");
+                        let descriptor = all(shape(2, time, channels)).layout(layout).save(saves);
+                        let mut case = Case::new(name, descriptor.time_order(TimeOrder::Descending), Rate::Once(25));
+                        case.strategy = Some(strategy);
+                        cases.push(case.clone());
+                        case.name.push_str("/split");
+                        case.profile = Profile::Small { kibibytes: 64 };
+                        if fits(case.profile, shape(2, time, channels), layout, saves, strategy) && time > 33 {
+                            cases.push(case);
+                        }
+                    }
                 }
             }
         }

@@ -79,9 +79,14 @@ fn indices(launched: &Launched<'_>) -> Result<(), String> {
         let binding = launched.dispatch.bindings()[place.binding];
         ensure!(!place.stores || binding.access == BindingAccess::ReadWrite, "{operand} is bound as {:?}", binding.access);
         let [b, t, d] = bounds.map(|bound| bound - 1);
-        let end = launched.address(operand, b, t, d) + 4 * width - binding.offset;
-        ensure!(end <= binding.size, "{operand} reaches byte {end} of {}", binding.size);
-        ensure!(end / 4 <= u32::MAX.into(), "indices of {operand} wrap");
+        // Time can lead up or down.
+        for (b, t, d) in [(b, t, d), (b, 0, d), (0, t, 0), (0, 0, 0)] {
+            let begin = launched.address(operand, b, t, d);
+            ensure!(begin >= binding.offset, "{operand} begins at byte {begin}, before {binding:?}");
+            let end = begin + 4 * width - binding.offset;
+            ensure!(end <= binding.size, "{operand} reaches byte {end} of {}", binding.size);
+            ensure!(end / 4 <= u32::MAX.into(), "indices of {operand} wrap");
+        }
     }
     Ok(())
 }
@@ -419,5 +424,9 @@ pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, t
 /// The layout of a descriptor whose tensors lie elsewhere: that does not count.
 fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
     let elsewhere = Descriptor::bmru(descriptor.shape()).layout(Layout::TimeBatchChannel);
-    elsewhere.boundary(descriptor.boundary_rule()).threshold(descriptor.threshold_kind()).saved_layout()
+    elsewhere
+        .boundary(descriptor.boundary_rule())
+        .time_order(descriptor.order_of_time())
+        .threshold(descriptor.threshold_kind())
+        .saved_layout()
 }

@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Boundary, Descriptor, Direction, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS, Operand,
-    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, Tuning, View,
+    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -119,7 +119,7 @@ pub fn direction() -> impl Random<Value = Direction> {
 
 pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {
     let options = (
-        pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel),
+        (pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel), pick(TimeOrder::Ascending, TimeOrder::Descending)),
         pick(Boundary::Hold, Boundary::Set),
         pick(Threshold::PerElement, Threshold::PerChannel),
         pick(InitialState::Zero, InitialState::Given),
@@ -129,10 +129,12 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
     );
     let views = (read(), read(), written(), pick(Slot::Candidate, Slot::Threshold), 0..6u32);
     (shape, options, views).prop_map(|(shape, options, views)| {
-        let (layout, boundary, threshold, initial_state, final_state, save, (surrogates, incoming, gradients)) = options;
+        let ((layout, time_order), boundary, threshold, initial_state, final_state, save, (surrogates, incoming, gradients)) =
+            options;
         let (candidates, thresholds, states, beside, side_by_side) = views;
         let mut descriptor = Descriptor::bmru(shape)
             .layout(layout)
+            .time_order(time_order)
             .boundary(boundary)
             .threshold(threshold)
             .initial_state(initial_state)

@@ -81,7 +81,10 @@ impl<'a> Launched<'a> {
         let ViewParams { offset, batch, time, channel } = self.dispatch.params().views[view];
         // A vector can hold several steps.
         let fold = u64::from(self.variant.fold_of(operand));
-        let index = u64::from(offset) + b * u64::from(batch) + t / fold * u64::from(time) + d * u64::from(channel);
+        // Modulo 2^32, as the shader counts.
+        let [b, t_folded, d] = [b, t / fold, d].map(|index| index as u32);
+        let sum = [(b, batch), (t_folded, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
+        let index = u64::from(sum.into_iter().fold(offset, u32::wrapping_add));
         self.dispatch.bindings()[binding].offset + 4 * self.width() * (fold * index + t % fold)
     }
 
@@ -89,7 +92,7 @@ impl<'a> Launched<'a> {
     pub fn band(&self, place: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
         let params = self.params();
         let [channels, lanes, band] = [params.channels, self.variant.workgroup_size(), self.variant.band()].map(u64::from);
-        let place = if self.stage() == Stage::Adjoint { u64::from(params.bands) - 1 - place } else { place };
+        let place = if self.variant.descends() { u64::from(params.bands) - 1 - place } else { place };
         let (group, lane) = (place / lanes, place % lanes);
         let vectors = (0..band).map(move |number| group * lanes * band + number * lanes + lane);
         let width = self.width();
