@@ -33,8 +33,9 @@ else
     echo "NOT CHECKED: wasm32-unknown-unknown is not installed and cannot be added here"
 fi
 msrv=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-if rustup toolchain list 2>/dev/null | grep -q "^$msrv"; then
-    cargo "+$msrv" check -p bmru --lib --all-features
+toolchain=$(rustup toolchain list 2>/dev/null | grep -o "^${msrv//./\\.}[^ ]*" | head -n 1 || true)
+if [[ -n $toolchain ]]; then
+    cargo "+$toolchain" check -p bmru --lib --all-features
 else
     echo "NOT CHECKED: Rust $msrv is not installed"
 fi
@@ -45,6 +46,7 @@ cargo package -p bmru --list --allow-dirty | grep -q '^shaders/serial.wgsl$'
 step examples
 cargo run -q --example quickstart
 cargo run -q --example embed
+cargo run -q --example bidirectional
 cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick
 cargo run -q --example roofline -- --quick
