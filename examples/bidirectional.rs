@@ -20,10 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The halves of each row: the same scan but for the order of time and the place of its states.
     let half = |time_order, first_channel| {
         let strides = Strides::rows(Layout::BatchTimeChannel, SHAPE, 2 * channels);
-        Descriptor::bmru(SHAPE)
-            .threshold(Threshold::PerChannel)
-            .time_order(time_order)
-            .states_view(View { slot: Slot::States, offset: first_channel, strides })
+        Descriptor::bmru(SHAPE).threshold(Threshold::PerChannel).time_order(time_order).states_view(View {
+            slot: Slot::States,
+            offset: first_channel,
+            strides,
+        })
     };
     let halves = [half(TimeOrder::Ascending, 0), half(TimeOrder::Descending, channels)];
 
@@ -72,7 +73,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("all {} states have the oracle's bits; the first channel, 70 steps:", states.len());
 
-    let sign = |value: f32| if value > 0.0 { '+' } else if value < 0.0 { '−' } else { '·' };
+    let sign = |value: f32| {
+        if value > 0.0 {
+            '+'
+        } else if value < 0.0 {
+            '−'
+        } else {
+            '·'
+        }
+    };
     let line = |value: &dyn Fn(usize) -> f32| -> String { (0..70).map(|t| sign(value(t))).collect() };
     let event = |t: usize| Some(candidates[t * channels as usize]).filter(|c| c.abs() > 0.8).unwrap_or(0.0);
     println!("  event  {}", line(&event));

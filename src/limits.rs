@@ -156,8 +156,10 @@ pub struct Tuning {
     pub workgroup_size: u32,
     /// Time steps that an invocation takes at least: of several batch rows, if they are shorter.
     pub min_steps: u32,
-    /// Time steps of a tile at most, a multiple of 32. Tiles are shorter where that makes more of them than there are rows.
+    /// Time steps of a tile at most, a multiple of 32. Tiles are shorter where it takes more of them to keep the adapter busy.
     pub tile_steps: u32,
+    /// Time steps below which no tile is worth the tree above it. No more than `tile_steps` counts.
+    pub min_tile_steps: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
     /// The strategy below that number.
@@ -190,6 +192,7 @@ impl Tuning {
             workgroup_size: 8,
             min_steps: 256,
             tile_steps: 4128,
+            min_tile_steps: 1056,
             serial_rows: 1024,
             few_rows: Strategy::Probe,
             max_shared_elements: 1 << 19,
@@ -205,6 +208,7 @@ impl Tuning {
             max_vector_width: 1,
             max_band: 1,
             tile_steps: 1024,
+            min_tile_steps: 288,
             workgroup_size: 64,
             min_steps: 1,
             serial_rows: 1 << 10,
@@ -254,11 +258,9 @@ impl Tuning {
     ///
     /// The number of words is odd: tiles that lie a power of two apart share their places in a cache (by 1.1 on CPUs).
     pub(crate) fn tile_steps_of(&self, shape: Shape) -> u64 {
-        /// Shorter tiles are not worth the tree above them.
-        const SHORTEST: u64 = 9;
         let rows = shape.batch.saturating_mul(shape.channels);
         let steps = shape.time.saturating_mul(rows) / self.serial_rows.max(1);
-        let words = (steps.div_ceil(32) | 1).max(SHORTEST);
+        let words = steps.max(self.min_tile_steps.into()).div_ceil(32) | 1;
         words.saturating_mul(32).min(self.tile_steps.into())
     }
 

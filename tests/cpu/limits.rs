@@ -24,8 +24,7 @@ fn every_preset_plans_under_the_default_limits() {
 #[test]
 fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
     for tuning in presets() {
-        // The shortest tile.
-        let (rows, steps) = (tuning.serial_rows, 288);
+        let (rows, steps) = (tuning.serial_rows, u64::from(tuning.min_tile_steps));
         let limits = Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: 1 << 31, ..Limits::default() };
         for (batch, time, channels, expected) in [
             (1, steps + 1, rows - 1, tuning.few_rows),

@@ -228,6 +228,7 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                     few_rows,
                     workgroup_size,
                     tile_steps,
+                    min_tile_steps: min_steps,
                     serial_rows,
                     max_shared_elements,
                     max_dispatch_elements,
@@ -310,6 +311,7 @@ fn absurd_tuning() -> impl Random<Value = Tuning> {
                 min_steps,
                 workgroup_size,
                 tile_steps,
+                min_tile_steps: min_steps,
                 serial_rows,
                 max_dispatch_elements,
                 ..sane
