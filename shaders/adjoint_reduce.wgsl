@@ -4,12 +4,7 @@
 // Element: (leaving, held). Combine, far into near: leaving = near.leaving + (far.leaving if near.held), held = both. The
 // identity is (0, held). Associative up to rounding, so the order of additions is fixed: see adjoint.wgsl.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     reduce_stretch(node_of(item));
 }
 

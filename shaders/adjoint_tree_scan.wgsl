@@ -1,11 +1,6 @@
 // Down-sweep of the adjoint: what comes to a node from beyond becomes what comes to each of its 32 children.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     scan_node(node_of(item));
 }
 

@@ -4,12 +4,7 @@
 
 const NEVER: u32 = 0xffffffffu;
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     find_first_set(item / params.channels, item % params.channels);
 }
 

@@ -1,11 +1,6 @@
 // Sums over batch and time: 32 terms become one, in order.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     sum_node(item / params.channels, item % params.channels);
 }
 

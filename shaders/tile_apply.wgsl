@@ -1,11 +1,6 @@
 // Resolves the codes of a tile with the carry that the tree found for it, and writes the states.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     apply_tile(node_of(item));
 }
 

@@ -1,11 +1,6 @@
 // Looks back from the end of a tile for the last step that sets: two bits of the whole tile, from a few of its inputs.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     probe_tile(node_of(item));
 }
 

@@ -1,11 +1,6 @@
 // Reads the inputs of a tile once and keeps two bits of each step; then two bits of the whole tile.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     reduce_tile(node_of(item));
 }
 

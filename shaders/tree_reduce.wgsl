@@ -1,11 +1,6 @@
 // Up-sweep: 32 children become the two words of their node, and those the node's aggregate.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     reduce_node(node_of(item));
 }
 

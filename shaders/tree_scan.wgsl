@@ -1,11 +1,6 @@
 // Down-sweep: the two words of a node become what its children find before them, whether anything has set and to which sign.
 
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let item = invocation(group, local);
-    if item >= params.items {
-        return;
-    }
+fn run(item: u32) {
     scan_node(node_of(item));
 }
 

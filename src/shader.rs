@@ -327,7 +327,8 @@ impl Variant {
             (Stage::Serial, _) => &[include_str!("../shaders/fold_4.wgsl")],
             _ => &[],
         };
-        for part in fold.iter().chain(self.stage.parts()) {
+        const ENTRY: &str = include_str!("../shaders/entry.wgsl");
+        for part in fold.iter().chain(self.stage.parts()).chain(&[ENTRY]) {
             text.push('\n');
             text.push_str(part);
         }
