@@ -5,6 +5,7 @@ mod build;
 mod serial;
 pub(crate) mod split;
 mod tiles;
+mod vectors;
 
 use core::fmt;
 

@@ -1,8 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles};
-use crate::params::ViewParams;
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles, vectors};
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
@@ -104,7 +103,7 @@ impl<'a> Builder<'a> {
                 copy(Placed::new(Operand::SavedAmplitude, saved.amplitude(), Axes::Channel)),
             ]);
         }
-        let vector_width = vector_width(&operands, whole, tuning);
+        let vector_width = vectors::widest(&operands, whole, tuning);
         Self {
             descriptor,
             direction,
@@ -197,27 +196,11 @@ impl<'a> Builder<'a> {
         let Launch { stage, mut params, rows, iterations, moved } = launch;
         boxes.retain(|boxed| boxed.region.len > 0);
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
-        let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
         let bindings = self.bindings(stage, &boxes)?;
-        let fold = self.fold(stage, &params, &boxes);
-        let mut operands = Vec::with_capacity(boxes.len());
-        for (view, Boxed { operand, region }) in params.views.iter_mut().zip(&boxes) {
-            let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
-            *view = view_params(region, bindings[number].offset / 4, width);
-            operands.push((*operand, number as u32));
-        }
-        if fold > 1 {
-            for ((view, boxed), &(_, number)) in params.views.iter_mut().zip(&boxes).zip(&operands) {
-                if self.has_steps(boxed) {
-                    // One vector holds `fold` steps, and the next follows it.
-                    let start = bindings[number as usize].offset / 4;
-                    *view = ViewParams { time: 1, ..view_params(&boxed.region, start, fold * width) };
-                }
-            }
-        }
-        let (band, bands) = self.bands(stage, channels / width);
-        params.channels = (channels / width) as u32;
-        params.bands = bands as u32;
+        let vectors = self.vectors(stage, &params, channels, &boxes);
+        let operands = self.place(&mut params, &boxes, &bindings, vectors);
+        params.channels = (channels / vectors.width) as u32;
+        params.bands = vectors.bands as u32;
         params.rows = params.rows.max(1);
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
         if let Some(surrogates) = surrogates {
@@ -225,16 +208,14 @@ impl<'a> Builder<'a> {
             // The derivative of the sign is twice that of its step function.
             params.surrogates = bytemuck::cast([gate, [2.0 * height, scale]]);
         }
-        let invocations = rows * bands;
-        let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
-        let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
-        let grid = [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32);
+        let invocations = rows * vectors.bands;
+        let grid = self.grid(invocations);
         params.grid_width = grid[0];
         params.items = invocations as u32;
 
-        let traffic = moved.iter().filter(|moved| operands.iter().any(|&(operand, _)| operand == moved.operand));
         let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();
-        let traffic = traffic.fold(Traffic::default(), |sum, moved| {
+        let present = |moved: &&Moved| operands.iter().any(|&(operand, _)| operand == moved.operand);
+        let traffic = moved.iter().filter(present).fold(Traffic::default(), |sum, moved| {
             // What is added to is read first.
             let added = if accumulates.contains(&moved.operand) { moved.stores } else { 0 };
             Traffic { read: sum.read + 4 * (moved.loads + added), written: sum.written + 4 * moved.stores }
@@ -248,62 +229,28 @@ impl<'a> Builder<'a> {
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
-            vector_width: width as u32,
-            fold: fold as u32,
+            vector_width: vectors.width as u32,
+            fold: vectors.fold as u32,
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (self.descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
-            band: band as u32,
-            ragged: band * bands != channels / width,
+            band: vectors.band as u32,
+            ragged: vectors.band * vectors.bands != channels / vectors.width,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,
         });
         // A trip of a folded walk takes several steps.
-        let folded = u64::from(params.rows) * (2 + u64::from(params.steps.min(params.tile_steps)) / fold);
-        let iterations = if fold > 1 { folded } else { iterations };
+        let folded = u64::from(params.rows) * (2 + u64::from(params.steps.min(params.tile_steps)) / vectors.fold);
+        let iterations = if vectors.fold > 1 { folded } else { iterations };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         Ok(())
     }
 
-    fn has_steps(&self, boxed: &Boxed) -> bool {
-        let placed = self.operands.iter().find(|placed| placed.operand == boxed.operand);
-        placed.is_some_and(|placed| placed.axes == Axes::Element)
-    }
-
-    /// Steps that a vector of elements holds: with one channel or two, as many as make a vector of four, if steps follow each
-    /// other in memory without a gap and all of them make whole vectors.
-    fn fold(&self, stage: Stage, params: &Params, boxes: &[Boxed]) -> u64 {
-        let [_, _, channels] = self.whole;
-        let fold = 4u64.checked_div(channels).unwrap_or(1);
-        let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
-        let possible = stage == Stage::Serial
-            && !self.descriptor.saves()
-            && self.tuning.max_vector_width == 4
-            && self.vector_width == channels
-            && fold > 1
-            && steps.iter().all(|steps| steps.is_multiple_of(fold));
-        let follows = |boxed: &Boxed| {
-            let Region { start, extent, strides, descends, .. } = boxed.region;
-            !descends && strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
-        };
-        let alone = |boxed: &Boxed| {
-            boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
-        };
-        let folds = possible
-            && params.steps > 1
-            && boxes.iter().filter(|boxed| self.has_steps(boxed)).all(|boxed| follows(boxed) && alone(boxed));
-        if folds { fold } else { 1 }
-    }
-
-    /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it
-    /// can, and no band is much longer than another.
-    fn bands(&self, stage: Stage, vectors: u64) -> (u64, u64) {
-        let workgroup = u64::from(self.tuning.workgroup_size);
-        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup {
-            return (1, vectors);
-        }
-        let workgroups = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
-        (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)
+    /// Workgroups along each dimension: as few rows of them as can be.
+    fn grid(&self, invocations: u64) -> [u32; 3] {
+        let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
+        let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
+        [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32)
     }
 
     /// One binding for each slot, around all boxes in it.
@@ -387,26 +334,4 @@ impl<'a> Builder<'a> {
 pub(super) fn scratch_view(offset: u64, [_, time, channels]: Extent) -> View {
     let strides = crate::Strides { batch: time * channels, time: channels, channel: 1 };
     View { slot: Slot::Scratch, offset, strides }
-}
-
-/// A region as shaders see it, in vectors from the beginning of a binding.
-fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
-    // A stride along an axis of one element is never used and may be too long for 32 bits.
-    let stride = |axis: usize| if region.extent[axis] > 1 { (region.strides[axis] / width) as u32 } else { 0 };
-    let offset = ((region.start - binding_start) / width) as u32;
-    let (time, last) = (stride(1), region.extent[1].saturating_sub(1) as u32);
-    // Indices are counted modulo 2^32.
-    let (offset, time) = if region.descends { (offset + last * time, time.wrapping_neg()) } else { (offset, time) };
-    ViewParams { offset, batch: stride(0), time, channel: 1 }
-}
-
-/// The widest vectors that divide the channels and every offset and stride.
-fn vector_width(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64 {
-    let divides = |width: u64| {
-        whole[2].is_multiple_of(width)
-            && operands.iter().all(|Placed { view, .. }| {
-                [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
-            })
-    };
-    [4, 2, 1].into_iter().find(|&width| width <= u64::from(tuning.max_vector_width) && divides(width)).unwrap_or(1)
 }

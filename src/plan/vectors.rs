@@ -1,0 +1,111 @@
+//! Vectors: how wide they are, which steps and channels one holds, and how many an invocation takes.
+
+use super::Binding;
+use super::build::Builder;
+use super::split::{Axes, Boxed, Extent, Placed};
+use crate::params::ViewParams;
+use crate::shape::Region;
+use crate::{Operand, Params, Stage, Tuning};
+
+/// The vectors of a dispatch.
+#[derive(Clone, Copy)]
+pub(super) struct Vectors {
+    /// Channels of one.
+    pub width: u64,
+    /// Steps of one, in operands with time.
+    pub fold: u64,
+    /// Vectors that an invocation takes.
+    pub band: u64,
+    /// Bands of a row of channels.
+    pub bands: u64,
+}
+
+impl Builder<'_> {
+    pub fn vectors(&self, stage: Stage, params: &Params, channels: u64, boxes: &[Boxed]) -> Vectors {
+        let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
+        let (band, bands) = self.bands(stage, channels / width);
+        Vectors { width, fold: self.fold(stage, params, boxes), band, bands }
+    }
+
+    /// Tells the parameters where the boxes lie; returns each operand with its binding.
+    pub fn place(&self, params: &mut Params, boxes: &[Boxed], bindings: &[Binding], vectors: Vectors) -> Vec<(Operand, u32)> {
+        let Vectors { width, fold, .. } = vectors;
+        let mut operands = Vec::with_capacity(boxes.len());
+        for (view, boxed) in params.views.iter_mut().zip(boxes) {
+            let Boxed { operand, region } = boxed;
+            let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
+            let start = bindings[number].offset / 4;
+            *view = if fold > 1 && self.has_steps(boxed) {
+                // One vector holds `fold` steps, and the next follows it.
+                ViewParams { time: 1, ..view_params(region, start, fold * width) }
+            } else {
+                view_params(region, start, width)
+            };
+            operands.push((*operand, number as u32));
+        }
+        operands
+    }
+
+    fn has_steps(&self, boxed: &Boxed) -> bool {
+        let placed = self.operands.iter().find(|placed| placed.operand == boxed.operand);
+        placed.is_some_and(|placed| placed.axes == Axes::Element)
+    }
+
+    /// Steps that a vector of elements holds: with one channel or two, as many as make a vector of four, if steps follow each
+    /// other in memory without a gap and all of them make whole vectors.
+    fn fold(&self, stage: Stage, params: &Params, boxes: &[Boxed]) -> u64 {
+        let [_, _, channels] = self.whole;
+        let fold = 4u64.checked_div(channels).unwrap_or(1);
+        let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
+        let possible = stage == Stage::Serial
+            && !self.descriptor.saves()
+            && self.tuning.max_vector_width == 4
+            && self.vector_width == channels
+            && fold > 1
+            && steps.iter().all(|steps| steps.is_multiple_of(fold));
+        let follows = |boxed: &Boxed| {
+            let Region { start, extent, strides, descends, .. } = boxed.region;
+            !descends && strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
+        };
+        let alone = |boxed: &Boxed| {
+            boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
+        };
+        let folds = possible
+            && params.steps > 1
+            && boxes.iter().filter(|boxed| self.has_steps(boxed)).all(|boxed| follows(boxed) && alone(boxed));
+        if folds { fold } else { 1 }
+    }
+
+    /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it
+    /// can, and no band is much longer than another.
+    fn bands(&self, stage: Stage, vectors: u64) -> (u64, u64) {
+        let workgroup = u64::from(self.tuning.workgroup_size);
+        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup {
+            return (1, vectors);
+        }
+        let workgroups = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
+        (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)
+    }
+}
+
+/// A region as shaders see it, in vectors from the beginning of a binding.
+fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
+    // A stride along an axis of one element is never used and may be too long for 32 bits.
+    let stride = |axis: usize| if region.extent[axis] > 1 { (region.strides[axis] / width) as u32 } else { 0 };
+    let offset = ((region.start - binding_start) / width) as u32;
+    let (time, last) = (stride(1), region.extent[1].saturating_sub(1) as u32);
+    // Indices are counted modulo 2^32.
+    let (offset, time) = if region.descends { (offset + last * time, time.wrapping_neg()) } else { (offset, time) };
+    ViewParams { offset, batch: stride(0), time, channel: 1 }
+}
+
+/// The widest vectors that divide the channels and every offset and stride.
+pub(super) fn widest(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64 {
+    let divides = |width: u64| {
+        whole[2].is_multiple_of(width)
+            && operands.iter().all(|Placed { view, .. }| {
+                [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
+            })
+    };
+    [4, 2, 1].into_iter().find(|&width| width <= u64::from(tuning.max_vector_width) && divides(width)).unwrap_or(1)
+}

@@ -1,0 +1,162 @@
+//! The header of a shader: all that differs between variants.
+//!
+//! Constants, binding declarations, and for every operand of the stage the functions through which the fixed text reaches it. An
+//! operand that a variant does not have loads zeros and stores nothing, so that the fixed text knows no variants.
+
+use core::fmt::{self, Write};
+
+use super::{BindingAccess, Stage, Use, Variant};
+use crate::{Access, Boundary, Operand, Threshold};
+
+impl Variant {
+    pub(super) fn header(&self) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(4096);
+        let w = &mut text;
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(w, "// bmru {version}: {}. Constants, bindings and operands of this variant.\n", self.stage)?;
+        self.types(w)?;
+        self.constants(w)?;
+        if self.stage.adds() {
+            self.floats(w)?;
+        }
+        writeln!(w)?;
+        self.declarations(w)?;
+        for (operand, usage) in self.stage.operands() {
+            self.accessors(w, operand, usage)?;
+        }
+        self.bands(w)?;
+        Ok(text)
+    }
+
+    fn types(&self, w: &mut String) -> fmt::Result {
+        let vector = |scalar: &str, width: u32| if width == 1 { scalar.to_owned() } else { format!("vec{width}<{scalar}>") };
+        for (alias, scalar) in [("Vector", "u32"), ("Signed", "i32"), ("Mask", "bool"), ("Floats", "f32")] {
+            if scalar != "f32" || self.stage.adds() {
+                writeln!(w, "alias {alias} = {};", vector(scalar, self.vector_width * self.fold))?;
+            }
+        }
+        if self.fold > 1 {
+            // What belongs to a channel is the same in all its steps.
+            let (unfolded, last) = if self.vector_width == 1 { ("Vector(x)", "x.w") } else { ("x.xyxy", "x.zw") };
+            writeln!(w, "alias Channels = {};", vector("u32", self.vector_width))?;
+            writeln!(w, "fn unfold(x: Channels) -> Vector {{ return {unfolded}; }}")?;
+            writeln!(w, "fn fold(x: Vector) -> Channels {{ return {last}; }}")?;
+        }
+        let (name, function) = match self.stage {
+            Stage::TileProbe => ("smallest", "min"),
+            Stage::AdjointReduce => ("largest", "max"),
+            _ => return Ok(()),
+        };
+        let folded = match self.vector_width {
+            1 => "x".to_owned(),
+            2 => format!("{function}(x.x, x.y)"),
+            _ => format!("{function}({function}(x.x, x.y), {function}(x.z, x.w))"),
+        };
+        writeln!(w, "fn {name}(x: Vector) -> u32 {{ return {folded}; }}")
+    }
+
+    fn constants(&self, w: &mut String) -> fmt::Result {
+        writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
+        writeln!(w, "const BAND: u32 = {}u;", self.band)?;
+        writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
+        writeln!(w, "const DESCENDS: bool = {};", self.descends)?;
+        writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
+        if let Some((boundary, threshold)) = self.gate {
+            writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
+            writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
+        }
+        writeln!(w, "const SAVES: bool = {};", self.saves)?;
+        writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
+    }
+
+    fn declarations(&self, w: &mut String) -> fmt::Result {
+        for (number, (slot, access)) in self.bindings.iter().enumerate() {
+            let access = match access {
+                BindingAccess::Read => "read",
+                BindingAccess::ReadWrite => "read_write",
+            };
+            // Only operands of one kind share a slot where steps are folded.
+            let mut inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
+            let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
+            let element = if folded { "Vector" } else { "Channels" };
+            writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<{element}>;")?;
+        }
+        let space = match self.access {
+            Access::Declared => "uniform",
+            Access::AllReadWrite => "storage, read_write",
+        };
+        writeln!(w, "@group(0) @binding({}) var<{space}> params: Params;", self.params_binding())
+    }
+
+    /// For each function of one vector, the same for a band. Written out, not a loop: not every compiler unrolls one, and what
+    /// is indexed by a variable lies in memory.
+    fn bands(&self, w: &mut String) -> fmt::Result {
+        let functions = self.stage.of_vectors();
+        if !functions.is_empty() {
+            writeln!(w, "\nalias Band = array<Walk, BAND>;")?;
+        }
+        for name in functions {
+            writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
+            for place in 0..self.band {
+                let number = if self.descends { self.band - 1 - place } else { place };
+                let offset = number * self.workgroup_size;
+                let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
+                let close = if self.ragged { " }" } else { "" };
+                let arguments = if *name == functions[0] { "at".to_owned() } else { format!("(*band)[{number}], at") };
+                writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
+            }
+            writeln!(w, "}}")?;
+        }
+        Ok(())
+    }
+
+    /// What the stages that add need: floats as wide as the vectors.
+    fn floats(&self, w: &mut String) -> fmt::Result {
+        writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
+        if let Some([gate, sign]) = self.surrogates {
+            writeln!(
+                w,
+                "fn gate_surrogate(u: Floats) -> Floats {{ return {gate}(u, params.surrogates.x, params.surrogates.y); }}"
+            )?;
+            writeln!(
+                w,
+                "fn sign_surrogate(u: Floats) -> Floats {{ return {sign}(u, params.surrogates.z, params.surrogates.w); }}"
+            )?;
+        }
+        Ok(())
+    }
+
+    /// `X_at` is the index of element `(b, t, d)`, `X_step` the distance to the next step.
+    fn accessors(&self, w: &mut String, operand: Operand, usage: Use) -> fmt::Result {
+        let place = self.operands.iter().position(|&(present, _)| present == operand);
+        writeln!(w)?;
+        let Some(view) = place else {
+            writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return 0u; }}")?;
+            writeln!(w, "fn {operand}_step() -> u32 {{ return 0u; }}")?;
+            if usage.loads() {
+                writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return Vector(0u); }}")?;
+            }
+            if usage.stores() {
+                writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{}}")?;
+            }
+            return Ok(());
+        };
+        let (slot, _) = self.bindings[self.operands[view].1 as usize];
+        writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
+        writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
+        let unfolds = self.fold_of(operand) != self.fold;
+        if usage.loads() {
+            let loaded = format!("{slot}_slot[at]");
+            let loaded = if unfolds { format!("unfold({loaded})") } else { loaded };
+            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {loaded}; }}")?;
+        }
+        if usage.stores() && self.accumulates.contains(&operand) {
+            let sum = format!("bitcast<Floats>({slot}_slot[at]) + bitcast<Floats>(value)");
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = bitcast<Vector>({sum}); }}")?;
+        } else if usage.stores() {
+            let stored = if unfolds { "fold(value)" } else { "value" };
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
+        }
+        Ok(())
+    }
+}
