@@ -150,8 +150,10 @@ pub struct Tuning {
     pub strategy: Option<Strategy>,
     /// Channels that one invocation handles side by side at most: 1, 2 or 4.
     pub max_vector_width: u32,
-    /// Vectors of channels that one invocation takes at most, from 1 to 8: its band.
+    /// Vectors of channels that one invocation takes at most, from 1 to 32: its band.
     pub max_band: u32,
+    /// Workgroups that a dispatch has at least before bands grow: one for each core.
+    pub min_workgroups: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
     /// Time steps that an invocation takes at least: of several batch rows, if they are shorter.
@@ -183,8 +185,8 @@ impl Tuning {
     /// For a CPU driver. Measured on llvmpipe of Mesa 22.3 on two cores, as shares of the best streaming kernel:
     ///
     /// - A workgroup is one SIMD group, so that nothing waits at its end, and sweeps over a row of channels in one piece: with
-    ///   bands of 1, 4 and 8 vectors (4, 4096, 256) reaches .15, .46 and .89. The code of longer bands leaves the instruction
-    ///   cache.
+    ///   bands of 1, 4 and 8 vectors (4, 4096, 256) reaches .15, .46 and .89, with 8 and 16 (64, 101, 512) .60 and .90, with 8 and
+    ///   32 (64, 64, 1024) .59 and .67, where the code has outgrown the instruction cache.
     /// - Short rows are taken several at a time: without that, and with loops around one step, T = 1 reaches .37, with it .60.
     /// - [`Probe`](Strategy::Probe) reaches .87 on (1, 65536, 64) where [`Tiles`](Strategy::Tiles) reach .40. The tree is not worth
     ///   its dispatches below some 1,000 steps: (3, 1000, 37) .32 with it, .5 without.
@@ -196,7 +198,8 @@ impl Tuning {
         Self {
             strategy: None,
             max_vector_width: 4,
-            max_band: 8,
+            max_band: 32,
+            min_workgroups: 4,
             workgroup_size: 8,
             min_steps: 256,
             tile_steps: 4128,
@@ -215,6 +218,7 @@ impl Tuning {
         Self {
             max_vector_width: 1,
             max_band: 1,
+            min_workgroups: 1,
             tile_steps: 1024,
             min_tile_steps: 288,
             workgroup_size: 64,
@@ -277,8 +281,8 @@ impl Tuning {
         if !matches!(self.max_vector_width, 1 | 2 | 4) {
             return invalid("max_vector_width", "1, 2 or 4", self.max_vector_width.into());
         }
-        if !(1..=8).contains(&self.max_band) {
-            return invalid("max_band", "from 1 to 8", self.max_band.into());
+        if !(1..=32).contains(&self.max_band) {
+            return invalid("max_band", "from 1 to 32", self.max_band.into());
         }
         if self.workgroup_size == 0 || self.workgroup_size > limits.max_compute_invocations_per_workgroup {
             let expected = "from 1 to max_compute_invocations_per_workgroup";

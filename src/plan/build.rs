@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
         boxes.retain(|boxed| boxed.region.len > 0);
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
         let bindings = self.bindings(stage, &boxes)?;
-        let vectors = self.vectors(stage, &params, channels, &boxes);
+        let vectors = self.vectors(stage, &params, [rows, channels], &boxes);
         let operands = self.place(&mut params, &boxes, &bindings, vectors);
         params.channels = (channels / vectors.width) as u32;
         params.bands = vectors.bands as u32;

@@ -53,8 +53,8 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
         },
         builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
     ];
-    let sweep = width * u64::from(builder.tuning.workgroup_size) * u64::from(builder.tuning.max_band);
-    if whole[2] > sweep {
+    let (_, bands) = builder.bands(Stage::Serial, whole[0], whole[2] / width);
+    if bands > u64::from(builder.tuning.workgroup_size) {
         // Never less than a word of steps: this is about speed.
         let allowed = builder.tuning.max_shared_elements.max(32 * whole[2]);
         let measure = Box::new(move |part: Extent| part[1].saturating_mul(whole[2]));

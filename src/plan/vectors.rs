@@ -21,9 +21,10 @@ pub(super) struct Vectors {
 }
 
 impl Builder<'_> {
-    pub fn vectors(&self, stage: Stage, params: &Params, channels: u64, boxes: &[Boxed]) -> Vectors {
+    /// Of a dispatch with so many invocations for each band of channels.
+    pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
         let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
-        let (band, bands) = self.bands(stage, channels / width);
+        let (band, bands) = self.bands(stage, rows, channels / width);
         Vectors { width, fold: self.fold(stage, params, boxes), band, bands }
     }
 
@@ -77,13 +78,15 @@ impl Builder<'_> {
     }
 
     /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it
-    /// can, and no band is much longer than another.
-    fn bands(&self, stage: Stage, vectors: u64) -> (u64, u64) {
+    /// can while there are workgroups enough, and no band is much longer than another.
+    pub fn bands(&self, stage: Stage, rows: u64, vectors: u64) -> (u64, u64) {
         let workgroup = u64::from(self.tuning.workgroup_size);
         if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup {
             return (1, vectors);
         }
-        let workgroups = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
+        let shortest = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
+        let wanted = u64::from(self.tuning.min_workgroups).div_ceil(rows.max(1));
+        let workgroups = shortest.max(wanted.min(vectors / workgroup));
         (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)
     }
 }

@@ -21,8 +21,8 @@ pub enum Scope {
 /// node, and the 65,535 iterations after which some drivers end a loop.
 const TIMES: [u64; 18] = [0, 1, 2, 31, 32, 33, 63, 65, 1023, 1024, 1025, 2049, 32_767, 32_768, 32_769, 65_535, 65_536, 65_537];
 
-/// Channels around one vector, one workgroup of 8, 32 and 64 invocations.
-const CHANNELS: [u64; 14] = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 64, 65, 260];
+/// Channels around one vector, one workgroup of 8, 32 and 64 invocations, and long bands, some of which reach beyond the last.
+const CHANNELS: [u64; 16] = [1, 2, 3, 4, 5, 7, 8, 9, 31, 32, 33, 64, 65, 260, 516, 1100];
 
 const STRATEGIES: [Strategy; 3] = Strategy::ALL;
 
@@ -57,7 +57,11 @@ fn all(shape: Shape) -> Descriptor {
 /// Sizes by reason, on both strategies. The options rotate with the number of the case, so that each meets every size class.
 fn sizes(scope: Scope, cases: &mut Vec<Case>) {
     let mut shapes: Vec<Shape> = TIMES.iter().map(|&time| shape(2, time, 3)).collect();
-    shapes.extend(CHANNELS.iter().flat_map(|&channels| [shape(1, 67, channels), shape(3, 1100, channels)]));
+    shapes.extend(
+        CHANNELS
+            .iter()
+            .flat_map(|&channels| [shape(1, 67, channels), shape(3, if channels > 300 { 70 } else { 1100 }, channels)]),
+    );
     shapes.extend([0, 1, 2, 7, 70].map(|batch| shape(batch, 40, 4)));
     shapes.extend([shape(3, 5, 0), shape(0, 0, 0), shape(2, 0, 5), shape(4096, 1, 6), shape(1, 40_000, 1)]);
     let step = if scope == Scope::Quick { 3 } else { 1 };

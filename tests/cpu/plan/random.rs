@@ -224,6 +224,7 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                     strategy,
                     max_vector_width: 1 << width,
                     max_band,
+                    min_workgroups: min_steps,
                     min_steps,
                     few_rows,
                     workgroup_size,
