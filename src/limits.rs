@@ -182,23 +182,24 @@ impl Default for Tuning {
 }
 
 impl Tuning {
-    /// For a CPU driver. Measured on llvmpipe of Mesa 22.3 on two cores, as shares of the best streaming kernel:
+    /// For a CPU driver. Measured on llvmpipe of Mesa 25.0 and on SwiftShader, two cores, as shares of the best streaming kernel:
     ///
-    /// - A workgroup is one SIMD group, so that nothing waits at its end, and sweeps over a row of channels in one piece: with
-    ///   bands of 1, 4 and 8 vectors (4, 4096, 256) reaches .15, .46 and .89, with 8 and 16 (64, 101, 512) .60 and .90, with 8 and
-    ///   32 (64, 64, 1024) .59 and .67, where the code has outgrown the instruction cache.
+    /// - A workgroup is one SIMD group, so that nothing waits at its end. Bands of 4 vectors are best: forward on (4, 4096, 256)
+    ///   .96 and .72 of the two adapters, with 8 vectors .70 and .57; on (64, 64, 1024) .77 and .75, with 32 .54 and .59.
+    /// - Vectors of 4 are better than of 2 by 1.3 on SwiftShader.
+    ///
+    /// And on llvmpipe of Mesa 22.3:
+    ///
     /// - Short rows are taken several at a time: without that, and with loops around one step, T = 1 reaches .37, with it .60.
     /// - [`Probe`](Strategy::Probe) reaches .87 on (1, 65536, 64) where [`Tiles`](Strategy::Tiles) reach .40. The tree is not worth
     ///   its dispatches below some 1,000 steps: (3, 1000, 37) .32 with it, .5 without.
     /// - Rows that several workgroups share: (1, 4096, 2048) .48 in one part, .64 in parts of 2^19 elements.
-    ///
-    /// Vectors of 4 are best here and on SwiftShader (by 1.3 over vectors of 2).
     #[must_use]
     pub fn software() -> Self {
         Self {
             strategy: None,
             max_vector_width: 4,
-            max_band: 32,
+            max_band: 4,
             min_workgroups: 4,
             workgroup_size: 8,
             min_steps: 256,
@@ -210,6 +211,14 @@ impl Tuning {
             max_dispatch_elements: 1 << 26,
             access: Access::Declared,
         }
+    }
+
+    /// For llvmpipe and lavapipe up to Mesa 22, where memory must be swept over in one piece: forward on (4, 4096, 256) bands of
+    /// 1, 4 and 8 vectors reach .15, .46 and .89; on (64, 101, 512) 8 and 16 reach .60 and .90; on (64, 64, 1024) 8 and 32 reach
+    /// .59 and .67, where the code has outgrown the instruction cache.
+    #[must_use]
+    pub fn mesa_22() -> Self {
+        Self { max_band: 32, ..Self::software() }
     }
 
     /// For a GPU that shares the host's memory. Reasoned, not measured: some 1,000 invocations hide its latency.
@@ -241,8 +250,11 @@ impl Tuning {
     #[cfg(feature = "wgpu")]
     #[must_use]
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
+        // "Mesa 22.3.6 (LLVM 15.0.6)", by OpenGL "4.5 (Core Profile) Mesa 22.3.6".
+        let mesa = info.driver_info.split("Mesa ").nth(1).and_then(|version| version.split('.').next()?.parse::<u32>().ok());
         match info.device_type {
             // OpenGL drivers seldom say what they run on.
+            _ if info.name.contains("llvmpipe") && mesa.is_some_and(|major| major <= 22) => Self::mesa_22(),
             _ if info.name.contains("llvmpipe") => Self::software(),
             wgpu::DeviceType::Cpu => Self::software(),
             wgpu::DeviceType::DiscreteGpu => Self::discrete(),

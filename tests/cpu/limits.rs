@@ -2,8 +2,8 @@
 
 use bmru::{Descriptor, Direction, Limits, Save, Shape, Strategy, Tuning};
 
-fn presets() -> [Tuning; 4] {
-    [Tuning::software(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
+fn presets() -> [Tuning; 5] {
+    [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
 }
 
 #[test]
@@ -104,21 +104,28 @@ mod of_wgpu {
 
     #[test]
     fn adapters_have_their_tuning() {
-        let tuning = |device_type, name: &str| {
+        let tuning = |device_type, name: &str, driver: &str| {
             let info = wgpu::AdapterInfo::new(device_type, wgpu::Backend::Vulkan);
-            Tuning::for_adapter(&wgpu::AdapterInfo { name: name.to_owned(), ..info })
+            Tuning::for_adapter(&wgpu::AdapterInfo { name: name.to_owned(), driver_info: driver.to_owned(), ..info })
         };
-        for (device_type, name, expected) in [
-            (wgpu::DeviceType::Cpu, "any", Tuning::software()),
-            (wgpu::DeviceType::DiscreteGpu, "any", Tuning::discrete()),
-            (wgpu::DeviceType::IntegratedGpu, "any", Tuning::integrated()),
-            (wgpu::DeviceType::VirtualGpu, "any", Tuning::integrated()),
-            (wgpu::DeviceType::Other, "any", Tuning::integrated()),
+        for (device_type, name, driver, expected) in [
+            (wgpu::DeviceType::Cpu, "any", "Mesa 22.3.6", Tuning::software()),
+            (wgpu::DeviceType::DiscreteGpu, "any", "Mesa 22.3.6", Tuning::discrete()),
+            (wgpu::DeviceType::IntegratedGpu, "any", "Mesa 22.3.6", Tuning::integrated()),
+            (wgpu::DeviceType::VirtualGpu, "any", "Mesa 22.3.6", Tuning::integrated()),
+            (wgpu::DeviceType::Other, "any", "Mesa 22.3.6", Tuning::integrated()),
             // As OpenGL and Vulkan report the same driver.
-            (wgpu::DeviceType::Other, "llvmpipe (LLVM 15.0.6, 256 bits)", Tuning::software()),
-            (wgpu::DeviceType::Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", Tuning::software()),
+            (wgpu::DeviceType::Other, "llvmpipe (LLVM 15.0.6, 256 bits)", "4.5 (Core Profile) Mesa 22.3.6", Tuning::mesa_22()),
+            (wgpu::DeviceType::Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", "Mesa 22.3.6 (LLVM 15.0.6)", Tuning::mesa_22()),
+            (
+                wgpu::DeviceType::Cpu,
+                "llvmpipe (LLVM 15.0.6, 256 bits)",
+                "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)",
+                Tuning::software(),
+            ),
+            (wgpu::DeviceType::Cpu, "llvmpipe", "", Tuning::software()),
         ] {
-            assert_eq!(tuning(device_type, name), expected, "{device_type:?}, {name}");
+            assert_eq!(tuning(device_type, name, driver), expected, "{device_type:?}, {name}, {driver}");
         }
     }
 }
