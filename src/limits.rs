@@ -184,8 +184,9 @@ impl Default for Tuning {
 impl Tuning {
     /// For a CPU driver. Measured on llvmpipe of Mesa 25.0 and on SwiftShader, two cores, as shares of the best streaming kernel:
     ///
-    /// - A workgroup is one SIMD group, so that nothing waits at its end. Bands of 4 vectors are best: forward on (4, 4096, 256)
-    ///   .96 and .72 of the two adapters, with 8 vectors .70 and .57; on (64, 64, 1024) .77 and .75, with 32 .54 and .59.
+    /// - A workgroup is one SIMD group, so that nothing waits at its end. Bands of 4 vectors are best over all: forward with 2, 4
+    ///   and 8 vectors .92, .80 and .55 on (4, 4096, 256) of Mesa 25; with 4, 8 and 32 vectors .75, .56 and .58 on (64, 64, 1024);
+    ///   on SwiftShader .70 with 4 and .69 with 8.
     /// - Vectors of 4 are better than of 2 by 1.3 on SwiftShader.
     ///
     /// And on llvmpipe of Mesa 22.3:
