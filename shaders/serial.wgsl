@@ -27,7 +27,7 @@ struct At {
     // The step within its word, and where in the word this stretch began.
     bit: u32,
     begin_bit: u32,
-    // The step behind the stretch, and the tile, counted from the beginning of time.
+    // The step behind the tile, or behind the stretch of a word, and the tile: counted from the beginning of time.
     end: u32,
     tile_of_whole: u32,
 }
@@ -56,7 +56,7 @@ fn at_begin(tile: Node) -> At {
         codes_at(tile.b, 2u * (begin / 32u), tile.d),
         0u,
         0u,
-        0u,
+        params.time_origin + min(begin + params.tile_steps, params.steps),
         params.time_origin / params.tile_steps + tile.index,
     );
 }
@@ -70,18 +70,17 @@ fn scan(band: ptr<function, Band>, first: At) {
         at.bit = at.begin_bit;
         advance_band(band, at);
         at.bit++;
-        at.end = params.time_origin + 1u;
         if SAVES {
             leave_word_band(band, at);
         }
     } else {
-        walk(band, &at);
+        walk(band, at);
     }
     finish_band(band, at);
 }
 
-fn walk(band: ptr<function, Band>, place: ptr<function, At>) {
-    var at = *place;
+fn walk(band: ptr<function, Band>, first: At) {
+    var at = first;
     var step = at.tile.index * params.tile_steps;
     let end = min(step + params.tile_steps, params.steps);
     while step < end {
@@ -106,8 +105,6 @@ fn walk(band: ptr<function, Band>, place: ptr<function, At>) {
             at.codes += 2u * codes_step();
         }
     }
-    at.end = params.time_origin + end;
-    *place = at;
 }
 
 // What rows have in common.

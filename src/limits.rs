@@ -273,7 +273,7 @@ impl Tuning {
     /// The strategy that suits a shape: the one place where this is decided.
     ///
     /// Serial moves the fewest bytes (12 per element against 12.5) in one dispatch, but has no more than `B·D` invocations.
-    /// Below that number the tiles' second dimension of parallelism is worth its half byte.
+    /// Below that number the tiles' second dimension of parallelism is worth what they move beside it.
     pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
         if rows >= self.serial_rows || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }

@@ -375,10 +375,7 @@ impl Group {
 
         let elements = batch * steps * channels;
         let rows = batch * tiles * channels;
-        let thresholds = match builder.descriptor.threshold_kind() {
-            Threshold::PerElement => elements,
-            Threshold::PerChannel => rows,
-        };
+        let thresholds = builder.threshold_loads(elements, rows);
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
         // A term is stored by the part in which its stretch begins.
         let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;

@@ -5,8 +5,8 @@ use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, seri
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, TimeOrder, Tuning, Variant,
-    View,
+    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Threshold, TimeOrder, Tuning,
+    Variant, View,
 };
 
 pub(super) struct Built {
@@ -128,6 +128,14 @@ impl<'a> Builder<'a> {
             (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),
             (Direction::Forward, _) => serial::build(self),
             (Direction::Backward, strategy) => adjoint::build(self, strategy),
+        }
+    }
+
+    /// Thresholds that are loaded: one for each element, or one for each walk over a row.
+    pub fn threshold_loads(&self, elements: u64, walks: u64) -> u64 {
+        match self.descriptor.threshold_kind() {
+            Threshold::PerElement => elements,
+            Threshold::PerChannel => walks,
         }
     }
 

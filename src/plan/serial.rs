@@ -3,7 +3,7 @@
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
-use crate::{Error, Operand, Params, Stage, Threshold};
+use crate::{Error, Operand, Params, Stage};
 
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let whole = builder.whole;
@@ -82,10 +82,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
     // A word that the part before began is completed.
     let begun = if origin[1].is_multiple_of(32) { 0 } else { 2 * rows };
-    let thresholds = match builder.descriptor.threshold_kind() {
-        Threshold::PerElement => elements,
-        Threshold::PerChannel => groups * channels * steps.min(1),
-    };
+    let thresholds = builder.threshold_loads(elements, groups * channels * steps.min(1));
     Launch {
         stage: Stage::Serial,
         params: Params {

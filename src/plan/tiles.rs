@@ -6,7 +6,7 @@
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
-use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy, Threshold};
+use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy};
 
 /// Children of a node: the bits of a word.
 const FAN_OUT: u64 = 32;
@@ -21,11 +21,11 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         return serial::build(builder);
     }
     // Where a whole tile of long rows does not fit a binding, the shortest tile may.
-    let (tile_steps, cut) = match cut(builder, steps, probes) {
-        Ok(fits) => (steps, fits),
-        Err(_) => (WORD, cut(builder, WORD, probes)?),
-    };
-    run(builder, &Tiles { steps: tile_steps, probes }, cut)
+    let (longest, shortest) = (Tiles { steps, probes }, Tiles { steps: WORD, probes });
+    match cut(builder, longest) {
+        Ok(fits) => run(builder, longest, fits),
+        Err(_) => run(builder, shortest, cut(builder, shortest)?),
+    }
 }
 
 /// What all groups have in common.
@@ -40,6 +40,10 @@ impl Tiles {
     fn stages(self) -> [Stage; 2] {
         if self.probes { [Stage::TileProbe, Stage::Serial] } else { [Stage::TileReduce, Stage::TileApply] }
     }
+
+    fn scratch(self, builder: &Builder<'_>, extent: Extent) -> Scratch {
+        Scratch::new(extent, self.steps, !self.probes && !builder.descriptor.saves())
+    }
 }
 
 /// Rows and channels that share one tree, and what one dispatch over tiles takes of them.
@@ -48,20 +52,18 @@ struct Cut {
     part: Extent,
 }
 
-fn cut(builder: &Builder<'_>, tile_steps: u64, probes: bool) -> Result<Cut, Error> {
+fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
     let saves = builder.descriptor.saves();
-    let stages = Tiles { steps: tile_steps, probes }.stages();
-    let codes_in_scratch = !probes && !saves;
     let order = builder.cut_order();
-    let tiles = move |part: Extent| part[1].div_ceil(tile_steps);
+    let tiles = move |part: Extent| part[1].div_ceil(of.steps);
     let saved: Vec<Placed> = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
     let mut of_group = vec![
         Constraint {
             limit: "max_storage_buffer_binding_size",
             allowed: builder.limits.binding_bytes(),
-            measure: Box::new(move |part| Scratch::new(part, tile_steps, codes_in_scratch).elements.saturating_mul(4)),
+            measure: Box::new(move |part| of.scratch(builder, part).elements.saturating_mul(4)),
         },
         builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
         // The search for the first set step takes single channels.
@@ -69,11 +71,11 @@ fn cut(builder: &Builder<'_>, tile_steps: u64, probes: bool) -> Result<Cut, Erro
     ];
     of_group.extend(builder.binding_constraints(whole, &saved));
     let group = split(whole, [1, whole[1].max(1), width], order, &of_group)?;
-    let bound = stages.map(|stage| builder.placed(stage)).concat();
+    let bound = of.stages().map(|stage| builder.placed(stage)).concat();
     let mut of_part = vec![builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width))];
     of_part.extend(builder.binding_constraints(whole, &bound));
     of_part.push(builder.work_constraint());
-    let part = split(group, [1, tile_steps, width], order, &of_part)?;
+    let part = split(group, [1, of.steps, width], order, &of_part)?;
     Ok(Cut { group, part })
 }
 
@@ -116,16 +118,15 @@ impl Scratch {
     }
 }
 
-fn run(builder: &mut Builder<'_>, tiles: &Tiles, cut: Cut) -> Result<(), Error> {
+fn run(builder: &mut Builder<'_>, tiles: Tiles, cut: Cut) -> Result<(), Error> {
     // Two dispatches a part, and at most 14 for the tree and the first set steps of a group.
     let dispatches = part_count(cut.group, cut.part).saturating_mul(2).saturating_add(14);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts(builder.whole, cut.group) {
-        let codes_in_scratch = !tiles.probes && !builder.descriptor.saves();
-        let scratch = Scratch::new(extent, tiles.steps, codes_in_scratch);
+        let scratch = tiles.scratch(builder, extent);
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
         let levels = scratch.levels.len();
-        let group = Group { origin, extent, tiles: *tiles, scratch };
+        let group = Group { origin, extent, tiles, scratch };
         for (origin, part) in parts(extent, cut.part) {
             group.reduce_tiles(builder, origin, part)?;
         }
@@ -199,10 +200,7 @@ impl Group {
         let [batch, steps, channels] = part;
         let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
-        let thresholds = match builder.descriptor.threshold_kind() {
-            Threshold::PerElement => elements,
-            Threshold::PerChannel => rows,
-        };
+        let thresholds = builder.threshold_loads(elements, rows);
         let [stage, _] = self.tiles.stages();
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.push(self.scratch.aggregates.boxed(origin, part)?);
@@ -281,10 +279,7 @@ impl Group {
             (Stage::Serial, _) => Moved::stores(Operand::Codes, 2 * words),
             (_, saves) => Moved { operand: Operand::Codes, loads: 2 * words, stores: if saves { words } else { 0 } },
         };
-        let thresholds = match builder.descriptor.threshold_kind() {
-            Threshold::PerElement => elements,
-            Threshold::PerChannel => rows,
-        };
+        let thresholds = builder.threshold_loads(elements, rows);
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.extend(self.parent(0, origin, part)?);
         let launch = Launch {
