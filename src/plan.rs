@@ -360,7 +360,7 @@ impl fmt::Display for Plan {
                 f,
                 "  {stage}: {run} × grid {x} × {y} of {} invocations, {} channels each; {invocations} have work, of at most {} iterations",
                 variant.workgroup_size(),
-                variant.vector_width(),
+                variant.vector_width() * variant.band(),
                 rest[..run].iter().map(Dispatch::iterations).max().unwrap_or(0),
             )?;
             rest = &rest[run..];

@@ -14,6 +14,7 @@ pub mod baseline;
 mod device;
 mod error;
 mod group;
+mod kernel;
 mod measure;
 mod naive;
 pub mod picture;

@@ -1,9 +1,9 @@
 //! What anyone would write first: one invocation for each sequence and channel, scalars, a loop over time.
 
-use bmru::wgpu::util::{BufferInitDescriptor, DeviceExt};
-use bmru::{Descriptor, Shape, Slot, Threshold, wgpu};
+use bmru::{Descriptor, Shape, Slot, Threshold};
 
-use crate::{Device, Error, Run, Tensors, Work};
+use crate::kernel::Kernel;
+use crate::{Device, Error, Tensors, Work};
 
 /// llvmpipe ends a loop after 65,535 turns without a word.
 const MAX_TIME: u64 = 60_000;
@@ -28,42 +28,11 @@ pub fn naive(device: &Device, tensors: &Tensors, descriptor: &Descriptor) -> Res
     if descriptor.has_initial_state() {
         read.push(Slot::InitialState);
     }
-    let gpu = device.gpu().device();
-    let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: Some("naive"),
-        source: wgpu::ShaderSource::Wgsl(wgsl(descriptor, read.len()).into()),
-    });
-    let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: Some("naive"),
-        layout: None,
-        module: &module,
-        entry_point: None,
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: None,
-    });
-    let params = gpu.create_buffer_init(&BufferInitDescriptor {
-        label: Some("naive/params"),
-        contents: bytemuck::cast_slice(&[batch as u32, time as u32, channels as u32, width]),
-        usage: wgpu::BufferUsages::UNIFORM,
-    });
-    let run = |copy| -> Result<Run, Error> {
-        let buffers = read.iter().chain([&Slot::States]).map(|&slot| tensors.buffer(copy, slot)).chain([&params]);
-        let entries: Vec<wgpu::BindGroupEntry<'_>> = (0..)
-            .zip(buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
-            .collect();
-        let bind_group = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("naive"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &entries,
-        });
-        let pipeline = pipeline.clone();
-        Ok(Box::new(move |encoder| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &bind_group, &[]);
-            pass.dispatch_workgroups(width, height, 1);
-        }))
+    let params = [batch as u32, time as u32, channels as u32, width];
+    let kernel = Kernel::new(device, "naive", wgsl(descriptor, read.len()), params, [width, height]);
+    let run = |copy| {
+        let buffers = read.iter().chain([&Slot::States]).map(|&slot| tensors.buffer(copy, slot).as_entire_binding());
+        Ok(kernel.bind(buffers))
     };
     Ok(Some(tensors.work(run)?))
 }

@@ -8,9 +8,9 @@
 
 use std::fmt;
 
-use bmru::wgpu::util::{BufferInitDescriptor, DeviceExt};
 use bmru::{Slot, wgpu};
 
+use crate::kernel::Kernel;
 use crate::{Device, Effort, Error, Expected, Run, Tensors, Work};
 
 /// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` elements.
@@ -111,46 +111,16 @@ impl Stream {
         // Rows of the grid all of one length, and as few as possible: nothing is launched in vain.
         let height = (groups.div_ceil(per_dimension).max(1)..).find(|&height| groups.is_multiple_of(height)).unwrap_or(1);
         let width = groups / height;
-        let gpu = device.gpu().device();
-        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("stream"),
-            source: wgpu::ShaderSource::Wgsl(slabs.wgsl([read.len(), written.len()]).into()),
-        });
-        let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("stream"),
-            layout: None,
-            module: &module,
-            entry_point: None,
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
-        let params = gpu.create_buffer_init(&BufferInitDescriptor {
-            label: Some("stream/params"),
-            contents: bytemuck::cast_slice(&[width, slabs.turns, 0, 0]),
-            usage: wgpu::BufferUsages::UNIFORM,
-        });
-        let run = |copy| -> Result<Run, Error> {
+        let params = [width, slabs.turns, 0, 0];
+        let wgsl = slabs.wgsl([read.len(), written.len()]);
+        let kernel = Kernel::new(device, "stream", wgsl, params, [width, height]);
+        let run = |copy| {
             let range = |&slot| wgpu::BufferBinding {
                 buffer: tensors.buffer(copy, slot),
                 offset: 0,
                 size: std::num::NonZeroU64::new(4 * elements),
             };
-            let ranges = read.iter().chain(written).map(range).map(wgpu::BindingResource::Buffer);
-            let resources = ranges.chain([params.as_entire_binding()]);
-            let entries: Vec<wgpu::BindGroupEntry<'_>> =
-                (0..).zip(resources).map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource }).collect();
-            let bind_group = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some("stream"),
-                layout: &pipeline.get_bind_group_layout(0),
-                entries: &entries,
-            });
-            let pipeline = pipeline.clone();
-            Ok(Box::new(move |encoder| {
-                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                pass.set_pipeline(&pipeline);
-                pass.set_bind_group(0, &bind_group, &[]);
-                pass.dispatch_workgroups(width, height, 1);
-            }))
+            Ok(kernel.bind(read.iter().chain(written).map(range).map(wgpu::BindingResource::Buffer)))
         };
         Ok(Self { work: tensors.work(run)?, bytes: 4 * elements * (read.len() + written.len()) as u64, slabs })
     }
