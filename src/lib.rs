@@ -91,7 +91,7 @@ pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
-pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder};
+pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder, Unit};
 #[cfg(feature = "wgpu")]
 pub use wgpu;
 

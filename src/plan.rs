@@ -56,14 +56,16 @@ impl Direction {
     pub(crate) fn operands(self) -> &'static [Operand] {
         use Operand::*;
         match self {
-            Self::Forward => &[Candidate, Threshold, Amplitude, InitialState, States, FinalState],
+            Self::Forward => &[Candidate, Threshold, LowThreshold, Amplitude, InitialState, States, FinalState],
             Self::Backward => &[
                 Candidate,
                 Threshold,
+                LowThreshold,
                 StatesGradient,
                 FinalStateGradient,
                 CandidateGradient,
                 ThresholdGradient,
+                LowThresholdGradient,
                 AmplitudeGradient,
                 InitialStateGradient,
             ],

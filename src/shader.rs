@@ -4,7 +4,7 @@ mod header;
 
 use core::fmt;
 
-use crate::{Access, Boundary, Operand, Slot, Threshold};
+use crate::{Access, Boundary, Operand, Slot, Threshold, Unit};
 
 /// A kernel of the pipeline: one file of `shaders/`, with one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,7 +105,7 @@ impl Stage {
             (SavedInitialState, Use::Store),
             (SavedAmplitude, Use::Store),
         ];
-        let gate = [(Candidate, Use::Load), (Threshold, Use::Load)];
+        let gate = [(Candidate, Use::Load), (Threshold, Use::Load), (LowThreshold, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
                 let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
@@ -123,8 +123,11 @@ impl Stage {
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
                 let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
-                let outputs = [CandidateGradient, ThresholdGradient, InitialStateGradient, AmplitudeTerms, ThresholdTerms];
-                [&gate[..], &saved, &incoming, &outputs.map(|operand| (operand, Use::Store))].concat()
+                let gradients = [CandidateGradient, ThresholdGradient, LowThresholdGradient, InitialStateGradient];
+                let terms = [AmplitudeTerms, ThresholdTerms, LowThresholdTerms];
+                let outputs =
+                    [&gradients[..], &terms].concat().into_iter().map(|operand| (operand, Use::Store)).collect::<Vec<_>>();
+                [&gate[..], &saved, &incoming, &outputs].concat()
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
@@ -136,6 +139,11 @@ impl Stage {
     /// Whether the stage evaluates the gate.
     pub(crate) fn gates(self) -> bool {
         matches!(self, Self::Serial | Self::TileProbe | Self::TileReduce | Self::Adjoint)
+    }
+
+    /// Whether the stage's text depends on the unit: on when it sets, or on what its codes mean.
+    pub(crate) fn is_of_unit(self) -> bool {
+        self.gates() || self == Self::TileApply
     }
 
     /// Whether the stage has floats to add.
@@ -152,7 +160,7 @@ impl Stage {
         }
     }
 
-    /// The fixed files of the stage, in order.
+    /// The fixed files of the stage, in order; those of the unit come before them.
     fn parts(self) -> &'static [&'static str] {
         const PARAMS: &str = include_str!("../shaders/params.wgsl");
         const GATE: &str = include_str!("../shaders/gate.wgsl");
@@ -168,14 +176,9 @@ impl Stage {
             Self::AdjointReduce => &[PARAMS, include_str!("../shaders/adjoint_reduce.wgsl")],
             Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],
             Self::AdjointTreeScan => &[PARAMS, include_str!("../shaders/adjoint_tree_scan.wgsl")],
-            Self::Adjoint => &[
-                PARAMS,
-                GATE,
-                CARRY,
-                include_str!("../shaders/surrogate.wgsl"),
-                include_str!("../shaders/gate_adjoint.wgsl"),
-                include_str!("../shaders/adjoint.wgsl"),
-            ],
+            Self::Adjoint => {
+                &[PARAMS, GATE, CARRY, include_str!("../shaders/surrogate.wgsl"), include_str!("../shaders/adjoint.wgsl")]
+            }
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
         }
@@ -205,6 +208,8 @@ pub struct Variant {
     pub(crate) bindings: Vec<(Slot, BindingAccess)>,
     /// The operands that are there, each with the binding that it lies in, in the order of the views of the parameters.
     pub(crate) operands: Vec<(Operand, u32)>,
+    /// The default for stages that do not depend on it.
+    pub(crate) unit: Unit,
     pub(crate) gate: Option<(Boundary, Threshold)>,
     pub(crate) saves: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
@@ -283,8 +288,10 @@ impl Variant {
     /// Steps of this operand in a vector.
     #[must_use]
     pub fn fold_of(&self, operand: Operand) -> u32 {
-        let per_channel = operand == Operand::Threshold && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
-        let element = matches!(operand, Operand::Candidate | Operand::Threshold | Operand::States) && !per_channel;
+        let per_channel = matches!(operand, Operand::Threshold | Operand::LowThreshold)
+            && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
+        let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::States];
+        let element = of_steps.contains(&operand) && !per_channel;
         if element { self.fold } else { 1 }
     }
 
@@ -325,8 +332,19 @@ impl Variant {
             (Stage::Serial, _) => &[include_str!("../shaders/fold_4.wgsl")],
             _ => &[],
         };
+        let unit: &[&str] = match (self.stage, self.unit) {
+            (Stage::Adjoint, Unit::Bistable) => {
+                &[include_str!("../shaders/bistable.wgsl"), include_str!("../shaders/bistable_adjoint.wgsl")]
+            }
+            (Stage::Adjoint, Unit::FirstQuadrant) => {
+                &[include_str!("../shaders/first_quadrant.wgsl"), include_str!("../shaders/first_quadrant_adjoint.wgsl")]
+            }
+            (stage, Unit::Bistable) if stage.gates() => &[include_str!("../shaders/bistable.wgsl")],
+            (stage, Unit::FirstQuadrant) if stage.gates() => &[include_str!("../shaders/first_quadrant.wgsl")],
+            _ => &[],
+        };
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
-        for part in fold.iter().chain(self.stage.parts()).chain(&[ENTRY]) {
+        for part in fold.iter().chain(unit).chain(self.stage.parts()).chain(&[ENTRY]) {
             text.push('\n');
             text.push_str(part);
         }

@@ -6,7 +6,7 @@ use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
     Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Threshold, TimeOrder, Tuning,
-    Variant, View,
+    Unit, Variant, View,
 };
 
 pub(super) struct Built {
@@ -232,6 +232,7 @@ impl<'a> Builder<'a> {
             stage,
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
+            unit: if stage.is_of_unit() { self.descriptor.unit() } else { Unit::default() },
             gate: stage.gates().then(|| (self.descriptor.boundary_rule(), self.descriptor.threshold_kind())),
             saves: self.direction == Direction::Forward && self.descriptor.saves(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),

@@ -100,6 +100,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
+            Moved::loads(Operand::LowThreshold, thresholds),
             Moved::loads(Operand::Amplitude, groups * channels),
             Moved::loads(Operand::InitialState, rows),
             Moved::stores(Operand::States, elements),

@@ -213,6 +213,7 @@ impl Group {
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
+                Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
                 Moved::stores(Operand::Aggregates, rows),
             ],
@@ -290,6 +291,7 @@ impl Group {
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
+                Moved::loads(Operand::LowThreshold, thresholds),
                 codes,
                 Moved::loads(Operand::Parent, 2 * rows),
                 Moved::loads(Operand::Amplitude, rows),

@@ -6,7 +6,7 @@
 use core::fmt::{self, Write};
 
 use super::{BindingAccess, Stage, Use, Variant};
-use crate::{Access, Boundary, Operand, Threshold};
+use crate::{Access, Boundary, Operand, Threshold, Unit};
 
 impl Variant {
     pub(super) fn header(&self) -> Result<String, fmt::Error> {
@@ -65,6 +65,8 @@ impl Variant {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
             writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
         }
+        writeln!(w, "const LOWER_IS_ZERO: bool = {};", self.unit == Unit::FirstQuadrant)?;
+        writeln!(w, "const TWO_THRESHOLDS: bool = {};", self.unit.has_low_threshold())?;
         writeln!(w, "const SAVES: bool = {};", self.saves)?;
         writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
     }
