@@ -164,8 +164,9 @@ impl Runner {
                 slot => data.slot(slot),
             };
             let mut image: Vec<u32> = contents.iter().map(|float| float.to_bits()).collect();
-            if accumulates(descriptor, slot) {
-                image = vec![BEFORE.to_bits(); words(&forward, slot) as usize];
+            for at in accumulating(descriptor, slot) {
+                image.resize(image.len().max(at + 1), POISON);
+                image[at] = BEFORE.to_bits();
             }
             owned.push((slot, poisoned(self, words(&forward, slot), &image)));
         }
@@ -196,39 +197,47 @@ impl Runner {
     }
 }
 
-/// Whether the outputs in a slot add to what is there.
-fn accumulates(descriptor: &Descriptor, slot: Slot) -> bool {
-    let output = match slot {
-        Slot::CandidateGradient => Operand::CandidateGradient,
-        Slot::ThresholdGradient => Operand::ThresholdGradient,
-        Slot::AmplitudeGradient => Operand::AmplitudeGradient,
-        Slot::InitialStateGradient => Operand::InitialStateGradient,
-        _ => return false,
-    };
-    descriptor.gradient_of(output) == Gradient::Accumulate
+/// Each output with the number of its slot.
+const OPERANDS: [(Operand, usize); 5] = [
+    (Operand::CandidateGradient, 0),
+    (Operand::ThresholdGradient, 1),
+    (Operand::LowThresholdGradient, 1),
+    (Operand::AmplitudeGradient, 2),
+    (Operand::InitialStateGradient, 3),
+];
+
+/// The elements of a slot that are added to.
+fn accumulating(descriptor: &Descriptor, slot: Slot) -> Vec<usize> {
+    let accumulates = |operand| descriptor.gradient_of(operand) == Gradient::Accumulate;
+    let views = OPERANDS.iter().filter(|(operand, _)| accumulates(*operand)).filter_map(|(operand, _)| descriptor.view(*operand));
+    views.filter(|view| view.slot == slot).flat_map(|view| elements(descriptor, view)).map(|(at, _)| at).collect()
+}
+
+/// The elements of a view, with their indices. A stride of 0 is an axis that the output lacks.
+fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize, [u64; 3])> + use<> {
+    let Shape { batch, time, channels } = descriptor.shape();
+    let rows = if view.strides.batch > 0 { batch } else { 1 };
+    let steps = if view.strides.time > 0 { time } else { 1 };
+    let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
+    triples.map(move |[b, t, d]| ((view.offset + b * view.strides.batch + t * view.strides.time + d) as usize, [b, t, d]))
 }
 
 impl BackwardOutcome {
     fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
-        let outputs = [
-            (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
-            (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
-            (Operand::AmplitudeGradient, &expected.amplitude, &bounds.amplitude),
-            (Operand::InitialStateGradient, &expected.initial_state, &bounds.initial_state),
+        let slots = [
+            (&expected.candidate, &bounds.candidate),
+            (&expected.threshold, &bounds.threshold),
+            (&expected.amplitude, &bounds.amplitude),
+            (&expected.initial_state, &bounds.initial_state),
         ];
         // What is left of a buffer when all its elements were looked at must be as it was.
         let mut rest = actual.clone();
-        let Shape { batch, time, channels } = descriptor.shape();
-        for (number, (operand, _, _)) in outputs.iter().enumerate() {
-            let Some(view) = descriptor.view(*operand) else { continue };
-            // A stride of 0 is an axis that the output lacks.
-            let rows = if view.strides.batch > 0 { batch } else { 1 };
-            let steps = if view.strides.time > 0 { time } else { 1 };
+        for (operand, number) in OPERANDS {
+            let Some(view) = descriptor.view(operand) else { continue };
             let place = slot_of(view.slot);
-            let (_, wanted, bound) = outputs[place];
-            let accumulated = descriptor.gradient_of(*operand) == Gradient::Accumulate;
-            for (b, t, d) in indices(rows, steps, channels) {
-                let at = index(view, b, t, d);
+            let (wanted, bound) = slots[place];
+            let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
+            for (at, [b, t, d]) in elements(descriptor, view) {
                 let value = f64::from(f32::from_bits(actual[place][at]));
                 rest[place][at] = POISON;
                 let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
@@ -268,12 +277,4 @@ fn slot_of(slot: Slot) -> usize {
         Slot::AmplitudeGradient => 2,
         _ => 3,
     }
-}
-
-fn indices(batch: u64, time: u64, channels: u64) -> impl Iterator<Item = (u64, u64, u64)> {
-    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d))))
-}
-
-fn index(view: View, b: u64, t: u64, d: u64) -> usize {
-    (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }

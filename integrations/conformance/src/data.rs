@@ -1,7 +1,7 @@
 //! Inputs in which a lost, doubled or swapped element shows: thresholds and candidates are different everywhere, amplitudes
 //! are different for each channel and initial states for each row, and sets fall at random.
 
-use bmru::{Descriptor, Inputs, Operand, Slot};
+use bmru::{Descriptor, Inputs, Operand, Shape, Slot, Threshold, Unit};
 
 /// How often a candidate leaves its region.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Values {
     Plain,
     /// As edges, but only the candidates and thresholds, and no denormals: gradients are real numbers that a bound holds for.
     Inputs,
-    /// NaN, infinities, zeros, denormals, candidates equal to the threshold and one unit in the last place beside it;
+    /// NaN, infinities, zeros, denormals, candidates equal to a threshold and one unit in the last place beside it;
     /// amplitudes and initial states of the same kinds.
     Edges,
 }
@@ -114,57 +114,96 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         }
     }
 
-    let shape = descriptor.shape();
-    let place = |operand, b: u64, t: u64, d: u64| {
-        let view = descriptor.view(operand).expect("forward has candidates and thresholds");
-        let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
-        (view.slot, at as usize)
-    };
-    for b in 0..shape.batch {
-        for t in 0..shape.time {
-            for d in 0..shape.channels {
-                // Thresholds per channel are written again and again; the last stays, and candidates are made from that.
-                let (slot, at) = place(Operand::Threshold, b, t, d);
-                let target = if slot == Slot::Threshold { &mut slots.threshold } else { &mut slots.candidate };
-                if target[at].is_nan() {
-                    let magnitude = 0.5 + rng.f32();
-                    target[at] = if rng.bool() { magnitude } else { -magnitude };
-                }
-                let r = target[at];
-                let (_, at) = place(Operand::Candidate, b, t, d);
-                slots.candidate[at] = candidate(&mut rng, r, rate);
-                let edge = |rng: &mut fastrand::Rng| match values {
-                    Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
-                    _ => edge(rng),
-                };
-                if values != Values::Plain && rng.u8(..4) == 0 {
-                    slots.candidate[at] = match rng.u8(..4) {
-                        0 => edge(&mut rng),
-                        1 => f32::from_bits(r.to_bits() ^ (u32::from(rng.bool()) << 31)),
-                        2 => f32::from_bits(r.to_bits() + 1),
-                        _ => f32::from_bits(r.to_bits() - 1),
-                    };
-                    if descriptor.threshold_kind() == bmru::Threshold::PerElement && rng.bool() {
-                        let (slot, at) = place(Operand::Threshold, b, t, d);
-                        let target = if slot == Slot::Threshold { &mut slots.threshold } else { &mut slots.candidate };
-                        target[at] = edge(&mut rng);
-                    }
-                }
-            }
+    for (b, t, d) in indices(descriptor) {
+        let mut element = Element { descriptor, slots: &mut slots, at: [b, t, d] };
+        element.fill(&mut rng, rate);
+        if values != Values::Plain && rng.u8(..4) == 0 {
+            element.sharpen(&mut rng, values);
         }
     }
     slots
 }
 
-fn candidate(rng: &mut fastrand::Rng, r: f32, rate: Rate) -> f32 {
+fn indices(descriptor: &Descriptor) -> impl Iterator<Item = (u64, u64, u64)> + use<> {
+    let Shape { batch, time, channels } = descriptor.shape();
+    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d))))
+}
+
+/// The inputs of one step of one channel.
+struct Element<'a> {
+    descriptor: &'a Descriptor,
+    slots: &'a mut Slots,
+    at: [u64; 3],
+}
+
+impl Element<'_> {
+    /// Where an operand lies here.
+    fn place(&mut self, operand: Operand) -> Option<&mut f32> {
+        let view = self.descriptor.view(operand)?;
+        let [b, t, d] = self.at;
+        let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
+        let slot = if view.slot == Slot::Threshold { &mut self.slots.threshold } else { &mut self.slots.candidate };
+        Some(&mut slot[at as usize])
+    }
+
+    fn candidate(&mut self) -> &mut f32 {
+        self.place(Operand::Candidate).expect("every unit has candidates")
+    }
+
+    /// Thresholds per channel are met again and again; the first stays, and all candidates are made from that.
+    fn fill(&mut self, rng: &mut fastrand::Rng, rate: Rate) {
+        let two = self.descriptor.unit() == Unit::FirstQuadrant;
+        for operand in [Operand::Threshold, Operand::LowThreshold] {
+            let Some(threshold) = self.place(operand).filter(|threshold| threshold.is_nan()) else { continue };
+            let magnitude = 0.5 + rng.f32();
+            // Two of them lie one above the other, mostly with zero between them; the sign of a single one means nothing.
+            let negative = if two { operand == Operand::LowThreshold } else { rng.bool() };
+            *threshold = if negative { -magnitude } else { magnitude };
+            if two && operand == Operand::LowThreshold && rng.u8(..8) == 0 {
+                *threshold = if rng.bool() { 0.25 } else { 2.0 };
+            }
+        }
+        let high = self.place(Operand::Threshold).map_or(0.0, |threshold| *threshold);
+        let [low, high] = match self.place(Operand::LowThreshold) {
+            Some(low) => [*low, high],
+            None => [-high.abs(), high.abs()],
+        };
+        *self.candidate() = candidate(rng, low, high, rate);
+    }
+
+    /// Puts something where arithmetic would go wrong.
+    fn sharpen(&mut self, rng: &mut fastrand::Rng, values: Values) {
+        let edge = |rng: &mut fastrand::Rng| match values {
+            Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
+            _ => f32::from_bits(EDGES[rng.usize(..EDGES.len())]),
+        };
+        let operand = if rng.bool() { Operand::LowThreshold } else { Operand::Threshold };
+        let operand = if self.place(operand).is_some() { operand } else { Operand::Threshold };
+        let r = self.place(operand).map_or(0, |threshold| threshold.to_bits());
+        *self.candidate() = match rng.u8(..4) {
+            0 => edge(rng),
+            1 if operand == Operand::LowThreshold => f32::from_bits(r),
+            1 => f32::from_bits(r ^ (u32::from(rng.bool()) << 31)),
+            2 => f32::from_bits(r.wrapping_add(1)),
+            _ => f32::from_bits(r.wrapping_sub(1)),
+        };
+        if self.descriptor.threshold_kind() == Threshold::PerElement && rng.bool() {
+            *self.place(operand).expect("it was found before") = edge(rng);
+        }
+    }
+}
+
+/// A candidate within a region, or beyond one of its edges.
+fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, rate: Rate) -> f32 {
     let sets = match rate {
         Rate::Never => false,
         Rate::Once(steps) => rng.u64(..steps) == 0,
         Rate::Half => rng.bool(),
         Rate::Always => true,
     };
-    // Between 0.1 and 0.9 of the threshold, or between 1.1 and 2.
+    let half = (high - low) / 2.0;
+    // Between 0.1 and 0.9 of the way from its middle to an edge, or between 1.1 and 2.
     let factor = if sets { 1.1 + 0.9 * rng.f32() } else { 0.1 + 0.8 * rng.f32() };
-    let magnitude = r.abs() * factor;
-    if rng.bool() { magnitude } else { -magnitude }
+    let offset = half * factor;
+    low + half + if rng.bool() { offset } else { -offset }
 }

@@ -13,7 +13,9 @@ mod backward_matrix;
 mod bound;
 mod case;
 pub mod data;
+mod family;
 mod matrix;
+mod pairwise;
 mod runner;
 
 pub use backward::{BackwardCase, BackwardOutcome};

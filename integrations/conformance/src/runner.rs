@@ -103,7 +103,7 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
             let view: View = whole.view(operand).expect("forward has this operand");
             View { offset: view.offset + begin * view.strides.time, ..view }
         };
-        let mut piece = Descriptor::bmru(shape)
+        let mut piece = Descriptor::new(whole.unit(), shape)
             .layout(whole.memory_layout())
             .boundary(whole.boundary_rule())
             .threshold(whole.threshold_kind())
@@ -113,6 +113,9 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
             .final_state(FinalState::Written);
         if whole.threshold_kind() == bmru::Threshold::PerElement {
             piece = piece.threshold_view(moved(Operand::Threshold));
+            if whole.view(Operand::LowThreshold).is_some() {
+                piece = piece.low_threshold_view(moved(Operand::LowThreshold));
+            }
         }
         pieces.push(piece);
         begin = end;
