@@ -2,7 +2,6 @@
 // denormals.
 
 const SIGN_BIT: u32 = 0x80000000u;
-const INFINITY: i32 = 0x7f800000;
 
 // What a step does to the state.
 struct Action {

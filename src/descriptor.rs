@@ -3,13 +3,13 @@
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout,
-    Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
+    SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
 ///
-/// By default every operand has a slot of its own and is contiguous in the descriptor's [`Layout`]. All elements are `f32`.
+/// By default every operand has a slot of its own and is contiguous in the descriptor's [`Layout`], of elements of `f32`.
 ///
 /// ```
 /// use bmru::{Boundary, Descriptor, FinalState, Layout, Shape, Threshold};
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Descriptor {
     unit: Unit,
+    element: Element,
     shape: Shape,
     layout: Layout,
     time_order: TimeOrder,
@@ -69,6 +70,7 @@ impl Descriptor {
     pub fn new(unit: Unit, shape: Shape) -> Self {
         Self {
             unit,
+            element: Element::default(),
             shape,
             layout: Layout::default(),
             time_order: TimeOrder::default(),
@@ -85,6 +87,13 @@ impl Descriptor {
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
         }
+    }
+
+    /// The type of candidates, thresholds and states.
+    #[must_use]
+    pub fn element(mut self, element: Element) -> Self {
+        self.element = element;
+        self
     }
 
     /// Order of the axes of all operands that have no view of their own.
@@ -251,6 +260,31 @@ impl Descriptor {
     #[must_use]
     pub fn unit(&self) -> Unit {
         self.unit
+    }
+
+    /// The type of candidates, thresholds and states.
+    #[must_use]
+    pub fn element_type(&self) -> Element {
+        self.element
+    }
+
+    /// The type of the elements of a slot: words of 32 bits where it is internal.
+    #[must_use]
+    pub fn element_of(&self, slot: Slot) -> Element {
+        match slot {
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
+            _ => self.element,
+        }
+    }
+
+    /// Bytes that the descriptor's operands use in a slot, in whole words; as [`slot_elements`](Self::slot_elements).
+    ///
+    /// # Errors
+    /// A shape or view that cannot exist.
+    pub fn slot_bytes(&self, slot: Slot) -> Result<u64, Error> {
+        let bytes = self.slot_elements(slot)?.saturating_mul(self.element_of(slot).bytes());
+        Ok(bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX))
     }
 
     /// The shape.

@@ -60,6 +60,7 @@
 #[cfg(feature = "wgpu")]
 mod bind;
 mod descriptor;
+mod element;
 mod error;
 #[cfg(feature = "host")]
 pub mod host;
@@ -79,6 +80,7 @@ mod unit;
 #[cfg(feature = "wgpu")]
 pub use bind::{BufferRange, Buffers};
 pub use descriptor::Descriptor;
+pub use element::Element;
 pub use error::Error;
 #[cfg(feature = "wgpu")]
 pub use kernels::Kernels;

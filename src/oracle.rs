@@ -125,7 +125,7 @@ fn negated(x: f32) -> f32 {
     f32::from_bits(x.to_bits() ^ 0x8000_0000)
 }
 
-/// The forward pass, as [`Unit`] says.
+/// The forward pass, as [`Unit`] says. Inputs are rounded to the descriptor's [`Element`](crate::Element) first, and outputs are such.
 ///
 /// Elements of the states' slot that belong to no element of the view are 0.
 ///
@@ -141,7 +141,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let saved_layout = descriptor.saved_layout();
     let gate = Gate::of(descriptor);
     let view = |operand| descriptor.view(operand);
-    let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| inputs.slot(view.slot)[index(view, b, t, d)]);
+    let element = descriptor.element_type();
+    let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| element.round(inputs.slot(view.slot)[index(view, b, t, d)]));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
         let amplitude = load(view(Operand::Amplitude), 0, 0, d);
@@ -173,8 +174,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         }
         if descriptor.saves() {
             saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
-            saved[index(saved_layout.initial_state(), b, 0, d)] = initial_state.to_bits();
-            saved[index(saved_layout.amplitude(), b, 0, d)] = amplitude.to_bits();
+            saved[index(saved_layout.initial_state(), b, 0, d)] = element.pattern(initial_state);
+            saved[index(saved_layout.amplitude(), b, 0, d)] = element.pattern(amplitude);
         }
     }
     let floats = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
@@ -183,7 +184,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
 
 /// The backward pass in double precision; the formulas are those of [`Descriptor::backward`].
 ///
-/// Elements of a slot that belong to no element of a view are 0. Outputs that accumulate begin at 0 here.
+/// Inputs are rounded to the descriptor's [`Element`](crate::Element), gradients are not. Elements of a slot that belong to no
+/// element of a view are 0. Outputs that accumulate begin at 0 here.
 ///
 /// # Errors
 /// A descriptor that cannot exist, or a slice of the wrong length.
@@ -192,7 +194,7 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
     incoming.check(descriptor)?;
     descriptor.check_backward()?;
     let Shape { batch, time, channels } = descriptor.shape();
-    let (gate, surrogates) = (Gate::of(descriptor), descriptor.surrogate_pair());
+    let (gate, surrogates, element) = (Gate::of(descriptor), descriptor.surrogate_pair(), descriptor.element_type());
     let zeros = |slot| Ok::<_, Error>(vec![0.0f64; descriptor.slot_elements(slot)? as usize]);
     let mut gradients = Gradients {
         candidate: zeros(Slot::CandidateGradient)?,
@@ -202,11 +204,11 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
     };
     let view = |operand| descriptor.view(operand);
     let load = |operand, b, t, d| match view(operand) {
-        Some(view) => inputs.slot(view.slot)[index(view, b, t, d)],
+        Some(view) => element.round(inputs.slot(view.slot)[index(view, b, t, d)]),
         None => 0.0,
     };
     let load_incoming =
-        |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(slice[index(view, b, t, d)]));
+        |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(element.round(slice[index(view, b, t, d)])));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
         let amplitude = load(Operand::Amplitude, 0, 0, d);
@@ -224,12 +226,12 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
             let t = step.t;
             let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
             carry = if step.action.is_some() { 0.0 } else { g };
-            let element = step.gradients(surrogates, g);
+            let found = step.gradients(surrogates, g);
             for (output, value) in [
-                (Operand::CandidateGradient, element.candidate),
-                (Operand::ThresholdGradient, element.threshold),
-                (Operand::LowThresholdGradient, element.low_threshold),
-                (Operand::AmplitudeGradient, element.amplitude),
+                (Operand::CandidateGradient, found.candidate),
+                (Operand::ThresholdGradient, found.threshold),
+                (Operand::LowThresholdGradient, found.low_threshold),
+                (Operand::AmplitudeGradient, found.amplitude),
             ] {
                 let Some(view) = view(output) else { continue };
                 // The gradients of thresholds beside candidates lie beside those of the candidates.

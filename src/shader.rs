@@ -4,7 +4,7 @@ mod header;
 
 use core::fmt;
 
-use crate::{Access, Boundary, Operand, Slot, Threshold, Unit};
+use crate::{Access, Boundary, Element, Operand, Slot, Threshold, Unit};
 
 /// A kernel of the pipeline: one file of `shaders/`, with one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub enum Stage {
     SumReduce,
     /// Backward: copies rows between what the caller binds and scratch.
     HandOver,
+    /// Puts elements of 16 bits from scratch into the words that they share.
+    Pack,
 }
 
 /// What a stage does with an operand.
@@ -58,7 +60,7 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
@@ -72,6 +74,7 @@ impl Stage {
         Self::Adjoint,
         Self::SumReduce,
         Self::HandOver,
+        Self::Pack,
     ];
 
     /// Name of the stage: its file without the ending.
@@ -91,6 +94,7 @@ impl Stage {
             Self::Adjoint => "adjoint",
             Self::SumReduce => "sum_reduce",
             Self::HandOver => "hand_over",
+            Self::Pack => "pack",
         }
     }
 
@@ -131,6 +135,7 @@ impl Stage {
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
+            Self::Pack => vec![(Source, Use::Load), (Target, Use::LoadStore)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
         operands
@@ -148,7 +153,7 @@ impl Stage {
 
     /// Whether the stage has floats to add.
     fn adds(self) -> bool {
-        self >= Self::AdjointReduce
+        self >= Self::AdjointReduce && self != Self::Pack
     }
 
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
@@ -181,6 +186,7 @@ impl Stage {
             }
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
+            Self::Pack => &[PARAMS, include_str!("../shaders/pack.wgsl")],
         }
     }
 }
@@ -211,6 +217,10 @@ pub struct Variant {
     /// The default for stages that do not depend on it.
     pub(crate) unit: Unit,
     pub(crate) gate: Option<(Boundary, Threshold)>,
+    /// The type of elements in the slots of the caller; the default where none of them is bound.
+    pub(crate) element: Element,
+    /// Whether what is packed are numbers, not yet rounded.
+    pub(crate) narrows: bool,
     pub(crate) saves: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
     pub(crate) surrogates: Option<[&'static str; 2]>,
@@ -270,6 +280,20 @@ impl Variant {
     #[must_use]
     pub fn binding_of(&self, operand: Operand) -> Option<u32> {
         self.operands.iter().find(|&&(present, _)| present == operand).map(|&(_, binding)| binding)
+    }
+
+    /// The type of the elements of a slot.
+    #[must_use]
+    pub fn element_of(&self, slot: Slot) -> Element {
+        match slot {
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            _ => self.element,
+        }
+    }
+
+    /// Whether registers hold numbers, and not patterns of elements.
+    pub(crate) fn calculates(&self) -> bool {
+        self.stage.adds() || (self.narrows && !self.accumulates.is_empty())
     }
 
     /// Channels of a vector.
@@ -344,7 +368,8 @@ impl Variant {
             _ => &[],
         };
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
-        for part in fold.iter().chain(unit).chain(self.stage.parts()).chain(&[ENTRY]) {
+        for part in self.element.parts(self.calculates()).iter().chain(fold).chain(unit).chain(self.stage.parts()).chain(&[ENTRY])
+        {
             text.push('\n');
             text.push_str(part);
         }

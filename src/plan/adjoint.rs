@@ -75,7 +75,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
         &[
             Constraint {
                 limit: "max_storage_buffer_binding_size",
-                allowed: builder.limits.binding_bytes(),
+                allowed: builder.scratch_bytes(),
                 measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
             },
             builder.grid_constraint(move |part| {
@@ -95,6 +95,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
         builder.grid_constraint(move |part| vectors(part) * if tiled { part[1].div_ceil(STRETCH) } else { 1 }),
     ];
     constraints.extend(builder.binding_constraints(whole, &walked));
+    constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
     let cut = |steps| split(group, [1, steps, width], order, &constraints);
     // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
@@ -103,6 +104,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let handed: Vec<Placed> = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
     let mut of_rows = vec![builder.grid_constraint(vectors)];
     of_rows.extend(builder.binding_constraints(whole, &handed));
+    of_rows.extend(builder.detour_constraint());
     let rows = split([batch, 1, group[2]], [1, 1, width], order, &of_rows)?;
     Ok(Cut { group, part, rows })
 }

@@ -4,9 +4,10 @@ use bmru::oracle::{self, Gradients, IncomingGradients};
 use bmru::{Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, View, wgpu};
 
 use crate::adapters::block_on;
-use crate::bound::bounds;
+use crate::bound::{bounds, rounding};
 use crate::data::{Rate, Slots, Values, generate};
-use crate::runner::{MARGIN, POISON, poisoned};
+use crate::image::{self, POISON, put};
+use crate::runner::{MARGIN, poisoned};
 use crate::{Profile, Runner};
 
 /// What the accumulating outputs hold before.
@@ -68,7 +69,8 @@ pub fn incoming(descriptor: &Descriptor, seed: u64) -> [Vec<f32>; 2] {
         let length = descriptor.slot_elements(slot).expect("a descriptor that can exist");
         let mut value = || {
             let magnitude = (rng.f32() * 8.0 - 4.0).exp2();
-            [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }]
+            let value = [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }];
+            descriptor.element_type().round(value)
         };
         (0..length).map(|_| value()).collect()
     })
@@ -163,10 +165,11 @@ impl Runner {
                 Slot::FinalStateGradient => incoming.final_state,
                 slot => data.slot(slot),
             };
-            let mut image: Vec<u32> = contents.iter().map(|float| float.to_bits()).collect();
+            let element = descriptor.element_of(slot);
+            let mut image = element.to_words(contents);
             for at in accumulating(descriptor, slot) {
                 image.resize(image.len().max(at + 1), POISON);
-                image[at] = BEFORE.to_bits();
+                put(element, &mut image, at, BEFORE);
             }
             owned.push((slot, poisoned(self, words(&forward, slot), &image)));
         }
@@ -196,6 +199,9 @@ impl Runner {
         Ok((backward.depth(), outputs))
     }
 }
+
+/// In the order of the outputs.
+const SLOTS: [Slot; 4] = [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient];
 
 /// Each output with the number of its slot.
 const OPERANDS: [(Operand, usize); 5] = [
@@ -230,22 +236,24 @@ impl BackwardOutcome {
             (&expected.amplitude, &bounds.amplitude),
             (&expected.initial_state, &bounds.initial_state),
         ];
+        let types = SLOTS.map(|slot| descriptor.element_of(slot));
+        let actual: [Vec<u32>; 4] = std::array::from_fn(|place| image::elements(types[place], &actual[place]));
         // What is left of a buffer when all its elements were looked at must be as it was.
         let mut rest = actual.clone();
         for (operand, number) in OPERANDS {
             let Some(view) = descriptor.view(operand) else { continue };
-            let place = slot_of(view.slot);
-            let (wanted, bound) = slots[place];
+            let place = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
+            let ((wanted, bound), element) = (slots[place], types[place]);
             let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
             for (at, [b, t, d]) in elements(descriptor, view) {
-                let value = f64::from(f32::from_bits(actual[place][at]));
-                rest[place][at] = POISON;
+                let value = f64::from(element.decode(actual[place][at]));
+                rest[place][at] = image::poison(element, at);
                 let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
                 // One more addition, if it accumulates.
                 let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
                 let error = (value - before - wanted[at]).abs();
-                let allowed = bound[at] + added;
-                let share = if error == 0.0 { 0.0 } else { error / allowed };
+                let allowed = bound[at] + added + rounding(element, (before + wanted[at]).abs() + bound[at]);
+                let share = if error == 0.0 || allowed == f64::INFINITY { 0.0 } else { error / allowed };
                 self.worst[number] = self.worst[number].max(share);
                 if share.is_nan() || share > 1.0 {
                     self.wrong += 1;
@@ -260,21 +268,14 @@ impl BackwardOutcome {
             }
         }
         for (place, words) in rest.iter().enumerate() {
-            if let Some(at) = words.iter().position(|&word| word != POISON && word != BEFORE.to_bits()) {
+            let element = types[place];
+            let untouched = |(at, &bits): (usize, &u32)| bits == image::poison(element, at) || bits == element.encode(BEFORE);
+            if let Some(at) = words.iter().enumerate().position(|word| !untouched(word)) {
                 self.wrong += 1;
                 let output = OUTPUTS[place];
                 self.first
                     .get_or_insert_with(|| format!("word {at} of the gradient of {output} was written, but no element is there"));
             }
         }
-    }
-}
-
-fn slot_of(slot: Slot) -> usize {
-    match slot {
-        Slot::CandidateGradient => 0,
-        Slot::ThresholdGradient => 1,
-        Slot::AmplitudeGradient => 2,
-        _ => 3,
     }
 }

@@ -16,7 +16,7 @@
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
-use bmru::{Boundary, Descriptor, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
+use bmru::{Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -38,6 +38,18 @@ fn phi_error(surrogate: Surrogate, u: f64) -> f64 {
     let phi = surrogate.derivative(u);
     let moved = |factor: f64| (surrogate.derivative(u * factor) - phi).abs();
     moved(1.0 + EPSILON).max(moved(1.0 - EPSILON)) + EPSILON * rho(surrogate, u)
+}
+
+/// What rounding a gradient to an element may change, ties to even: half a unit in its last place, or of the least number.
+pub(crate) fn rounding(element: Element, magnitude: f64) -> f64 {
+    let (unit, least, largest) = match element {
+        // Part of the bounds.
+        Element::F32 => return 0.0,
+        Element::F16 => (2f64.powi(-11), 2f64.powi(-25), 65_504.0),
+        Element::Bf16 => (2f64.powi(-8), 2f64.powi(-134), f64::from(Element::Bf16.decode(0x7f7f))),
+    };
+    // Beyond the largest number comes infinity.
+    if magnitude > largest { f64::INFINITY } else { unit * magnitude + least }
 }
 
 fn slope(surrogate: Surrogate) -> f64 {
@@ -81,7 +93,7 @@ pub fn bounds(
             Slot::Amplitude => inputs.amplitude,
             _ => inputs.initial_state,
         };
-        slot[at(view, b, t, d)]
+        descriptor.element_type().round(slot[at(view, b, t, d)])
     };
     let magnitude =
         |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());
@@ -102,20 +114,20 @@ pub fn bounds(
                 let before = if step > 0 { state(step - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
                 let t = time(step);
                 let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|of| input(of, b, t, d));
-                let element = Element { descriptor, c, r, low, amplitude, before };
+                let found = Step { descriptor, c, r, low, amplitude, before };
                 reach += magnitude(incoming.states, Operand::StatesGradient, b, t, d);
                 count += 1.0;
                 let m = (count - 1.0f64).min(depth);
 
-                let (sets, by_amplitude) = element.sets();
+                let (sets, by_amplitude) = found.sets();
                 if by_amplitude {
                     sums[0].0 += m * EPSILON * reach;
                     sums[0].1 += reach;
                 }
                 let mut of_candidate = 0.0;
-                for (place, slope) in element.slopes().into_iter().enumerate() {
+                for (place, slope) in found.slopes().into_iter().enumerate() {
                     let Some(slope) = slope else { continue };
-                    let threshold = slope.bound(gate, reach, m) + element.tau(slope.w, reach);
+                    let threshold = slope.bound(gate, reach, m) + found.tau(slope.w, reach);
                     of_candidate += threshold;
                     sums[1 + place].0 += threshold;
                     sums[1 + place].1 += gate.derivative(slope.u) * slope.w * reach;
@@ -127,7 +139,7 @@ pub fn bounds(
                     }
                 }
                 if let Some(view) = descriptor.view(Operand::CandidateGradient) {
-                    bounds.candidate[at(view, b, t, d)] = of_candidate + 1.01 * reach * element.through_sign(m);
+                    bounds.candidate[at(view, b, t, d)] = of_candidate + 1.01 * reach * found.through_sign(m);
                 }
                 if step == 0 {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets) {
@@ -168,7 +180,7 @@ impl Slope {
 }
 
 /// One step of one channel.
-struct Element<'a> {
+struct Step<'a> {
     descriptor: &'a Descriptor,
     c: f32,
     r: f32,
@@ -177,7 +189,7 @@ struct Element<'a> {
     before: f64,
 }
 
-impl Element<'_> {
+impl Step<'_> {
     fn edge_sets(&self) -> bool {
         self.descriptor.boundary_rule() == Boundary::Set
     }

@@ -1,8 +1,8 @@
 //! The whole family: every unit with every option, sampled so that each two choices meet.
 
 use bmru::{
-    Access, Boundary, Descriptor, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Shape, Slot, Strategy,
-    Strides, Surrogate, Threshold, TimeOrder, Unit, View,
+    Access, Boundary, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Shape, Slot,
+    Strategy, Strides, Surrogate, Threshold, TimeOrder, Unit, View,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -19,14 +19,17 @@ const SHAPES: [[u64; 3]; 9] =
 const RATES: [Rate; 4] = [Rate::Half, Rate::Once(10), Rate::Once(300), Rate::Never];
 
 /// The axes that forward and backward have in common.
-const COMMON: [usize; 10] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), VIEWS.len(), 2];
+const COMMON: [usize; 11] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), VIEWS.len(), 2, Element::ALL.len()];
 
 const VIEWS: [&str; 3] = ["contiguous", "side by side", "rows"];
 
 fn of_common(row: &[usize]) -> Descriptor {
-    let [unit, shape, layout, order, boundary, threshold, initial, _, view, _, ..] = *row else { unreachable!("ten axes") };
+    let [unit, shape, layout, order, boundary, threshold, initial, _, view, _, element, ..] = *row else {
+        unreachable!("eleven axes")
+    };
     let [batch, time, channels] = SHAPES[shape];
     let descriptor = Descriptor::new(UNITS[unit].1, Shape { batch, time, channels })
+        .element(Element::ALL[element])
         .layout([Layout::BatchTimeChannel, Layout::TimeBatchChannel][layout])
         .time_order([TimeOrder::Ascending, TimeOrder::Descending][order])
         .boundary([Boundary::Hold, Boundary::Set][boundary])
@@ -65,7 +68,7 @@ fn possible(row: &[usize]) -> bool {
 fn name(row: &[usize], rest: &str) -> String {
     let [batch, time, channels] = SHAPES[row[1]];
     let options: String = row.iter().map(|choice| choice.to_string()).collect();
-    format!("family/{}/{batch}x{time}x{channels}/{options}/{rest}", UNITS[row[0]].0)
+    format!("family/{}/{:?}/{batch}x{time}x{channels}/{options}/{rest}", UNITS[row[0]].0, Element::ALL[row[10]])
 }
 
 /// Forward.

@@ -14,6 +14,7 @@ mod bound;
 mod case;
 pub mod data;
 mod family;
+mod image;
 mod matrix;
 mod pairwise;
 mod runner;
