@@ -5,6 +5,7 @@
 //! - [`matrix()`]: the cases, each with a name that reruns it alone
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
+//! - [`Runner::run_all`]: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -15,6 +16,7 @@ mod case;
 pub mod data;
 mod matrix;
 mod runner;
+mod suite;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
@@ -22,3 +24,4 @@ pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
 pub use runner::{Outcome, Runner};
+pub use suite::Tally;

@@ -12,7 +12,7 @@ const BEFORE: &str = "\
 
 What the kernels did on the adapters of those who ran them. Forward must equal the sequential loop bit for bit; backward must stay
 within its derived bound, 1.000 in the table. *Copy* is the adapter's own; *forward* and *backward* are the median over all measured
-shapes of the kernel's rate as a share of the fastest streaming kernel of the same traffic (in brackets: shapes). A dash: not measured.
+rows of the rate as a share of the fastest streaming kernel's of the same traffic (in brackets: rows). A dash: not measured.
 
 ";
 
@@ -53,12 +53,14 @@ pub fn page(reports: &[(String, Report)]) -> String {
     format!("{BEFORE}{}{AFTER}", table(reports))
 }
 
-/// Adds a report, in place of one of the same name, and makes the page again.
+/// Adds a report, in place of one of the same name, and makes the page again. Makes the folder, too.
 ///
 /// # Errors
 /// As [`read`], and [`Error::Contradiction`] if the report is none.
 pub fn add(folder: &Path, name: &str, report: &Report) -> Result<(), Error> {
-    write(&folder.join(name), &report.to_json()?)?;
+    let text = report.to_json()?;
+    std::fs::create_dir_all(folder).map_err(|actual| in_file(folder, actual))?;
+    write(&folder.join(name), &text)?;
     update(folder)
 }
 

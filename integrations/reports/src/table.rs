@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::{Report, Roofline};
 
 const HEAD: &str = "\
-| adapter | driver | host | date | commit | cases | failures | forward: wrong bits | backward: worst error / bound | copy | forward | backward | |
+| adapter | driver | host | date | commit | cases | failures | forward: wrong bits | backward: worst error / bound | copy | forward: of ceiling | backward: of ceiling | |
 |---|---|---|---|---|--:|--:|--:|--:|--:|--:|--:|---|
 ";
 
