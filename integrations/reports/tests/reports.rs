@@ -133,6 +133,8 @@ fn a_line_for_each_report() {
 fn a_file_has_the_name_of_its_adapter() {
     let mut report = Report::from_json(GOOD).expect("a report");
     assert_eq!(folder::file_name(&report), "a-b-vulkan-mesa-22.3.6-wgpu.json");
+    report.adapter.driver_info = "4.5 (Core Profile) Mesa 22.3.6".to_owned();
+    assert_eq!(folder::file_name(&report), "a-b-vulkan-4.5-mesa-22.3.6-wgpu.json");
     report.adapter.driver_info = String::new();
     report.host = "Dawn, node".to_owned();
     assert_eq!(folder::file_name(&report), "a-b-vulkan-dawn.json");
