@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
+use crate::quirks::AdapterFacts;
 use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning, readback};
 
 /// A device with its kernels.
@@ -39,18 +40,7 @@ impl Gpu {
         let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
         let found = adapters.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>().join("; ");
         adapters.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&text.to_lowercase()));
-        // OpenGL last: what it offers is mostly there as Vulkan, too, and its software drivers do not say that they are.
-        // Among those, SwiftShader streams 3 to 4 times slower than llvmpipe.
-        let best = adapters.into_iter().min_by_key(|adapter| {
-            let info = adapter.get_info();
-            let kind = match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => 0,
-                wgpu::DeviceType::IntegratedGpu => 1,
-                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
-                wgpu::DeviceType::Cpu => 3,
-            };
-            (info.backend == wgpu::Backend::Gl, kind, info.name.contains("SwiftShader"))
-        });
+        let best = adapters.into_iter().min_by_key(|adapter| AdapterFacts::from(&adapter.get_info()).rank());
         let adapter = best.ok_or(Error::NoAdapter { expected: text.to_owned(), actual: found })?;
         Self::on(&adapter).await
     }

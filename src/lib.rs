@@ -51,7 +51,7 @@
 //! | | |
 //! |---|---|
 //! | what is computed | [`Descriptor`], [`Shape`], [`View`], the options of `unit.rs` |
-//! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`]; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
+//! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
 //! | what it must equal | [`oracle`] |
@@ -70,6 +70,7 @@ mod limits;
 pub mod oracle;
 mod params;
 mod plan;
+pub mod quirks;
 #[cfg(feature = "wgpu")]
 mod readback;
 #[cfg(feature = "wgpu")]
