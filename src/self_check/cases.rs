@@ -109,6 +109,7 @@ pub(super) fn all() -> Vec<Case> {
         Case { tile_steps: 64, ..Case::forward("tiles, saving", Strategy::Tiles, with_state(shape(1, 2200, 5))) },
         Case::forward("tiles, edges set", Strategy::Tiles, other(shape(2, 100, 8))),
         Case { tile_steps: 64, ..Case::forward("probe", Strategy::Probe, plain(shape(1, 2200, 5))) },
+        Case::forward("tiles, few bindings", Strategy::Tiles, Descriptor::bmru(shape(2, 100, 4))),
         Case::forward("probe, edges set", Strategy::Probe, other(shape(2, 100, 8)).save(Save::Nothing)),
         Case::exact("backward, serial", Strategy::Serial, with_state(shape(2, 70, 21))),
         Case::exact("backward, serial, edges set", Strategy::Serial, other(shape(3, 33, 8))),

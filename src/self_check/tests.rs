@@ -25,7 +25,11 @@ impl Gpu {
     }
 
     fn on(adapter: &wgpu::Adapter) -> Self {
-        let required_limits = wgpu::Limits::default().or_worse_values_from(&adapter.limits());
+        Self::with(adapter, wgpu::Limits::default())
+    }
+
+    fn with(adapter: &wgpu::Adapter, limits: wgpu::Limits) -> Self {
+        let required_limits = limits.or_worse_values_from(&adapter.limits());
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
         let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).expect("a device");
         let info = adapter.get_info();
@@ -118,6 +122,28 @@ fn every_adapter_computes_what_it_should() {
         for tuning in [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete()] {
             gpu.check(&kernels, &tuning).unwrap_or_else(|error| panic!("{}, {tuning:?}: {error}", gpu.name));
         }
+    }
+}
+
+#[test]
+fn what_a_device_cannot_do_is_left_out() {
+    for adapter in adapters::all() {
+        for (storage_buffers, some) in [(4, true), (1, false)] {
+            let limits = wgpu::Limits { max_storage_buffers_per_shader_stage: storage_buffers, ..wgpu::Limits::default() };
+            let gpu = Gpu::with(&adapter, limits);
+            let kernels = Kernels::new(&gpu.device);
+            let ended = gpu.check(&kernels, &gpu.tuning);
+            let expected = if some { ended == Ok(()) } else { matches!(ended, Err(Error::StrategyUnavailable { .. })) };
+            assert!(expected && some == (kernels.pipeline_count() > 0), "{}, {storage_buffers}: {ended:?}", gpu.name);
+        }
+        // Everything writable, parameters, too.
+        let gpu = Gpu::on(&adapter);
+        let tuning = Tuning { access: crate::Access::AllReadWrite, ..gpu.tuning.clone() };
+        gpu.check(&Kernels::new(&gpu.device), &tuning).unwrap_or_else(|error| panic!("{}: {error}", gpu.name));
+        // A tuning that is none is told.
+        let tuning = Tuning { workgroup_size: 0, ..tuning };
+        let ended = gpu.check(&Kernels::new(&gpu.device), &tuning);
+        assert!(matches!(ended, Err(Error::InvalidSetting { field: "workgroup_size", .. })), "{}: {ended:?}", gpu.name);
     }
 }
 
