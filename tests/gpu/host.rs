@@ -16,11 +16,14 @@ pub const COUNTS: usize = 64;
 /// Changes the text of a variant so that it counts in `counted`, an array of atomics.
 pub type Counting = fn(&Variant) -> String;
 
+/// Changes the text of a variant, but not what it binds.
+type Change = Box<dyn Fn(&Variant) -> String>;
+
 /// Runs plans on a device.
 pub struct Host<'a> {
     pub runner: &'a Runner,
     counting: Option<Counting>,
-    changed: Option<Box<dyn Fn(&Variant) -> String>>,
+    changed: Option<Change>,
     pipelines: RefCell<HashMap<Variant, wgpu::ComputePipeline>>,
 }
 
