@@ -49,6 +49,9 @@ pub(crate) async fn download(
     mapped.await.map_err(|error| refused(error.to_string()))?;
     let view = staging.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view);
+    drop(view);
+    // A browser would keep it until its garbage is collected.
+    staging.destroy();
     let mut rest = &words[..];
     let split = |buffer: &&wgpu::Buffer| {
         let (own, others) = rest.split_at(buffer.size() as usize / 4);

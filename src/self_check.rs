@@ -91,6 +91,7 @@ impl Kernels {
         let (slots, buffers): (Vec<Slot>, Vec<&wgpu::Buffer>) =
             memory.iter().filter(|(slot, _)| written(*slot)).map(|(slot, buffer)| (*slot, buffer)).unzip();
         let words = readback::download(device, queue, &buffers, time_limit).await?;
+        memory.iter().for_each(|(_, buffer)| buffer.destroy());
         case.compare(&slots.into_iter().zip(words).collect::<Vec<_>>())
     }
 
