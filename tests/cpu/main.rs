@@ -5,5 +5,6 @@ mod element;
 mod limits;
 mod oracle;
 mod plan;
+mod quirks;
 mod shader;
 mod time_order;

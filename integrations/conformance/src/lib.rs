@@ -5,6 +5,7 @@
 //! - [`matrix()`]: the cases, each with a name that reruns it alone
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
+//! - [`Runner::run_all`]: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -18,6 +19,7 @@ mod image;
 mod matrix;
 mod pairwise;
 mod runner;
+mod suite;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
@@ -25,3 +27,4 @@ pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
 pub use runner::{Outcome, Runner};
+pub use suite::Tally;
