@@ -1,7 +1,7 @@
 //! The oracle against tables that were written by hand, and wrong loops against the same tables.
 
 use bmru::oracle::forward;
-use bmru::{Boundary, Descriptor, Error, FinalState, InitialState, Inputs, Layout, Outputs, Save, SavedLayout, Shape};
+use bmru::{Boundary, Descriptor, Element, Error, FinalState, InitialState, Inputs, Layout, Outputs, Save, SavedLayout, Shape};
 use bmru::{Slot, Strides, Threshold, View};
 
 const INF: f32 = f32::INFINITY;
@@ -429,4 +429,67 @@ fn tables_find_planted_mistakes() {
     for &(name, rules) in MISTAKES {
         assert!(!failures(rules).is_empty(), "no row of the table notices: {name}");
     }
+}
+
+/// The first-quadrant unit with `β_hi = 1`, `β_lo = -1`, unless told otherwise.
+#[test]
+fn first_quadrant_states_are_those_of_the_table() {
+    let run = |c: &[f32], high: f32, low: f32, amplitude: f32, boundary| {
+        let descriptor = Descriptor::first_quadrant(Shape { batch: 1, time: c.len() as u64, channels: 1 })
+            .threshold(Threshold::PerChannel)
+            .initial_state(InitialState::Given)
+            .boundary(boundary);
+        let inputs = Inputs { candidate: c, threshold: &[high, low], amplitude: &[amplitude], initial_state: &[7.0] };
+        let states = forward(&descriptor, &inputs).expect("the slices fit").states;
+        states.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+    };
+    let bits = |states: &[f32]| states.iter().map(|state| state.to_bits()).collect::<Vec<_>>();
+    for &boundary in BOTH {
+        assert_eq!(run(&[0.5, 2.0, -0.5, -2.0, 0.5, 2.0], 1.0, -1.0, 1.5, boundary), bits(&[7.0, 1.5, 1.5, 0.0, 0.0, 1.5]));
+        // NaN lies nowhere, and nothing lies beyond it.
+        assert_eq!(run(&[NAN, -NAN, SNAN, 2.0, NEG_SNAN, -2.0], 1.0, -1.0, 1.5, boundary), bits(&[7.0, 7.0, 7.0, 1.5, 1.5, 0.0]));
+        assert_eq!(run(&[2.0, -2.0, INF], NAN, -1.0, 1.5, boundary), bits(&[7.0, 0.0, 0.0]));
+        assert_eq!(run(&[-2.0, 2.0, -INF], 1.0, SNAN, 1.5, boundary), bits(&[7.0, 1.5, 1.5]));
+        // Where both fire the high one wins.
+        assert_eq!(run(&[0.0, 3.0, -3.0], -1.0, 1.0, 1.5, boundary), bits(&[1.5, 1.5, 0.0]));
+        // The amplitude is copied, whatever it is; the other state is +0.
+        assert_eq!(run(&[2.0, -2.0], 1.0, -1.0, NEG_SNAN, boundary), bits(&[NEG_SNAN, 0.0]));
+        assert_eq!(run(&[2.0, -2.0], 1.0, -1.0, -0.0, boundary), bits(&[-0.0, 0.0]));
+        // Signs count, magnitudes do not.
+        assert_eq!(run(&[-0.5, -3.0], -1.0, -2.0, 1.5, boundary), bits(&[1.5, 0.0]));
+        assert_eq!(run(&[TINY, -TINY], 0.0, -0.0, 1.5, boundary), bits(&[1.5, 0.0]));
+    }
+    // On the edge.
+    assert_eq!(run(&[1.0, -1.0, ABOVE, -ABOVE], 1.0, -1.0, 1.5, Boundary::Hold), bits(&[7.0, 7.0, 1.5, 0.0]));
+    assert_eq!(run(&[BELOW, 1.0, -BELOW, -1.0], 1.0, -1.0, 1.5, Boundary::Set), bits(&[7.0, 1.5, 1.5, 0.0]));
+    // Both zeros are one number.
+    assert_eq!(run(&[-0.0, 0.0], 0.0, -1.0, 1.5, Boundary::Hold), bits(&[7.0, 7.0]));
+    assert_eq!(run(&[-0.0, -2.0], 0.0, -1.0, 1.5, Boundary::Set), bits(&[1.5, 0.0]));
+    assert_eq!(run(&[INF, -INF], INF, -INF, 1.5, Boundary::Hold), bits(&[7.0, 7.0]));
+    assert_eq!(run(&[INF, -INF], INF, -INF, 1.5, Boundary::Set), bits(&[1.5, 0.0]));
+}
+
+/// Two steps of three channels of 16 bits: inputs are rounded, amplitudes too, and what is saved are patterns.
+#[test]
+fn elements_of_16_bits_are_rounded_and_copied() {
+    let descriptor = Descriptor::bmru(Shape { batch: 1, time: 2, channels: 3 })
+        .element(Element::Bf16)
+        .threshold(Threshold::PerChannel)
+        .initial_state(InitialState::Given)
+        .final_state(FinalState::Written)
+        .save(Save::Codes);
+    // 1 + 2^-9 lies between two elements and is rounded down to the edge, where it holds.
+    let just_above = 1.0 + 2f32.powi(-9);
+    let inputs = Inputs {
+        candidate: &[just_above, 2.0, 0.5, 2.0, 0.5, -2.0],
+        threshold: &[1.0; 3],
+        amplitude: &[just_above, 1.0 + 3.0 * 2f32.powi(-9), 3.0],
+        initial_state: &[7.0, -7.0, 0.5],
+    };
+    let Outputs { states, final_state, saved } = forward(&descriptor, &inputs).expect("the slices fit");
+    // Ties to even: 1 + 3·2^-9 up to 1 + 2^-7.
+    assert_eq!(states, [7.0, 1.0 + 2f32.powi(-7), 0.5, 1.0, 1.0 + 2f32.powi(-7), -3.0]);
+    assert_eq!(final_state, states[3..]);
+    assert_eq!(saved[..3], [0x3f80_0000, 0x3f81_0000, 0x4040_0000]);
+    assert_eq!(saved[saved.len() - 3..], [0x40e0_0000, 0xc0e0_0000, 0x3f00_0000]);
 }
