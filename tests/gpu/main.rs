@@ -6,6 +6,7 @@
 
 mod adjoint;
 mod foreign;
+mod halves;
 mod host;
 mod order;
 mod quirks;
@@ -41,7 +42,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 18] = [
+const TESTS: [(&str, Test); 20] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -56,6 +57,8 @@ const TESTS: [(&str, Test); 18] = [
     ("backward: NaN stays in its own hold and its channel's sums", adjoint::contains_nan),
     ("backward: sums of 2^24 terms", adjoint::long_sums),
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
+    ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
+    ("all patterns of 16 bits as gradients", halves::gradients),
     ("two layers on one encoder share scratch", streams::layers),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),

@@ -1,0 +1,99 @@
+//! Elements of 16 bits, all 65,536 patterns of them, through the shaders.
+
+use bmru::{
+    Descriptor, Element, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Save, Shape, Surrogate, Threshold, oracle,
+};
+use bmru_conformance::Runner;
+use libtest_mimic::Failed;
+
+const HALVES: [Element; 2] = [Element::F16, Element::Bf16];
+
+/// Every element, and the last one twice where the rows shall be odd: then they take a detour.
+fn patterns(element: Element, odd: bool) -> Vec<f32> {
+    (0..=0xffffu32).chain(odd.then_some(0xffff)).map(|bits| element.decode(bits)).collect()
+}
+
+fn one_step(element: Element, channels: usize) -> Descriptor {
+    Descriptor::bmru(Shape { batch: 1, time: 1, channels: channels as u64 }).element(element).threshold(Threshold::PerChannel)
+}
+
+/// The first number whose bits differ.
+fn same(name: &str, actual: &[f32], expected: &[f32]) -> Result<(), Failed> {
+    let differs = actual.iter().zip(expected).position(|(actual, expected)| actual.to_bits() != expected.to_bits());
+    match differs {
+        _ if actual.len() != expected.len() => Err(format!("{name}: {} of {} numbers", actual.len(), expected.len()).into()),
+        Some(at) => Err(format!("{name} {at} is {:?}, expected {:?}", actual[at], expected[at]).into()),
+        None => Ok(()),
+    }
+}
+
+/// A state that is held is copied, whatever it is; one that is set is the amplitude's nearest element.
+pub fn states(runner: &Runner) -> Result<(), Failed> {
+    for element in HALVES {
+        for odd in [false, true] {
+            let held = patterns(element, odd);
+            let descriptor = one_step(element, held.len()).initial_state(InitialState::Given).final_state(FinalState::Written);
+            let (zeros, ones) = (vec![0.0; held.len()], vec![1.0; held.len()]);
+            let inputs = Inputs { candidate: &zeros, threshold: &ones, amplitude: &ones, initial_state: &held };
+            let outputs = runner.gpu().forward_blocking(&descriptor, &inputs)?;
+            same("held", &outputs.states, &held)?;
+            same("final", &outputs.final_state, &held)?;
+
+            // The elements themselves, the middle between two, and the f32 on both sides of it.
+            let middle = |x: f32| {
+                let next = element.decode(element.encode(x) + 1);
+                if next.is_finite() { ((f64::from(x) + f64::from(next)) / 2.0) as f32 } else { x }
+            };
+            let mut amplitudes = held.clone();
+            amplitudes
+                .extend(held.iter().filter(|x| x.is_finite()).map(|&x| middle(x)).flat_map(|x| [x.next_down(), x, x.next_up()]));
+            // What a NaN carries beyond 16 bits.
+            amplitudes.extend([0x7f80_0001, 0xff80_ffff, 0x7fa1_2345, 0xffc0_0001].map(f32::from_bits));
+            amplitudes.truncate(amplitudes.len() - (amplitudes.len() + usize::from(odd)) % 2);
+            let channels = amplitudes.len();
+            let (twos, ones) = (vec![2.0; channels], vec![1.0; channels]);
+            let inputs = Inputs { candidate: &twos, threshold: &ones, amplitude: &amplitudes, ..Inputs::default() };
+            let outputs = runner.gpu().forward_blocking(&one_step(element, channels), &inputs)?;
+            let nearest: Vec<f32> = amplitudes.iter().map(|&amplitude| element.round(amplitude)).collect();
+            same("set", &outputs.states, &nearest)?;
+        }
+    }
+    Ok(())
+}
+
+/// A gradient that comes in is the number that it stands for, and one that goes out the nearest element.
+pub fn gradients(runner: &Runner) -> Result<(), Failed> {
+    for element in HALVES {
+        for odd in [false, true] {
+            let incoming = patterns(element, odd);
+            let channels = incoming.len();
+            // All steps set: the gradient of the amplitude is the one that comes in.
+            let (twos, ones) = (vec![2.0; channels], vec![1.0; channels]);
+            let inputs = Inputs { candidate: &twos, threshold: &ones, amplitude: &ones, ..Inputs::default() };
+            let descriptor = one_step(element, channels).surrogates(Surrogate::Zero, Surrogate::Zero).save(Save::Codes);
+            let saved = oracle::forward(&descriptor, &inputs)?.saved;
+            let gradients = IncomingGradients { states: &incoming, final_state: &[] };
+            let found = runner.gpu().backward_blocking(&descriptor, &inputs, &saved, &gradients)?.amplitude;
+            for (&found, &expected) in found.iter().zip(&incoming) {
+                // Only an f32 below the least normal one may be flushed.
+                let flushed = found == 0.0 && expected.abs() < f32::MIN_POSITIVE;
+                if !(found == expected || flushed || (found.is_nan() && expected.is_nan())) {
+                    return Err(format!("{element:?} {expected:e} comes in as {found:e}").into());
+                }
+            }
+
+            // Without steps the gradient of the final state is that of the initial one.
+            let descriptor = Descriptor::bmru(Shape { batch: 1, time: 0, channels: channels as u64 })
+                .element(element)
+                .initial_state(InitialState::Given)
+                .incoming(Incoming::FinalState)
+                .save(Save::Codes);
+            let inputs = Inputs { amplitude: &ones, initial_state: &ones, ..Inputs::default() };
+            let saved = oracle::forward(&descriptor, &inputs)?.saved;
+            let gradients = IncomingGradients { states: &[], final_state: &incoming };
+            let found = runner.gpu().backward_blocking(&descriptor, &inputs, &saved, &gradients)?.initial_state;
+            same("handed through", &found, &incoming)?;
+        }
+    }
+    Ok(())
+}
