@@ -323,7 +323,11 @@ impl Gpu {
         let refused = |error: String| Error::Device { what: what(), message: error };
         mapped.await.map_err(|error| refused(error.to_string()))?;
         let view = staging.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        let words = bytemuck::pod_collect_to_vec(&view);
+        drop(view);
+        // A browser would keep it until its garbage is collected.
+        staging.destroy();
+        Ok(words)
     }
 
     /// Waits for everything that was submitted, no longer than the time limit.

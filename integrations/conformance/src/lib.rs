@@ -6,6 +6,7 @@
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included.
 //!   Async underneath, for browsers; `new`, `run` and `run_backward` block
+//! - `Runner::run_all`: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -18,6 +19,7 @@ mod case;
 pub mod data;
 mod matrix;
 mod runner;
+mod suite;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
@@ -25,3 +27,4 @@ pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
 pub use runner::{Outcome, Runner};
+pub use suite::Tally;
