@@ -17,7 +17,7 @@ mod trace;
 
 pub use engine::Engine;
 pub use suite::{Extent, Suite, Written};
-pub use trace::{Scan, Trace};
+pub use trace::{Scan, Trace, loop_states};
 
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -59,10 +59,28 @@ impl Trace {
     }
 }
 
+/// The states by the plain loop on the CPU: for browsers without WebGPU.
+///
+/// # Errors
+/// None for a signal that fits the memory.
+#[wasm_bindgen]
+pub fn loop_states(candidate: &[f32], threshold: f32, amplitude: f32) -> Result<Vec<f32>, JsError> {
+    Ok(expected(candidate, threshold, amplitude)?)
+}
+
+fn expected(candidate: &[f32], threshold: f32, amplitude: f32) -> Result<Vec<f32>, Error> {
+    let inputs = Inputs { candidate, threshold: &[threshold], amplitude: &[amplitude], ..Inputs::default() };
+    Ok(oracle::forward(&unit(candidate.len()), &inputs)?.states)
+}
+
+/// One unit with one threshold.
+fn unit(steps: usize) -> Descriptor {
+    Descriptor::bmru(Shape { batch: 1, time: steps as u64, channels: 1 }).threshold(Threshold::PerChannel)
+}
+
 impl Trace {
     pub(crate) async fn new(gpu: &Gpu, candidate: Vec<f32>) -> Result<Self, Error> {
-        let shape = Shape { batch: 1, time: candidate.len() as u64, channels: 1 };
-        let plan = gpu.plan(&Descriptor::bmru(shape).threshold(Threshold::PerChannel))?;
+        let plan = gpu.plan(&unit(candidate.len()))?;
         gpu.kernels().prepare(&plan).await?;
         let buffer = |&(slot, size): &(Slot, u64)| {
             let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
@@ -88,8 +106,7 @@ impl Trace {
             Some(states) => self.gpu.download(states).await?,
             None => Vec::new(),
         };
-        let inputs = Inputs { candidate: &self.candidate, threshold: &[threshold], amplitude: &[amplitude], ..Inputs::default() };
-        let expected = oracle::forward(self.plan.descriptor(), &inputs)?.states;
+        let expected = expected(&self.candidate, threshold, amplitude)?;
         let wrong = words.iter().zip(&expected).filter(|(word, state)| **word != state.to_bits()).count();
         let states = words.into_iter().map(f32::from_bits).collect();
         Ok(Scan { states, wrong })
