@@ -40,7 +40,7 @@ pub struct Device {
 
 impl Device {
     /// Runs of one sample at most.
-    pub(crate) const MAX_RUNS: u64 = 512;
+    pub(crate) const MAX_RUNS: u64 = if cfg!(target_family = "wasm") { 2048 } else { 512 };
     /// A measurement of memory walks over so many times the last-level cache.
     const CACHES: u64 = 8;
     /// Copies at most: of tiny tensors there would be millions.
@@ -167,7 +167,7 @@ impl Device {
         self.gpu.device().poll(wait).map(|_| ()).map_err(late)
     }
 
-    /// The end of all that was submitted, as `onSubmittedWorkDone` tells it: later than it was, by up to a millisecond or two.
+    /// The end of all that was submitted, as `onSubmittedWorkDone` tells it: later than it was, by some tenths of a millisecond or more.
     #[cfg(target_family = "wasm")]
     async fn end(&self, _runs: u64) -> Result<(), Error> {
         let (sender, ended) = futures_channel::oneshot::channel();

@@ -60,8 +60,7 @@ pub async fn interleaved_async(device: &Device, rows: &[Timed<'_>]) -> Result<Ve
     for (work, _) in rows {
         // Warm-up: the first run of some drivers compiles.
         device.time_async(1, work).await?;
-        let one = device.time_async(1, work).await?.as_secs_f64();
-        runs.push(((least.as_secs_f64() / one.max(1e-9)).ceil() as u64).clamp(1, Device::MAX_RUNS));
+        runs.push(enough(device, work, least).await?);
     }
     let mut rates = vec![Vec::new(); rows.len()];
     for round in 0..rounds {
@@ -73,6 +72,18 @@ pub async fn interleaved_async(device: &Device, rows: &[Timed<'_>]) -> Result<Ve
         }
     }
     Ok(rates)
+}
+
+/// So many runs that a sample takes about `least`. What a single one takes may mostly be its submission.
+async fn enough(device: &Device, work: &Work, least: Duration) -> Result<u64, Error> {
+    let (mut runs, least) = (1, least.as_secs_f64());
+    loop {
+        let took = device.time_async(runs, work).await?.as_secs_f64();
+        if took >= 0.8 * least || runs == Device::MAX_RUNS {
+            return Ok(runs);
+        }
+        runs = ((runs as f64 * least / took.max(1e-9)).ceil() as u64).clamp(runs + 1, Device::MAX_RUNS);
+    }
 }
 
 /// The ratios of two rows, round by round.

@@ -33,7 +33,7 @@ async function open() {
     ? `Runs on ${engine.name}${engine.software ? ', a program on the CPU: slow, but the same kernels' : ''}`
     : 'No GPU: computed on the CPU';
   find('notice').hidden = !why;
-  find('plandetails').hidden = !engine;
+  document.querySelectorAll('.ongpu').forEach((element) => { element.hidden = !engine; });
   if (why) find('notice').innerHTML = notice(why);
   if (engine) suite(engine.name);
 }
@@ -88,13 +88,13 @@ function told({ beta, alpha, wrong, took }) {
   plot.show(states);
   const sets = candidate.reduce((sum, value) => sum + (Math.abs(value) > Math.fround(beta)), 0);
   find('count').textContent = `${sets.toLocaleString('en')} of ${candidate.length.toLocaleString('en')} steps`;
-  find('same').textContent = wrong === null ? 'it is the loop' : wrong ? `${wrong.toLocaleString('en')} states differ` : 'the same bits';
-  find('same').dataset.state = wrong === null ? '' : wrong ? 'bad' : 'good';
-  find('took').textContent = wrong === null ? 'no GPU' : `${took.toFixed(1)} ms`;
+  find('same').textContent = wrong ? `${wrong.toLocaleString('en')} states differ` : 'the same bits';
+  find('same').dataset.state = wrong ? 'bad' : 'good';
+  find('took').textContent = `${took.toFixed(1)} ms`;
   clearTimeout(told.later);
   // Once it has come to rest: nobody wants to hear every step of a drag.
   told.later = setTimeout(() => {
-    find('spoken').textContent = `Threshold ${beta.toPrecision(3)}, amplitude ${alpha.toPrecision(3)}: set at ${find('count').textContent}, ${find('same').textContent}.`;
+    find('spoken').textContent = `Threshold ${beta.toPrecision(3)}, amplitude ${alpha.toPrecision(3)}: set at ${find('count').textContent}${engine ? `, ${find('same').textContent}` : ''}.`;
   }, 600);
   dispatchEvent(new CustomEvent('bmru:states', { detail: { candidate, states, beta, alpha, wrong } }));
 }

@@ -25,7 +25,11 @@ pub fn text(report: &Report) -> String {
     let Report { date, commit, host, adapter, conformance, roofline, .. } = report;
     let Adapter { name, backend, driver, driver_info } = adapter;
     let driver = [backend, driver, driver_info].map(String::as_str).into_iter().filter(|part| !part.is_empty());
-    let ratio = conformance.backward_worst_bound_ratio.map_or("–".to_owned(), |ratio| format!("{ratio:.3}"));
+    let ratio = match conformance.backward_worst_bound_ratio {
+        None => "–".to_owned(),
+        Some(ratio) if ratio < 1e3 => format!("{ratio:.3}"),
+        Some(ratio) => format!("{ratio:.1e}"),
+    };
     let mut text = format!(
         "bmru {commit}, {date}\nadapter: {name} ({})\nhost: {host}\n\
          conformance: {} cases, {} failures; forward: {} wrong bits; backward: at most {ratio} of its bound\n",

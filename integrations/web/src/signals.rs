@@ -22,7 +22,7 @@ pub enum Signal {
 pub fn signal(kind: Signal, steps: usize, seed: u32) -> Vec<f32> {
     let mut rng = fastrand::Rng::with_seed(u64::from(seed) ^ (kind as u64) << 32);
     // A long signal has longer waves and not only more of them, so that its whole still has a shape.
-    let scale = (steps as f32 / 400.0).sqrt().max(1.0);
+    let scale = (steps as f32 / 400.0).powf(0.75).max(1.0);
     match kind {
         Signal::Sine => {
             let (period, phase) = (100.0 * scale, rng.f32() * std::f32::consts::TAU);
@@ -48,7 +48,7 @@ pub fn signal(kind: Signal, steps: usize, seed: u32) -> Vec<f32> {
             let length = (25.0 * scale) as usize;
             let mut bit = 1.0;
             let value = |t: usize| {
-                if t % length == 0 {
+                if t.is_multiple_of(length) {
                     bit = if rng.bool() { 1.0 } else { -1.0 };
                 }
                 bit + 0.35 * normal(&mut rng)
