@@ -19,8 +19,8 @@ export class Plot {
     new ResizeObserver(() => this.#resize()).observe(root);
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#recolour());
     this.#recolour();
-    for (const [id, what, sign] of [['upper', 'beta', 1], ['lower', 'beta', -1], ['high', 'alpha', 1], ['low', 'alpha', -1]]) {
-      this.#drag(root.querySelector(`#${id}`), what, sign);
+    for (const [id, what] of [['upper', 'beta'], ['lower', 'beta'], ['high', 'alpha'], ['low', 'alpha']]) {
+      this.#drag(root.querySelector(`#${id}`), what);
     }
     this.#dragLines();
   }
@@ -53,7 +53,7 @@ export class Plot {
   #x(step) { return PAD.side + (this.#width - 2 * PAD.side) * (this.#signal.length > 1 ? step / (this.#signal.length - 1) : 0.5); }
   #value(y) { return (this.#middle - y) / this.#unit; }
 
-  #drag(handle, what, sign) {
+  #drag(handle, what) {
     let offset = 0;
     handle.addEventListener('pointerdown', (event) => {
       if (event.button) return;
@@ -61,13 +61,14 @@ export class Plot {
       offset = event.clientY - (box.top + box.height / 2);
       handle.setPointerCapture(event.pointerId);
       handle.dataset.held = '';
-      (handle.tabIndex < 0 ? this.#twin(handle) : handle).focus({ preventScroll: true });
+      if (event.pointerType === 'mouse') (handle.tabIndex < 0 ? this.#twin(handle) : handle).focus({ preventScroll: true });
       event.preventDefault();
     });
     handle.addEventListener('pointermove', (event) => {
       if (!('held' in handle.dataset)) return;
       const y = event.clientY - offset - this.#root.getBoundingClientRect().top;
-      this.#move(what, sign * this.#value(y));
+      // Across the middle it is the other edge that is held.
+      this.#move(what, Math.abs(this.#value(y)));
     });
     for (const end of ['pointerup', 'pointercancel', 'lostpointercapture']) {
       handle.addEventListener(end, () => delete handle.dataset.held);
@@ -89,12 +90,12 @@ export class Plot {
 
   /** A mouse may take the lines themselves; a finger scrolls the page there. */
   #dragLines() {
-    let held = null;
+    let held = false;
     const place = (event) => {
       const box = this.#root.getBoundingClientRect();
       return [event.clientX - box.left, event.clientY - box.top];
     };
-    const near = (y) => [1, -1].find((sign) => Math.abs(y - this.#y(sign * this.#beta)) < GRAB) ?? null;
+    const near = (y) => [1, -1].some((sign) => Math.abs(y - this.#y(sign * this.#beta)) < GRAB);
     this.#canvas.addEventListener('pointerdown', (event) => {
       if (event.pointerType !== 'mouse' || event.button) return;
       held = near(place(event)[1]);
@@ -102,12 +103,12 @@ export class Plot {
     });
     this.#canvas.addEventListener('pointermove', (event) => {
       const [x, y] = place(event);
-      if (held) return this.#move('beta', held * this.#value(y));
-      this.#root.toggleAttribute('data-near', event.pointerType === 'mouse' && near(y) !== null);
+      if (held) return this.#move('beta', Math.abs(this.#value(y)));
+      this.#root.toggleAttribute('data-near', event.pointerType === 'mouse' && near(y));
       const step = Math.round((x - PAD.side) / (this.#width - 2 * PAD.side) * (this.#signal.length - 1));
       this.#point(step >= 0 && step < this.#signal.length ? step : null);
     });
-    for (const end of ['pointerup', 'pointercancel']) this.#canvas.addEventListener(end, () => { held = null; });
+    for (const end of ['pointerup', 'pointercancel']) this.#canvas.addEventListener(end, () => { held = false; });
     this.#canvas.addEventListener('pointerleave', () => this.#point(null));
   }
 

@@ -85,9 +85,9 @@ impl Engine {
         Ok(Trace::new(&self.gpu, candidate).await?)
     }
 
-    /// So much of the conformance suite, and after it so much of the roofline.
+    /// So much of the conformance suite, and after it so much of the roofline; only steps whose name contains `only`.
     #[must_use]
-    pub fn suite(&self, conformance: Extent, roofline: Extent) -> Suite {
-        Suite::new(self.clone(), conformance, roofline)
+    pub fn suite(&self, conformance: Extent, roofline: Extent, only: &str) -> Suite {
+        Suite::new(self.clone(), conformance, roofline, only)
     }
 }

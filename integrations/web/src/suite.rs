@@ -68,7 +68,7 @@ pub struct Written {
 const MEMORY: u64 = 3 << 29;
 
 impl Suite {
-    pub(crate) fn new(engine: Engine, conformance: Extent, measured: Extent) -> Self {
+    pub(crate) fn new(engine: Engine, conformance: Extent, measured: Extent, only: &str) -> Self {
         let runner = Runner::on(engine.gpu.clone());
         let mut steps = Vec::new();
         let scope = match conformance {
@@ -93,6 +93,7 @@ impl Suite {
             steps.push(Step::Copy);
             steps.extend(groups(effort).into_iter().map(Step::Measure));
         }
+        steps.retain(|step| step.name().contains(only));
         Self { engine, runner, steps, done: 0, tally: Tally::default(), device, copy: None, rows: Vec::new() }
     }
 

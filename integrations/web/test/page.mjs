@@ -56,7 +56,7 @@ async function open(browser, address, options = {}, before = null) {
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(error.message));
   page.on('console', (message) => { if (message.type() === 'error') page.errors.push(message.text()); });
-  page.on('request', (request) => { if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(address)) page.errors.push(`asked for ${request.url()}`); });
+  page.on('request', (request) => { if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(new URL(address).origin)) page.errors.push(`asked for ${request.url()}`); });
   await page.addInitScript(`
     globalThis.oracle = ${ORACLE};
     globalThis.count = 0;
@@ -259,6 +259,16 @@ async function suites(browser, address) {
   });
   await check('no error in the console while it ran', async () => equal(page.errors, []));
   await page.context().close();
+
+  const part = await open(browser, `${address}?case=access/AllReadWrite`);
+  await check('a part of the suite can be run, and is no report', async () => {
+    await part.click('#run');
+    await part.waitForFunction(() => document.getElementById('verdict').textContent, null, { timeout: 60_000 });
+    holds(/^It holds: 9 cases/.test(await part.textContent('#verdict')), await part.textContent('#verdict'));
+    holds(await part.isHidden('#result'), 'no report');
+    equal(part.errors, []);
+  });
+  await part.context().close();
 
   const alone = await open(browser, address, {}, 'globalThis.Worker = class { constructor() { throw new Error("no workers"); } };');
   await check('without workers it runs on the page', async () => {
