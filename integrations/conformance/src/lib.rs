@@ -17,7 +17,10 @@ mod blocking;
 mod bound;
 mod case;
 pub mod data;
+mod family;
+mod image;
 mod matrix;
+mod pairwise;
 mod runner;
 mod suite;
 
