@@ -110,7 +110,7 @@ function show({ json, text, done, failures, troubles }, say) {
   const cases = report?.conformance.cases ?? done;
   const ratio = report?.conformance.backward_worst_bound_ratio ?? null;
   const good = failures.length === 0 && troubles.length === 0;
-  const worst = ratio === null ? '' : ` The largest error of a gradient is ${(100 * ratio).toFixed(0)} % of its bound.`;
+  const worst = ratio === null ? '' : ` The largest error of a gradient is ${ratio.toFixed(3)} of its bound.`;
   say(good ? `It holds: ${count(cases, 'case')}, no failure, no wrong bit.${worst}`
     : `It does not hold: ${count(cases, 'case')}, ${count(failures.length, 'failure')}${troubles.length ? `, ${count(troubles.length, 'row')} that cannot be measured` : ''}.`, good ? 'good' : 'bad');
   const list = [...failures, ...troubles];
