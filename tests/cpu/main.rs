@@ -4,5 +4,6 @@
 mod limits;
 mod oracle;
 mod plan;
+mod quirks;
 mod shader;
 mod time_order;

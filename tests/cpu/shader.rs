@@ -249,7 +249,8 @@ fn statements<'a>(block: &'a Block, depth: usize, visit: &mut dyn FnMut(&'a Stat
     }
 }
 
-/// No stage needs more than invocations of their own.
+/// No stage needs more than invocations of their own. Whoever adds a barrier, an atomic or workgroup memory needs a test of the
+/// barriers beside `tests/gpu/order.rs`, which holds only what has none.
 fn nothing_else(module: &Module) -> Result<(), String> {
     ensure!(module.overrides.is_empty(), "an override");
     ensure!(module.global_variables.iter().all(|(_, global)| global.space != AddressSpace::WorkGroup), "workgroup memory");
@@ -411,6 +412,9 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
     fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
+    fails(variant, &format!("{text}\nvar<workgroup> shared_word: u32;"), "without a binding");
+    fails(variant, &format!("{text}\nstruct Shared {{ word: atomic<u32> }}"), "atomic");
+    fails(variant, &format!("{text}\nfn other() {{ storageBarrier(); }}"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
     fails(
         variant,

@@ -76,8 +76,13 @@ pub fn update(folder: &Path) -> Result<(), Error> {
 #[must_use]
 pub fn file_name(report: &Report) -> String {
     let adapter = &report.adapter;
-    // What stands in brackets is mostly the compiler's version.
-    let plain = |text: &str| text.split('(').next().unwrap_or_default().trim().to_lowercase();
+    // Without what stands in brackets, mostly the compiler's version.
+    let plain = |text: &str| {
+        let parts = text.split('(').enumerate();
+        let outside =
+            parts.map(|(number, part)| if number == 0 { part } else { part.split_once(')').map_or("", |(_, rest)| rest) });
+        outside.collect::<String>().to_lowercase()
+    };
     let host = plain(report.host.split([',', ' ']).next().unwrap_or_default());
     let parts = [plain(&adapter.name), plain(&adapter.backend), plain(&adapter.driver_info), host];
     let name = parts.join("-");
