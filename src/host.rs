@@ -37,7 +37,7 @@ impl Gpu {
     /// As [`new`](Self::new).
     pub async fn matching(text: &str) -> Result<Self, Error> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        let mut adapters = adapters(&instance).await;
         let found = adapters.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>().join("; ");
         adapters.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&text.to_lowercase()));
         let best = adapters.into_iter().min_by_key(|adapter| AdapterFacts::from(&adapter.get_info()).rank());
@@ -304,6 +304,19 @@ impl Gpu {
     pub fn wait(&self) -> Result<(), Error> {
         readback::wait(&self.device, self.time_limit)
     }
+}
+
+#[cfg(not(target_family = "wasm"))]
+async fn adapters(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    instance.enumerate_adapters(wgpu::Backends::all()).await
+}
+
+/// A browser gives one adapter at most, and wants to hear what for.
+#[cfg(target_family = "wasm")]
+async fn adapters(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    let power_preference = wgpu::PowerPreference::HighPerformance;
+    let options = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+    instance.request_adapter(&options).await.into_iter().collect()
 }
 
 /// Name, backend and driver of an adapter in one line.

@@ -247,6 +247,13 @@ impl Tuning {
         Self { serial_rows: 1 << 14, max_dispatch_elements: 1 << 30, ..Self::integrated() }
     }
 
+    /// For a browser, which does not tell what GPU it runs on. Reasoned, not measured: what suits a large GPU costs a small one an
+    /// element's half byte for tiles, what suits a small one leaves most of a large one idle. Dispatches are short, for phones.
+    #[must_use]
+    pub fn browser() -> Self {
+        Self { max_dispatch_elements: 1 << 26, ..Self::discrete() }
+    }
+
     /// The tuning for an adapter: that of its kind, or its own if [`quirks`](crate::quirks) has one.
     #[cfg(feature = "wgpu")]
     #[must_use]

@@ -88,6 +88,13 @@ pub const ALL: &[Quirk] = &[
                  CPU drivers .46.",
     },
     Quirk {
+        name: "no name",
+        adapters: "GPUs by a browser",
+        matches: |facts| facts.backend == "webgpu" && facts.said_kind == AdapterKind::Unknown,
+        effect: Effect::Tuning("browser", Tuning::browser),
+        reason: "Browsers do not tell what GPU they run on.",
+    },
+    Quirk {
         name: "loops that end",
         adapters: "llvmpipe up to Mesa 22",
         matches: |facts| is_llvmpipe(facts) && mesa(facts).is_some_and(|major| major <= 22),

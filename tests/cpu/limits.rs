@@ -127,5 +127,9 @@ mod of_wgpu {
         ] {
             assert_eq!(tuning(device_type, name, driver), expected, "{device_type:?}, {name}, {driver}");
         }
+        // Browsers tell no more than whether it is the CPU.
+        let browser = |device_type| Tuning::for_adapter(&wgpu::AdapterInfo::new(device_type, wgpu::Backend::BrowserWebGpu));
+        assert_eq!(browser(wgpu::DeviceType::Other), Tuning::browser());
+        assert_eq!(browser(wgpu::DeviceType::Cpu), Tuning::software());
     }
 }

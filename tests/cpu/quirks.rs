@@ -10,12 +10,13 @@ fn facts(name: &'static str, backend: &'static str, driver_info: &'static str, s
 }
 
 /// As they report themselves, best first.
-fn adapters() -> [(AdapterFacts<'static>, &'static [&'static str]); 7] {
+fn adapters() -> [(AdapterFacts<'static>, &'static [&'static str]); 8] {
     use AdapterKind::*;
     [
         (facts("NVIDIA H100", "vulkan", "550.54", Discrete), &[]),
         (facts("Apple M2", "metal", "", Integrated), &[]),
         (facts("virtio", "vulkan", "Mesa 22.3.6", Unknown), &[]),
+        (facts("", "webgpu", "", Unknown), &["no name"]),
         (facts(LLVMPIPE, "vulkan", "Mesa 22.3.6 (LLVM 15.0.6)", Software), &["long sweeps", "loops that end"]),
         (facts(LLVMPIPE, "vulkan", "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)", Software), &[]),
         (facts("SwiftShader Device (Subzero)", "vulkan", "", Software), &["slow streams"]),
@@ -44,8 +45,9 @@ fn adapters_have_their_quirks() {
 fn kind_and_tuning_follow() {
     let tuning = |index: usize| adapters()[index].0.tuning();
     assert_eq!([0, 1, 2].map(tuning), [Tuning::discrete(), Tuning::integrated(), Tuning::integrated()]);
-    assert_eq!([3, 4, 5, 6].map(tuning), [Tuning::mesa_22(), Tuning::software(), Tuning::software(), Tuning::mesa_22()]);
-    assert_eq!(adapters()[6].0.kind(), AdapterKind::Software);
+    assert_eq!(tuning(3), Tuning::browser());
+    assert_eq!([4, 5, 6, 7].map(tuning), [Tuning::mesa_22(), Tuning::software(), Tuning::software(), Tuning::mesa_22()]);
+    assert_eq!(adapters()[7].0.kind(), AdapterKind::Software);
     // By OpenGL a later Mesa is a CPU driver, too.
     assert_eq!(facts(LLVMPIPE, "gl", "4.5 (Core Profile) Mesa 25.0.7", AdapterKind::Unknown).tuning(), Tuning::software());
     assert_eq!(facts("llvmpipe", "vulkan", "", AdapterKind::Software).tuning(), Tuning::software());
@@ -55,9 +57,9 @@ fn kind_and_tuning_follow() {
 fn the_best_adapter_comes_first() {
     let ranks = adapters().map(|(facts, _)| facts.rank());
     assert!(ranks.is_sorted());
-    assert!(ranks[3] == ranks[4] && ranks[4] < ranks[5] && ranks[5] < ranks[6]);
+    assert!(ranks[4] == ranks[5] && ranks[5] < ranks[6] && ranks[6] < ranks[7]);
     // A GPU by OpenGL is behind a CPU by Vulkan.
-    assert!(facts("GeForce", "gl", "", AdapterKind::Discrete).rank() > ranks[5]);
+    assert!(facts("GeForce", "gl", "", AdapterKind::Discrete).rank() > ranks[6]);
 }
 
 #[test]

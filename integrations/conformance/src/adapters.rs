@@ -3,10 +3,11 @@
 use bmru::wgpu;
 
 /// All adapters of all backends, each once, in a stable order.
+#[cfg(not(target_family = "wasm"))]
 #[must_use]
 pub fn all() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let mut adapters = block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
     adapters.retain(|adapter| adapter.get_info().backend != wgpu::Backend::Noop);
     adapters.sort_by_key(|adapter| (adapter.get_info().backend as u8, name(&adapter.get_info())));
     adapters
@@ -28,9 +29,4 @@ pub fn missing(required: &str, present: &[String]) -> Vec<String> {
         !present.iter().any(|name| name.contains(wanted) && name.ends_with(backend))
     };
     required.split(',').map(str::trim).filter(|item| !item.is_empty()).filter(lacks).map(str::to_owned).collect()
-}
-
-/// Runs a future of a native device, all of which end without being woken.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    pollster::block_on(future)
 }

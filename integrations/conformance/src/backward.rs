@@ -3,7 +3,6 @@
 use bmru::oracle::{self, Gradients, IncomingGradients};
 use bmru::{Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, View, wgpu};
 
-use crate::adapters::block_on;
 use crate::bound::{bounds, rounding};
 use crate::data::{Rate, Slots, Values, generate};
 use crate::image::{self, POISON, put};
@@ -104,7 +103,7 @@ impl Runner {
     ///
     /// # Errors
     /// What planning, binding or the device refuse: a failure, too.
-    pub fn run_backward(&self, case: &BackwardCase) -> Result<BackwardOutcome, Error> {
+    pub async fn run_backward_async(&self, case: &BackwardCase) -> Result<BackwardOutcome, Error> {
         let data = generate(&case.descriptor, case.rate, case.values, case.seed);
         let [states, final_state] = incoming(&case.descriptor, case.seed);
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
@@ -112,7 +111,7 @@ impl Runner {
         let mut outcome = BackwardOutcome::default();
         let mut before: Option<[Vec<u32>; 4]> = None;
         for choice in &case.choices {
-            let (depth, actual) = self.gradients(&case.descriptor, choice, &data, &incoming)?;
+            let (depth, actual) = self.gradients_async(&case.descriptor, choice, &data, &incoming).await?;
             match &before {
                 // The bounds hold for all plans if they hold for one and the bits are the same.
                 None => {
@@ -139,7 +138,7 @@ impl Runner {
     ///
     /// # Errors
     /// What planning, binding or the device refuse.
-    pub fn gradients(
+    pub async fn gradients_async(
         &self,
         descriptor: &Descriptor,
         choice: &Choice,
@@ -186,16 +185,19 @@ impl Runner {
         gpu.kernels().bind(&forward, &given(&forward))?.record(&mut encoder);
         gpu.kernels().bind(&backward, &given(&backward))?.record(&mut encoder);
         gpu.queue().submit([encoder.finish()]);
-        let download = |slot| block_on(gpu.download(buffer(slot)));
+        let download = |slot| gpu.download(buffer(slot));
         let outputs = [
-            download(Slot::CandidateGradient)?,
-            download(Slot::ThresholdGradient)?,
-            download(Slot::AmplitudeGradient)?,
-            download(Slot::InitialStateGradient)?,
+            download(Slot::CandidateGradient).await?,
+            download(Slot::ThresholdGradient).await?,
+            download(Slot::AmplitudeGradient).await?,
+            download(Slot::InitialStateGradient).await?,
         ];
-        let scratch = download(Slot::Scratch)?;
+        let scratch = download(Slot::Scratch).await?;
         let margin = &scratch[scratch.len() - MARGIN as usize..];
-        assert!(margin.iter().all(|&word| word == POISON), "a kernel wrote behind the end of its scratch");
+        if margin.iter().any(|&word| word != POISON) {
+            let message = "it wrote behind the end of its scratch".to_owned();
+            return Err(Error::Device { what: "a kernel".to_owned(), message });
+        }
         Ok((backward.depth(), outputs))
     }
 }

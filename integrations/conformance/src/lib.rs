@@ -4,13 +4,16 @@
 //!
 //! - [`matrix()`]: the cases, each with a name that reruns it alone
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
-//! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
-//! - [`Runner::run_all`]: many cases, and the [`Tally`] of them
+//! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included.
+//!   Async underneath, for browsers; `new`, `run` and `run_backward` block
+//! - `Runner::run_all`: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
 pub mod backward;
 mod backward_matrix;
+#[cfg(not(target_family = "wasm"))]
+mod blocking;
 mod bound;
 mod case;
 pub mod data;

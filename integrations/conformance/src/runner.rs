@@ -5,7 +5,6 @@ use bmru::{
     Buffers, Descriptor, Error, FinalState, InitialState, Operand, Outputs, Plan, Slot, Strides, Tuning, View, oracle, wgpu,
 };
 
-use crate::adapters::block_on;
 use crate::image::{POISON, put};
 use crate::{Case, data::Slots};
 
@@ -31,14 +30,11 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner on an adapter.
-    ///
-    /// # Errors
-    /// If the adapter gives no device.
-    pub fn new(adapter: &wgpu::Adapter) -> Result<Self, Error> {
-        let gpu = block_on(Gpu::on(adapter))?;
+    /// A runner on a device.
+    #[must_use]
+    pub fn on(gpu: Gpu) -> Self {
         let tuning = Tuning::for_adapter(gpu.info());
-        Ok(Self { gpu, tuning })
+        Self { gpu, tuning }
     }
 
     /// The device.
@@ -57,7 +53,7 @@ impl Runner {
     ///
     /// # Errors
     /// What planning, binding or the device refuse: a failure, too.
-    pub fn run(&self, case: &Case) -> Result<Outcome, Error> {
+    pub async fn run_async(&self, case: &Case) -> Result<Outcome, Error> {
         let data = case.data();
         let expected = oracle::forward(&case.descriptor, &data.inputs())?;
         let mut outcome = Outcome::default();
@@ -65,17 +61,22 @@ impl Runner {
         let pieces = pieces(case);
         for (number, piece) in pieces.iter().enumerate() {
             let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
-            memory.run(self, &plan, number)?;
+            outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
         for (slot, wanted) in memory.expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
-            outcome.compare(slot, &block_on(self.gpu.download(buffer))?, &wanted);
+            outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted);
         }
         Ok(outcome)
     }
 }
 
 impl Outcome {
+    /// What lies behind the end of the scratch must be as it was.
+    fn compare_margin(&mut self, scratch: &[u32]) {
+        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize]);
+    }
+
     fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
         if actual.len() != expected.len() {
             let missing = actual.len().abs_diff(expected.len()) as u64;
@@ -145,7 +146,8 @@ impl Memory {
         Ok(Self { buffers, handed: [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])] })
     }
 
-    fn run(&self, runner: &Runner, plan: &Plan, piece: usize) -> Result<(), Error> {
+    /// Runs a piece; its scratch.
+    async fn run(&self, runner: &Runner, plan: &Plan, piece: usize) -> Result<Vec<u32>, Error> {
         let scratch = poisoned(runner, plan.slot_bytes(Slot::Scratch) / 4, &[]);
         let mut buffers = Buffers::new().scratch((&scratch, 0, plan.slot_bytes(Slot::Scratch)));
         for (slot, buffer) in &self.buffers {
@@ -163,10 +165,7 @@ impl Memory {
         let mut encoder = runner.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         bound.record(&mut encoder);
         runner.gpu.queue().submit([encoder.finish()]);
-        let end = block_on(runner.gpu.download(&scratch))?;
-        let margin = &end[(plan.slot_bytes(Slot::Scratch) / 4) as usize..];
-        assert!(margin.iter().all(|&word| word == POISON), "a kernel wrote behind the end of its scratch");
-        Ok(())
+        runner.gpu.download(&scratch).await
     }
 
     fn buffer(&self, slot: Slot, pieces: usize) -> Option<&wgpu::Buffer> {

@@ -27,8 +27,10 @@ impl Tally {
         (self.compared > 0 && worst.is_finite()).then_some(worst)
     }
 
-    fn add_forward(&mut self, runner: &Runner, case: &Case) {
-        match runner.run(case) {
+    /// Runs a case.
+    pub async fn add_forward(&mut self, runner: &Runner, case: &Case) {
+        self.cases += 1;
+        match runner.run_async(case).await {
             Ok(outcome) if outcome.wrong_words == 0 => {}
             Ok(outcome) => {
                 self.wrong_words += outcome.wrong_words;
@@ -40,8 +42,10 @@ impl Tally {
         }
     }
 
-    fn add_backward(&mut self, runner: &Runner, case: &BackwardCase) {
-        match runner.run_backward(case) {
+    /// Runs a case of the backward pass.
+    pub async fn add_backward(&mut self, runner: &Runner, case: &BackwardCase) {
+        self.cases += 1;
+        match runner.run_backward_async(case).await {
             Ok(outcome) => {
                 self.compared += 1;
                 for (worst, share) in self.worst.iter_mut().zip(outcome.worst) {
@@ -57,17 +61,18 @@ impl Tally {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 impl Runner {
     /// Runs all cases, whatever becomes of them. `progress` is told the name of each before it runs.
     pub fn run_all(&self, forward: &[Case], backward: &[BackwardCase], mut progress: impl FnMut(&str)) -> Tally {
-        let mut tally = Tally { cases: (forward.len() + backward.len()) as u64, ..Tally::default() };
+        let mut tally = Tally::default();
         for case in forward {
             progress(&case.name);
-            tally.add_forward(self, case);
+            pollster::block_on(tally.add_forward(self, case));
         }
         for case in backward {
             progress(&case.name);
-            tally.add_backward(self, case);
+            pollster::block_on(tally.add_backward(self, case));
         }
         tally
     }

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bmru::host::{Gpu, describe};
 use bmru::quirks::{AdapterFacts, AdapterKind};
-use bmru::{Strategy, wgpu};
+use bmru::wgpu;
+use web_time::Instant;
 
 use crate::stream::Slabs;
 use crate::{Error, Work};
@@ -32,15 +33,15 @@ pub struct Device {
     effort: Effort,
     /// Bytes of the last-level cache.
     cache: u64,
+    /// Bytes that all copies of a group's tensors may have.
+    memory: u64,
     /// The fastest streaming kernels: tensors that are read, tensors that are written, and elements as a power of two.
     pub(crate) streams: RefCell<BTreeMap<(usize, usize, u32), Slabs>>,
 }
 
 impl Device {
-    /// Longest time that one sample may take.
-    const TIME_LIMIT: Duration = Duration::from_secs(60);
     /// Runs of one sample at most.
-    pub(crate) const MAX_RUNS: u64 = 512;
+    pub(crate) const MAX_RUNS: u64 = if cfg!(target_family = "wasm") { 2048 } else { 512 };
     /// A measurement of memory walks over so many times the last-level cache.
     const CACHES: u64 = 8;
     /// Copies at most: of tiny tensors there would be millions.
@@ -48,24 +49,30 @@ impl Device {
     /// Where the cache is not known. wgpu tells nothing of a GPU's, and 64 MiB is more than most have.
     const ASSUMED_CACHE: u64 = 64 << 20;
 
-    /// The best adapter whose name, driver or backend contains `adapter`. A strategy is forced if one is given.
-    ///
-    /// # Errors
-    /// If there is none, or it gives no device.
-    pub fn open(adapter: &str, effort: Effort, strategy: Option<Strategy>) -> Result<Self, Error> {
-        let mut gpu = pollster::block_on(Gpu::matching(adapter))?;
-        if let Some(strategy) = strategy {
-            let tuning = gpu.tuning().clone().with_strategy(strategy);
-            gpu = gpu.with_tuning(tuning);
-        }
+    /// Measures on this device.
+    #[must_use]
+    pub fn on(gpu: Gpu, effort: Effort) -> Self {
         let host = last_level_cache().filter(|_| is_software(&gpu));
-        Ok(Self { gpu, effort, cache: host.unwrap_or(Self::ASSUMED_CACHE), streams: RefCell::default() })
+        let memory = match effort {
+            Effort::Check => 0,
+            Effort::Quick => 16 << 20,
+            Effort::Full if is_software(&gpu) => 3 << 29,
+            Effort::Full => 4 << 30,
+        };
+        Self { gpu, effort, cache: host.unwrap_or(Self::ASSUMED_CACHE), memory, streams: RefCell::default() }
     }
 
     /// Another last-level cache, in bytes.
     #[must_use]
     pub fn with_cache(mut self, bytes: u64) -> Self {
         self.cache = bytes;
+        self
+    }
+
+    /// Another limit to the bytes of all copies of a group's tensors.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
         self
     }
 
@@ -87,21 +94,11 @@ impl Device {
         self.cache
     }
 
-    /// Bytes that all copies of a group's tensors may have.
-    fn memory(&self) -> u64 {
-        match self.effort {
-            Effort::Check => 0,
-            Effort::Quick => 16 << 20,
-            Effort::Full if is_software(&self.gpu) => 3 << 29,
-            Effort::Full => 4 << 30,
-        }
-    }
-
     /// How many copies a row needs that walks over `walked` bytes of each, if a copy has `bytes`.
     #[must_use]
     pub fn copies(&self, walked: u64, bytes: u64) -> u64 {
         let enough = (Self::CACHES * self.cache).div_ceil(walked.max(1));
-        enough.min(self.memory() / bytes.max(1)).clamp(1, Self::MAX_COPIES)
+        enough.min(self.memory / bytes.max(1)).clamp(1, Self::MAX_COPIES)
     }
 
     /// Whether so many bytes are too few to have measured memory.
@@ -140,16 +137,16 @@ impl Device {
     ///
     /// # Errors
     /// If the device does not end.
-    pub fn settle(&self) -> Result<(), Error> {
+    pub async fn settle(&self) -> Result<(), Error> {
         self.gpu.queue().submit([]);
-        self.wait(0)
+        self.end(0).await
     }
 
     /// Time from the submission of so many runs to the end of the last. Recording is not in it.
     ///
     /// # Errors
     /// If they do not end.
-    pub fn time(&self, runs: u64, work: &Work) -> Result<Duration, Error> {
+    pub async fn time_async(&self, runs: u64, work: &Work) -> Result<Duration, Error> {
         let mut encoder = self.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for _ in 0..runs {
             work.record(&mut encoder);
@@ -157,22 +154,34 @@ impl Device {
         let commands = encoder.finish();
         let start = Instant::now();
         self.gpu.queue().submit([commands]);
-        self.wait(runs)?;
+        self.end(runs).await?;
         Ok(start.elapsed())
     }
 
-    fn wait(&self, runs: u64) -> Result<(), Error> {
-        let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(Self::TIME_LIMIT) };
-        let late = |error: wgpu::PollError| Error::TimeLimit { runs, limit: Self::TIME_LIMIT, message: error.to_string() };
+    /// The end of all that was submitted.
+    #[cfg(not(target_family = "wasm"))]
+    async fn end(&self, runs: u64) -> Result<(), Error> {
+        /// Longest time that one sample may take.
+        const LIMIT: Duration = Duration::from_secs(60);
+        let wait = wgpu::PollType::Wait { submission_index: None, timeout: Some(LIMIT) };
+        let late = |error: wgpu::PollError| Error::TimeLimit { runs, limit: LIMIT, message: error.to_string() };
         self.gpu.device().poll(wait).map(|_| ()).map_err(late)
+    }
+
+    /// The end of all that was submitted, as `onSubmittedWorkDone` tells it: later than it was, by some tenths of a millisecond or more.
+    #[cfg(target_family = "wasm")]
+    async fn end(&self, _runs: u64) -> Result<(), Error> {
+        let (sender, ended) = futures_channel::oneshot::channel();
+        self.gpu.queue().on_submitted_work_done(move || sender.send(()).unwrap_or_default());
+        ended.await.map_err(|error| bmru::Error::Device { what: "waiting".to_owned(), message: error.to_string() }.into())
     }
 
     /// The words of a buffer.
     ///
     /// # Errors
     /// If the device is lost.
-    pub fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Error> {
-        Ok(pollster::block_on(self.gpu.download(buffer))?)
+    pub async fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Error> {
+        Ok(self.gpu.download(buffer).await?)
     }
 }
 

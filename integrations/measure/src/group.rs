@@ -181,12 +181,12 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// If the oracle or the device refuses.
-    pub fn tensors(&self) -> Result<&Tensors, Error> {
+    pub async fn tensors(&self) -> Result<&Tensors, Error> {
         if let Some(tensors) = self.tensors.get() {
             return Ok(tensors);
         }
         let plans: Vec<&Plan> = self.plans.iter().map(|(_, plan)| plan).collect();
-        let tensors = Tensors::new(self.device, &plans, &self.forward, self.group.set_rate.rate(), self.copies)?;
+        let tensors = Tensors::new(self.device, &plans, &self.forward, self.group.set_rate.rate(), self.copies).await?;
         Ok(self.tensors.get_or_init(|| tensors))
     }
 
@@ -194,12 +194,12 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// [`Error::Wrong`] if they are not.
-    pub fn library(&self, plan: &Plan, row: &str) -> Result<Work, Error> {
-        let tensors = self.tensors()?;
+    pub async fn library_async(&self, plan: &Plan, row: &str) -> Result<Work, Error> {
+        let tensors = self.tensors().await?;
         let work = tensors.work(|copy| tensors.bind(self.device, plan, copy, None))?;
         let written = plan.slots().iter().filter(|&&(slot, _)| plan.writes(slot) && slot != Slot::Scratch);
         let written: Vec<_> = written.map(|&(slot, _)| (slot, tensors.expected(slot))).collect();
-        tensors.check(self.device, row, &work, &written)?;
+        tensors.check(self.device, row, &work, &written).await?;
         Ok(work)
     }
 
@@ -207,31 +207,31 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// If it is wrong, or the device does not end.
-    pub fn stream(&self) -> Result<Stream, Error> {
+    pub async fn stream_async(&self) -> Result<Stream, Error> {
         let (read, written) = self.streamed();
-        Stream::fastest(self.device, self.tensors()?, [&read, &written], &format!("{}/stream", self.group.name()))
+        Stream::fastest(self.device, self.tensors().await?, [&read, &written], &format!("{}/stream", self.group.name())).await
     }
 
     /// A copy of a tensor that is read to one that is written, with the bytes of a run.
     ///
     /// # Errors
     /// If there are no tensors.
-    pub fn copy(&self) -> Result<(Work, u64), Error> {
-        stream::copy(self.tensors()?, Slot::Candidate, self.streamed().1[0])
+    pub async fn copy_async(&self) -> Result<(Work, u64), Error> {
+        stream::copy(self.tensors().await?, Slot::Candidate, self.streamed().1[0])
     }
 
     /// The naive loop, checked; nothing where it cannot run.
     ///
     /// # Errors
     /// If it is wrong.
-    pub fn naive(&self) -> Result<Option<Work>, Error> {
+    pub async fn naive(&self) -> Result<Option<Work>, Error> {
         if self.group.direction == Direction::Backward {
             return Ok(None);
         }
-        let tensors = self.tensors()?;
+        let tensors = self.tensors().await?;
         let Some(work) = naive::naive(self.device, tensors, &self.group.descriptor(Save::Nothing))? else { return Ok(None) };
         let row = format!("{}/naive", self.group.name());
-        tensors.check(self.device, &row, &work, &[(Slot::States, tensors.expected(Slot::States))])?;
+        tensors.check(self.device, &row, &work, &[(Slot::States, tensors.expected(Slot::States))]).await?;
         Ok(Some(work))
     }
 
@@ -239,10 +239,10 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// If lampshade refuses, or it is wrong.
-    pub fn prefix_sum(&self) -> Result<Option<(Work, u64)>, Error> {
-        let tensors = self.tensors()?;
+    pub async fn prefix_sum(&self) -> Result<Option<(Work, u64)>, Error> {
+        let tensors = self.tensors().await?;
         let row = format!("{}/lampshade", self.group.name());
-        let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed().1[0], &row)?;
+        let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed().1[0], &row).await?;
         Ok(work.map(|work| (work, 8 * tensors.elements())))
     }
 

@@ -6,11 +6,15 @@
 //!   streaming kernel of the same traffic, a copy, a naive loop and lampshade's scan, all on the same [`Tensors`], each checked
 //!   before its clock starts
 //! - [`rounds`]: rows in turn, so that what disturbs the host disturbs all of them
-//! - [`measure`], [`sweep`], [`picture`], [`report`]: what comes of it
+//! - `measure`, `sweep`, [`picture`], [`report`]: what comes of it
+//!
+//! What ends in `_async` runs in browsers, too; the same names without it block.
 //!
 //! Rates are in bytes of *ideal* traffic: every tensor once. What a strategy moves on top of that counts against it.
 
 pub mod baseline;
+#[cfg(not(target_family = "wasm"))]
+mod blocking;
 mod device;
 mod error;
 mod group;
@@ -23,14 +27,17 @@ pub mod report;
 pub mod rounds;
 pub mod shapes;
 mod stream;
+#[cfg(not(target_family = "wasm"))]
 pub mod sweep;
 mod tensors;
 mod work;
 
+#[cfg(not(target_family = "wasm"))]
+pub use blocking::{copy_rate, measure};
 pub use device::{Device, Effort};
 pub use error::Error;
 pub use group::{Group, Prepared, SetRate, ideal_bytes};
-pub use measure::{Rivals, Row, copy_rate, measure};
+pub use measure::{Rivals, Row, copy_rate_async, measure_async};
 pub use rounds::Quartiles;
 pub use tensors::{Expected, Tensors};
 pub use work::{Run, Work};

@@ -2,7 +2,7 @@
 
 use bmru::{Save, Strategy};
 
-use crate::rounds::{Timed, interleaved, ratios};
+use crate::rounds::{Timed, interleaved_async, ratios};
 use crate::{Device, Effort, Error, Group, Prepared, Quartiles, Work, ideal_bytes};
 
 /// Something of every rival: its rate, or the library's in units of it.
@@ -65,7 +65,7 @@ impl Row {
 ///
 /// # Errors
 /// If a plan is refused, a result is wrong, or the device does not end.
-pub fn measure(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, Error> {
+pub async fn measure_async(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, Error> {
     let attempts = if device.effort() == Effort::Full { 3 } else { 1 };
     let prepared = Prepared::new(device, group)?;
     let plans = prepared.plans().iter().map(|(save, plan)| (group.row_name(*save), *save, plan));
@@ -73,12 +73,14 @@ pub fn measure(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> 
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let library = |(name, _, plan): &(String, Save, &bmru::Plan)| prepared.library(plan, name);
-    let library: Vec<Work> = plans.iter().map(library).collect::<Result<_, _>>()?;
-    let stream = prepared.stream()?;
-    let (copy, copied) = prepared.copy()?;
-    let naive = prepared.naive()?;
-    let sums = prepared.prefix_sum()?;
+    let mut library: Vec<Work> = Vec::new();
+    for (name, _, plan) in &plans {
+        library.push(prepared.library_async(plan, name).await?);
+    }
+    let stream = prepared.stream_async().await?;
+    let (copy, copied) = prepared.copy_async().await?;
+    let naive = prepared.naive().await?;
+    let sums = prepared.prefix_sum().await?;
 
     let mut timed: Vec<Timed<'_>> = vec![(&stream.work, stream.bytes), (&copy, copied)];
     // What every scan forward reads and writes at least.
@@ -86,12 +88,12 @@ pub fn measure(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> 
     timed.extend(sums.as_ref().map(|&(ref work, bytes)| (work, bytes)));
     timed.extend(library.iter().zip(&plans).map(|(work, (_, _, plan))| (work, ideal_bytes(plan))));
 
-    let mut rates = interleaved(device, &timed)?;
+    let mut rates = interleaved_async(device, &timed).await?;
     for _ in 1..attempts {
         if Quartiles::of(rates[0].clone()).spread() <= Row::MAX_SPREAD {
             break;
         }
-        rates = interleaved(device, &timed)?;
+        rates = interleaved_async(device, &timed).await?;
     }
     let mut rates = rates.into_iter();
     let (stream_rates, copy_rates) = (rates.next().expect("timed"), rates.next().expect("timed"));
@@ -125,7 +127,7 @@ pub fn measure(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> 
 ///
 /// # Errors
 /// If the device does not end.
-pub fn copy_rate(device: &Device) -> Result<Quartiles, Error> {
+pub async fn copy_rate_async(device: &Device) -> Result<Quartiles, Error> {
     const BYTES: u64 = 16 << 20;
     let copies = device.copies(2 * BYTES, 2 * BYTES);
     let run = |_| -> crate::Run {
@@ -133,6 +135,6 @@ pub fn copy_rate(device: &Device) -> Result<Quartiles, Error> {
         Box::new(move |encoder| encoder.copy_buffer_to_buffer(&from, 0, &to, 0, BYTES))
     };
     let work = Work::new((0..copies).map(run).collect());
-    device.settle()?;
-    Ok(Quartiles::of(interleaved(device, &[(&work, 2 * BYTES)])?.remove(0)))
+    device.settle().await?;
+    Ok(Quartiles::of(interleaved_async(device, &[(&work, 2 * BYTES)]).await?.remove(0)))
 }

@@ -14,7 +14,7 @@ use crate::{Device, Error, Expected, Run, Tensors, Work};
 ///
 /// # Errors
 /// If lampshade refuses, or a sum is wrong.
-pub fn prefix_sum(device: &Device, tensors: &Tensors, to: Slot, row: &str) -> Result<Option<Work>, Error> {
+pub async fn prefix_sum(device: &Device, tensors: &Tensors, to: Slot, row: &str) -> Result<Option<Work>, Error> {
     let elements = tensors.elements();
     if 4 * elements > device.gpu().limits().max_storage_buffer_binding_size {
         return Ok(None);
@@ -38,6 +38,6 @@ pub fn prefix_sum(device: &Device, tensors: &Tensors, to: Slot, row: &str) -> Re
         *sum = sum.wrapping_add(word);
         Some(*sum)
     });
-    tensors.check(device, row, &work, &[(to, &Expected::Words(sums.collect()))])?;
+    tensors.check(device, row, &work, &[(to, &Expected::Words(sums.collect()))]).await?;
     Ok(Some(work))
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+#[cfg(not(target_family = "wasm"))]
+pub use crate::blocking::interleaved;
 use crate::{Device, Effort, Error, Work};
 
 /// The middle half of some numbers.
@@ -46,30 +48,42 @@ pub type Timed<'a> = (&'a Work, u64);
 ///
 /// # Errors
 /// If the device does not end.
-pub fn interleaved(device: &Device, rows: &[Timed<'_>]) -> Result<Vec<Vec<f64>>, Error> {
+pub async fn interleaved_async(device: &Device, rows: &[Timed<'_>]) -> Result<Vec<Vec<f64>>, Error> {
     let (rounds, least) = match device.effort() {
         Effort::Check => (1, Duration::ZERO),
         Effort::Quick => (3, Duration::from_millis(5)),
-        // Long enough that a submission does not count.
+        // Long enough that a submission does not count. A browser's clock is coarse, and it tells of the end late.
+        Effort::Full if cfg!(target_family = "wasm") => (7, Duration::from_millis(100)),
         Effort::Full => (11, Duration::from_millis(25)),
     };
     let mut runs = Vec::new();
     for (work, _) in rows {
         // Warm-up: the first run of some drivers compiles.
-        device.time(1, work)?;
-        let one = device.time(1, work)?.as_secs_f64();
-        runs.push(((least.as_secs_f64() / one.max(1e-9)).ceil() as u64).clamp(1, Device::MAX_RUNS));
+        device.time_async(1, work).await?;
+        runs.push(enough(device, work, least).await?);
     }
     let mut rates = vec![Vec::new(); rows.len()];
     for round in 0..rounds {
         for place in 0..rows.len() {
             let at = (round + place) % rows.len();
             let (work, bytes) = rows[at];
-            let took = device.time(runs[at], work)?.as_secs_f64();
+            let took = device.time_async(runs[at], work).await?.as_secs_f64();
             rates[at].push((bytes * runs[at]) as f64 / took.max(1e-9));
         }
     }
     Ok(rates)
+}
+
+/// So many runs that a sample takes about `least`. What a single one takes may mostly be its submission.
+async fn enough(device: &Device, work: &Work, least: Duration) -> Result<u64, Error> {
+    let (mut runs, least) = (1, least.as_secs_f64());
+    loop {
+        let took = device.time_async(runs, work).await?.as_secs_f64();
+        if took >= 0.8 * least || runs == Device::MAX_RUNS {
+            return Ok(runs);
+        }
+        runs = ((runs as f64 * least / took.max(1e-9)).ceil() as u64).clamp(runs + 1, Device::MAX_RUNS);
+    }
 }
 
 /// The ratios of two rows, round by round.

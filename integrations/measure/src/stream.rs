@@ -49,21 +49,21 @@ impl Stream {
     ///
     /// # Errors
     /// If the device does not end, or the result is wrong.
-    pub fn fastest(device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<Self, Error> {
+    pub async fn fastest(device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<Self, Error> {
         let fits = |slabs: &Slabs| slabs.covered(device, tensors.elements()).is_some();
         let class = (read.len(), written.len(), tensors.elements().next_power_of_two().ilog2());
         let known = device.streams.borrow().get(&class).copied().filter(fits);
         let slabs = match known {
             Some(slabs) => slabs,
-            None => Self::search(device, tensors, [read, written])?,
+            None => Self::search(device, tensors, [read, written]).await?,
         };
         device.streams.borrow_mut().insert(class, slabs);
         let stream = Self::new(device, tensors, [read, written], slabs)?;
-        stream.check(device, tensors, [read, written], row)?;
+        stream.check(device, tensors, [read, written], row).await?;
         Ok(stream)
     }
 
-    fn search(device: &Device, tensors: &Tensors, slots: [&[Slot]; 2]) -> Result<Slabs, Error> {
+    async fn search(device: &Device, tensors: &Tensors, slots: [&[Slot]; 2]) -> Result<Slabs, Error> {
         let fitting: Vec<Slabs> = Self::shapes().filter(|slabs| slabs.covered(device, tensors.elements()).is_some()).collect();
         let (shapes, rounds) = match device.effort() {
             Effort::Check => (1, 0),
@@ -71,18 +71,18 @@ impl Stream {
             Effort::Full => (usize::MAX, 7),
         };
         let copies = tensors.copies();
-        let rate = |stream: &Self| {
+        let rate = async |stream: &Self| {
             // Every copy once, but some milliseconds.
             let runs = copies.max((8 << 20) / stream.bytes.max(1)).clamp(1, Device::MAX_RUNS);
-            Ok::<_, Error>((stream.bytes * runs) as f64 / device.time(runs, &stream.work)?.as_secs_f64())
+            Ok::<_, Error>((stream.bytes * runs) as f64 / device.time_async(runs, &stream.work).await?.as_secs_f64())
         };
         let mut tried = Vec::new();
         for &slabs in fitting.iter().take(shapes) {
             let stream = Self::new(device, tensors, slots, slabs)?;
             if rounds > 0 {
                 // The first run of some drivers compiles.
-                device.time(1, &stream.work)?;
-                tried.push((rate(&stream)?, stream));
+                device.time_async(1, &stream.work).await?;
+                tried.push((rate(&stream).await?, stream));
             } else {
                 tried.push((0.0, stream));
             }
@@ -92,7 +92,7 @@ impl Stream {
         tried.retain(|&(rate, _)| rate >= limit);
         for _ in 1..rounds {
             for (fastest, stream) in &mut tried {
-                *fastest = rate(stream)?.max(*fastest);
+                *fastest = rate(stream).await?.max(*fastest);
             }
         }
         let fastest = tried.iter().max_by(|a, b| a.0.total_cmp(&b.0));
@@ -126,7 +126,7 @@ impl Stream {
     }
 
     /// A ceiling that leaves something out is none.
-    fn check(&self, device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<(), Error> {
+    async fn check(&self, device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<(), Error> {
         let elements = (self.bytes / 4) as usize / (read.len() + written.len());
         let sources: Vec<&[u32]> = read.iter().map(|&slot| tensors.words(slot)).collect();
         let expected = |flip| {
@@ -135,7 +135,7 @@ impl Stream {
         };
         let (first, others) = (expected(u32::MAX), expected(0));
         let expected = |(number, &slot)| (slot, if number == 0 { &first } else { &others });
-        tensors.check(device, row, &self.work, &written.iter().enumerate().map(expected).collect::<Vec<_>>())
+        tensors.check(device, row, &self.work, &written.iter().enumerate().map(expected).collect::<Vec<_>>()).await
     }
 }
 

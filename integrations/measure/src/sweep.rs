@@ -5,7 +5,8 @@
 
 use bmru::{Direction, Shape, Threshold};
 
-use crate::rounds::{interleaved, ratios};
+use crate::blocking::interleaved;
+use crate::rounds::ratios;
 use crate::{Device, Error, Group, Prepared, Quartiles, SetRate, ideal_bytes};
 
 /// A shape of a sweep.

@@ -72,7 +72,7 @@ impl Tensors {
     ///
     /// # Errors
     /// If the oracle or the device refuses.
-    pub fn new(device: &Device, plans: &[&Plan], forward: &Plan, rate: Rate, copies: u64) -> Result<Self, Error> {
+    pub async fn new(device: &Device, plans: &[&Plan], forward: &Plan, rate: Rate, copies: u64) -> Result<Self, Error> {
         let descriptor = plans[0].descriptor().clone().save(Save::Codes);
         let inputs = generate(&descriptor, rate, Values::Plain, Self::SEED);
         let [states, final_state] = match plans[0].direction() {
@@ -106,12 +106,12 @@ impl Tensors {
             let buffer = |&(slot, bytes): &(Slot, u64)| (slot, device.buffer(&slot.to_string(), bytes, contents(slot)));
             let copy: Vec<(Slot, Buffer)> = used.iter().filter(|&&(slot, _)| slot != Slot::Scratch).map(buffer).collect();
             tensors.copies.push(copy);
-            device.settle()?;
+            device.settle().await?;
         }
         match plans[0].direction() {
             Direction::Forward => tensors.expect_states(forward, &inputs)?,
             Direction::Backward => {
-                tensors.save(device, forward)?;
+                tensors.save(device, forward).await?;
                 tensors.expect_gradients(plans[0], &inputs, &incoming)?;
             }
         }
@@ -125,21 +125,26 @@ impl Tensors {
     }
 
     /// What is saved comes from the library. It is not looked at: were it wrong, so would be the gradients.
-    fn save(&self, device: &Device, forward: &Plan) -> Result<(), Error> {
+    async fn save(&self, device: &Device, forward: &Plan) -> Result<(), Error> {
         let states = device.buffer("states", forward.slot_bytes(Slot::States), None);
         let runs = (0..self.copies.len()).map(|copy| self.bind(device, forward, copy, Some(&states)));
         let work = Work::new(runs.collect::<Result<_, _>>()?);
-        device.time(work.copies(), &work)?;
+        device.time_async(work.copies(), &work).await?;
         Ok(())
     }
 
     fn expect_gradients(&mut self, plan: &Plan, inputs: &Slots, incoming: &IncomingGradients<'_>) -> Result<(), Error> {
         let inputs = inputs.inputs();
+        let gradients = || oracle::backward(plan.descriptor(), &inputs, incoming);
+        let bounds = || bounds(plan.descriptor(), &inputs, incoming, plan.depth());
         // Each takes a second.
+        #[cfg(not(target_family = "wasm"))]
         let (gradients, bounds) = std::thread::scope(|scope| {
-            let bounds = scope.spawn(|| bounds(plan.descriptor(), &inputs, incoming, plan.depth()));
-            (oracle::backward(plan.descriptor(), &inputs, incoming), bounds.join().expect("no bound panics"))
+            let bounds = scope.spawn(bounds);
+            (gradients(), bounds.join().expect("no bound panics"))
         });
+        #[cfg(target_family = "wasm")]
+        let (gradients, bounds) = (gradients(), bounds());
         let (gradients, bounds) = (gradients?, bounds?);
         self.expected = [
             (Slot::CandidateGradient, gradients.candidate, bounds.candidate),
@@ -212,17 +217,17 @@ impl Tensors {
     ///
     /// # Errors
     /// [`Error::Wrong`] unless every word is as expected.
-    pub fn check(&self, device: &Device, row: &str, work: &Work, written: &[(Slot, &Expected)]) -> Result<(), Error> {
+    pub async fn check(&self, device: &Device, row: &str, work: &Work, written: &[(Slot, &Expected)]) -> Result<(), Error> {
         for copy in 0..self.copies.len() {
             for &(slot, _) in written {
                 device.poison(self.buffer(copy, slot));
             }
-            device.settle()?;
+            device.settle().await?;
         }
-        device.time(work.copies(), work)?;
+        device.time_async(work.copies(), work).await?;
         for copy in 0..self.copies.len() {
             for &(slot, expected) in written {
-                let actual = device.download(self.buffer(copy, slot))?;
+                let actual = device.download(self.buffer(copy, slot)).await?;
                 refuse_wrong(row, &slot.to_string(), expected, &actual)?;
             }
         }
