@@ -1,10 +1,11 @@
 //! The descriptor: everything that says *what* is computed, nothing of *how*.
 
+use crate::carry::CarryOptions;
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout,
-    Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Amplitude, Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
+    SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -41,11 +42,16 @@ pub struct Descriptor {
     surrogates: [Surrogate; 2],
     incoming: Incoming,
     gradients: [Gradient; 4],
+    pub(crate) carry_options: CarryOptions,
 }
 
 /// The outputs of the backward pass, in the order of `Descriptor::gradients`.
 const GRADIENTS: [Operand; 4] =
     [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+
+/// Those that can lie beside each other.
+const OUTPUTS: [Operand; 4] =
+    [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient, Operand::AmplitudeGradient];
 
 impl Descriptor {
     /// The Bistable Memory Recurrent Unit (arXiv 2601.09495):
@@ -84,6 +90,7 @@ impl Descriptor {
             surrogates: [Surrogate::default(); 2],
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
+            carry_options: CarryOptions::default(),
         }
     }
 
@@ -138,15 +145,18 @@ impl Descriptor {
 
     /// Candidate and threshold side by side in rows of `2·D`, as one fused projection leaves them:
     /// row `(b, t)` is `c[b, t, 0..D]` and then `r[b, t, 0..D]`, all in [`Slot::Candidate`]. Of first-quadrant units rows of
-    /// `3·D`: `c`, `β_hi`, `β_lo`.
+    /// `3·D`: `c`, `β_hi`, `β_lo`. Amplitudes per element, if they are asked for before, are one more column, the last.
     #[must_use]
     pub fn side_by_side(self) -> Self {
         let channels = self.shape.channels;
         let two_thresholds = self.unit.has_low_threshold();
-        let row = channels.saturating_mul(if two_thresholds { 3 } else { 2 });
+        let columns = if two_thresholds { 3 } else { 2 };
+        let amplitudes = self.amplitude_kind() == Amplitude::PerElement;
+        let row = channels.saturating_mul(columns + u64::from(amplitudes));
         let strides = Strides::rows(self.layout, self.shape, row);
         let column = |number: u64| View { slot: Slot::Candidate, offset: channels.saturating_mul(number), strides };
         let placed = self.threshold(Threshold::PerElement).candidate_view(column(0)).threshold_view(column(1));
+        let placed = if amplitudes { placed.amplitude_view(column(columns)) } else { placed };
         if two_thresholds { placed.low_threshold_view(column(2)) } else { placed }
     }
 
@@ -295,10 +305,14 @@ impl Descriptor {
         self.final_state == FinalState::Written
     }
 
-    /// Whether the backward pass's codes are saved.
+    /// Whether the backward pass's codes are saved; never of cumulative units, which need none.
     #[must_use]
     pub fn saves(&self) -> bool {
-        self.save == Save::Codes
+        self.save == Save::Codes && self.carry().code_lines() > 0
+    }
+
+    pub(crate) fn save_kind(&self) -> Save {
+        self.save
     }
 
     /// The surrogates of gate and sign.
@@ -314,6 +328,7 @@ impl Descriptor {
         match GRADIENTS.iter().position(|&named| named == governing) {
             _ if output == Operand::LowThresholdGradient && !self.unit.has_low_threshold() => Gradient::Omit,
             Some(3) if !self.has_initial_state() => Gradient::Omit,
+            _ if !self.unit.is_gated() => Gradient::Omit,
             Some(number) => self.gradients[number],
             None => Gradient::Omit,
         }
@@ -341,10 +356,10 @@ impl Descriptor {
         };
         match operand {
             Operand::Candidate => Some(self.candidate_view.unwrap_or_else(|| contiguous(Slot::Candidate))),
+            Operand::Threshold if !self.unit.is_gated() => None,
             Operand::Threshold => Some(self.threshold_view.unwrap_or_else(|| threshold(0))),
             Operand::LowThreshold if !self.unit.has_low_threshold() => None,
             Operand::LowThreshold => Some(self.low_threshold_view.unwrap_or_else(|| threshold(channels))),
-            Operand::Amplitude => Some(own(Slot::Amplitude, 0, 0)),
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
@@ -352,14 +367,23 @@ impl Descriptor {
             Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
             Operand::FinalStateGradient if self.incoming == Incoming::States => None,
             Operand::FinalStateGradient => Some(own(Slot::FinalStateGradient, channels, 0)),
+            Operand::Amplitude | Operand::InitialCount | Operand::Counts | Operand::FinalCount | Operand::StatesBefore => {
+                self.carry_view(operand)
+            }
             output if self.gradient_of(output) == Gradient::Omit => None,
             Operand::CandidateGradient => self.view(Operand::Candidate).map(gradient_view),
             Operand::ThresholdGradient => self.view(Operand::Threshold).map(gradient_view),
             Operand::LowThresholdGradient => self.view(Operand::LowThreshold).map(gradient_view),
-            Operand::AmplitudeGradient => Some(own(Slot::AmplitudeGradient, 0, 0)),
+            Operand::AmplitudeGradient => self.view(Operand::Amplitude).map(gradient_view),
             Operand::InitialStateGradient => Some(own(Slot::InitialStateGradient, channels, 0)),
             _ => None,
         }
+    }
+
+    /// Where an operand lies that a pass uses: backward reads amplitudes only where none are saved.
+    pub(crate) fn view_in(&self, direction: Direction, operand: Operand) -> Option<View> {
+        let saved = direction == Direction::Backward && operand == Operand::Amplitude && self.saves_amplitude();
+        self.view(operand).filter(|_| !saved)
     }
 
     /// Elements from the first to the last that the descriptor's operands use in `slot`; 0 if it uses none.
@@ -386,7 +410,7 @@ impl Descriptor {
     pub(crate) fn whole(&self, operand: Operand) -> Result<Option<Region>, Error> {
         let Shape { batch, time, channels } = self.shape;
         let extent = match self.axes(operand) {
-            Axes::Element => [batch, time, channels],
+            Axes::Element | Axes::Previous => [batch, time, channels],
             Axes::Channel => [1, 1, channels],
             _ => [batch, 1, channels],
         };
@@ -403,20 +427,25 @@ impl Descriptor {
             Operand::Threshold | Operand::ThresholdGradient => Axes::Element,
             Operand::LowThreshold | Operand::LowThresholdGradient => Axes::Element,
             Operand::Candidate | Operand::CandidateGradient | Operand::States | Operand::StatesGradient => Axes::Element,
-            Operand::Amplitude | Operand::AmplitudeGradient => Axes::Channel,
+            Operand::Amplitude | Operand::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Axes::Channel,
+            Operand::Amplitude | Operand::AmplitudeGradient | Operand::Counts => Axes::Element,
+            Operand::StatesBefore => Axes::Previous,
             _ => Axes::Row,
         }
     }
 
     /// Checks what only the backward pass needs.
     pub(crate) fn check_backward(&self) -> Result<(), Error> {
+        if !self.unit.is_gated() {
+            return Err(Error::Incompatible { expected: "a forward pass", actual: "gradients of a forward fill" });
+        }
         for slope in self.surrogates.into_iter().filter_map(Surrogate::slope) {
             if !(slope > 0.0 && slope.is_finite() && slope.recip().is_finite()) {
                 return Err(Error::InvalidSurrogate { expected: "a positive, finite slope or width", actual: slope });
             }
         }
         let mut placed: Vec<(Operand, Region)> = Vec::new();
-        for operand in [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient] {
+        for operand in OUTPUTS {
             let Some(region) = self.whole(operand)? else { continue };
             let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
             if region.overlaps_itself() || shared {
@@ -431,6 +460,7 @@ impl Descriptor {
     /// Checks shape and views.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
+        self.check_carry()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });
         let thresholds = [(Operand::Threshold, self.threshold_view), (Operand::LowThreshold, self.low_threshold_view)];
         for (operand, view) in thresholds.into_iter().filter_map(|(operand, view)| Some((operand, view?))) {
@@ -445,6 +475,7 @@ impl Descriptor {
             (Operand::Candidate, &[Slot::Candidate][..], "a view into candidate"),
             (Operand::Threshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
             (Operand::LowThreshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
+            (Operand::Amplitude, &[Slot::Amplitude, Slot::Candidate][..], "a view into amplitude or candidate"),
             (Operand::States, &[Slot::States][..], "a view into states"),
         ] {
             let Some(view) = self.view(operand) else { continue };
@@ -468,6 +499,7 @@ fn gradient_view(view: View) -> View {
     let slot = match view.slot {
         Slot::Candidate => Slot::CandidateGradient,
         Slot::Threshold => Slot::ThresholdGradient,
+        Slot::Amplitude => Slot::AmplitudeGradient,
         _ => Slot::StatesGradient,
     };
     View { slot, ..view }

@@ -175,6 +175,8 @@ impl Gpu {
             states: self.floats(&memory, Slot::States).await?,
             final_state: self.floats(&memory, Slot::FinalState).await?,
             saved: self.words(&memory, Slot::Saved).await?,
+            counts: self.counts(&memory, Slot::Counts).await?,
+            final_count: self.counts(&memory, Slot::FinalCount).await?,
         })
     }
 
@@ -259,6 +261,10 @@ impl Gpu {
             Some((_, buffer)) => self.download(buffer).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    async fn counts(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<i32>, Error> {
+        Ok(bytemuck::cast_vec(self.words(memory, slot).await?))
     }
 
     async fn floats(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<f32>, Error> {

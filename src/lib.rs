@@ -59,6 +59,7 @@
 
 #[cfg(feature = "wgpu")]
 mod bind;
+mod carry;
 mod descriptor;
 mod error;
 #[cfg(feature = "host")]
@@ -91,7 +92,10 @@ pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
-pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder, Unit};
+pub use unit::{
+    Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, Surrogate, Threshold,
+    TimeOrder, Unit,
+};
 #[cfg(feature = "wgpu")]
 pub use wgpu;
 

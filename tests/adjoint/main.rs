@@ -11,6 +11,7 @@ mod case;
 mod depth;
 mod device;
 mod nonfinite;
+mod numbers;
 mod outputs;
 mod planted;
 mod random;

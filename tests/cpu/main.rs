@@ -2,6 +2,7 @@
 //! stages, WGSL against naga.
 
 mod limits;
+mod numbers;
 mod oracle;
 mod plan;
 mod shader;

@@ -16,6 +16,17 @@ pub enum Rate {
     Always,
 }
 
+impl Rate {
+    fn sets(self, rng: &mut fastrand::Rng) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Once(steps) => rng.u64(..steps) == 0,
+            Self::Half => rng.bool(),
+            Self::Always => true,
+        }
+    }
+}
+
 /// Which values the inputs have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
@@ -39,6 +50,8 @@ pub struct Slots {
     pub amplitude: Vec<f32>,
     /// [`Slot::InitialState`]
     pub initial_state: Vec<f32>,
+    /// [`Slot::InitialCount`]
+    pub initial_count: Vec<i32>,
 }
 
 impl Slots {
@@ -50,6 +63,7 @@ impl Slots {
             threshold: &self.threshold,
             amplitude: &self.amplitude,
             initial_state: &self.initial_state,
+            initial_count: &self.initial_count,
         }
     }
 
@@ -61,6 +75,7 @@ impl Slots {
             Slot::Threshold => &self.threshold,
             Slot::Amplitude => &self.amplitude,
             Slot::InitialState => &self.initial_state,
+            Slot::InitialCount => bytemuck::cast_slice(&self.initial_count),
             _ => &[],
         }
     }
@@ -101,13 +116,17 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(|row| -1e6 - row as f32).collect(),
+        initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
         *amplitude = -*amplitude;
     }
     if values == Values::Edges {
-        for value in slots.amplitude.iter_mut().chain(&mut slots.initial_state) {
+        // Sums of amplitudes are numbers only if those are.
+        let copied = !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
+        let amplitudes = slots.amplitude.iter_mut().filter(|_| copied);
+        for value in amplitudes.chain(&mut slots.initial_state) {
             if rng.bool() {
                 *value = edge(&mut rng);
             }
@@ -117,7 +136,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
     for (b, t, d) in indices(descriptor) {
         let mut element = Element { descriptor, slots: &mut slots, at: [b, t, d] };
         element.fill(&mut rng, rate);
-        if values != Values::Plain && rng.u8(..4) == 0 {
+        if values != Values::Plain && rng.u8(..4) == 0 && descriptor.unit() != Unit::ForwardFill {
             element.sharpen(&mut rng, values);
         }
     }
@@ -142,7 +161,11 @@ impl Element<'_> {
         let view = self.descriptor.view(operand)?;
         let [b, t, d] = self.at;
         let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
-        let slot = if view.slot == Slot::Threshold { &mut self.slots.threshold } else { &mut self.slots.candidate };
+        let slot = match view.slot {
+            Slot::Threshold => &mut self.slots.threshold,
+            Slot::Amplitude => &mut self.slots.amplitude,
+            _ => &mut self.slots.candidate,
+        };
         Some(&mut slot[at as usize])
     }
 
@@ -153,6 +176,17 @@ impl Element<'_> {
     /// Thresholds per channel are met again and again; the first stays, and all candidates are made from that.
     fn fill(&mut self, rng: &mut fastrand::Rng, rate: Rate) {
         let two = self.descriptor.unit() == Unit::FirstQuadrant;
+        if self.descriptor.unit() == Unit::ForwardFill {
+            // Bits of any kind, different everywhere; or a NaN with a payload.
+            let bits = rng.u32(..);
+            *self.candidate() = f32::from_bits(if rate.sets(rng) { bits & 0xbfff_ffff } else { bits | 0x7f80_0001 });
+            return;
+        }
+        let [b, t, d] = self.at;
+        if let Some(amplitude) = self.place(Operand::Amplitude).filter(|amplitude| amplitude.is_nan()) {
+            // Beside candidates.
+            *amplitude = 0.5 + (b * 37 + t * 5 + d) as f32 * if rng.bool() { 0.25 } else { -0.25 };
+        }
         for operand in [Operand::Threshold, Operand::LowThreshold] {
             let Some(threshold) = self.place(operand).filter(|threshold| threshold.is_nan()) else { continue };
             let magnitude = 0.5 + rng.f32();
@@ -195,12 +229,7 @@ impl Element<'_> {
 
 /// A candidate within a region, or beyond one of its edges.
 fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, rate: Rate) -> f32 {
-    let sets = match rate {
-        Rate::Never => false,
-        Rate::Once(steps) => rng.u64(..steps) == 0,
-        Rate::Half => rng.bool(),
-        Rate::Always => true,
-    };
+    let sets = rate.sets(rng);
     let half = (high - low) / 2.0;
     // Between 0.1 and 0.9 of the way from its middle to an edge, or between 1.1 and 2.
     let factor = if sets { 1.1 + 0.9 * rng.f32() } else { 0.1 + 0.8 * rng.f32() };

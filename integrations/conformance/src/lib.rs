@@ -15,8 +15,10 @@ mod case;
 pub mod data;
 mod family;
 mod matrix;
+mod numbers;
 mod pairwise;
 mod runner;
+mod state_bound;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
