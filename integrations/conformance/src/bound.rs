@@ -13,6 +13,10 @@
 //!
 //! First-quadrant units have two step functions, each with its own `u` and `w` and no sign: `dc` has the bounds of both.
 //!
+//! Of relaxed units a gradient is scaled by `e` at each step that sets, and so is what is rounded of it: at most three roundings
+//! of a step, of what passes, beside the additions, and what a driver flushes. The state before a step is a sum there, too, and
+//! may lie off as `state_bound.rs` says: `w` with it.
+//!
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
 use crate::state_bound::state_bounds;
@@ -98,7 +102,7 @@ pub fn bounds(
         for b in 0..shape.batch {
             let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
             let states_bound = |step: u64, time: u64| if step > 0 { of_states[at(states_view, b, time, d)] } else { 0.0 };
-            // What scaling rounded of the terms.
+            // What scaling rounded of the terms, and flushed.
             let mut scaled = 0.0;
             let (mut reach, mut count) = (tail, f64::from(u8::from(tail != 0.0)));
             for step in (0..shape.time).rev() {
@@ -112,22 +116,22 @@ pub fn bounds(
                 let element = Element { descriptor, c, r, low, amplitude, before, of_before };
                 reach += magnitude(incoming.states, Operand::StatesGradient, b, t, d);
                 count += 1.0;
-                let m = (count - 1.0f64).min(depth) + if reach > 0.0 { scaled / (EPSILON * reach) } else { 0.0 };
+                let m = (count - 1.0f64).min(depth);
 
                 let (sets, by_amplitude) = element.sets();
                 if by_amplitude {
-                    sums[0].0 += m * EPSILON * reach;
+                    sums[0].0 += m * EPSILON * reach + scaled;
                     sums[0].1 += reach;
                     if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| amplitude_per_element) {
                         let beside = view.slot == Slot::CandidateGradient;
                         let slot = if beside { &mut bounds.candidate } else { &mut bounds.amplitude };
-                        slot[at(view, b, t, d)] = m * EPSILON * reach;
+                        slot[at(view, b, t, d)] = m * EPSILON * reach + scaled;
                     }
                 }
                 let mut of_candidate = 0.0;
                 for (place, slope) in element.slopes().into_iter().enumerate() {
                     let Some(slope) = slope else { continue };
-                    let moved = 1.01 * gate.derivative(slope.u) * slope.w_error * reach;
+                    let moved = 1.01 * gate.derivative(slope.u) * (slope.w_error * reach + slope.w * scaled);
                     let threshold = slope.bound(gate, reach, m) + moved + element.tau(slope.w, reach);
                     of_candidate += threshold;
                     sums[1 + place].0 += threshold;
@@ -140,19 +144,23 @@ pub fn bounds(
                     }
                 }
                 if let Some(view) = descriptor.view(Operand::CandidateGradient) {
-                    bounds.candidate[at(view, b, t, d)] = of_candidate + 1.01 * reach * element.through_sign(m);
+                    bounds.candidate[at(view, b, t, d)] =
+                        of_candidate + 1.01 * (reach * element.through_sign(m) + scaled * element.sign_slope());
                 }
                 if step == 0 {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets || element.kept() > 0.0) {
                         let passed = if sets { element.kept() } else { 1.0 };
-                        bounds.initial_state[at(view, b, 0, d)] =
-                            (m + 3.0 * f64::from(u8::from(sets))) * EPSILON * reach * passed;
+                        let scales = sets && descriptor.unit() == Unit::Relaxed;
+                        let of_step = if scales { 3.0 } else { 0.0 };
+                        let flushed = of_step * 2f64.powi(-126) * (1.0 + reach);
+                        let bound = passed * ((m + of_step) * EPSILON * reach + scaled) + flushed;
+                        bounds.initial_state[at(view, b, 0, d)] = bound;
                     }
                 }
                 if sets && element.kept() == 0.0 {
                     (reach, count, scaled) = (0.0, 0.0, 0.0);
                 } else if sets && descriptor.unit() == Unit::Relaxed {
-                    scaled = element.kept() * (scaled + 3.0 * EPSILON * reach);
+                    scaled = element.kept() * (scaled + 3.0 * EPSILON * reach) + 3.0 * 2f64.powi(-126) * (1.0 + reach);
                     reach *= element.kept();
                 }
             }
@@ -256,6 +264,13 @@ impl Element<'_> {
         }
         let (c, alpha) = (f64::from(self.c), self.amplitude.abs());
         EPSILON * (m + 4.0) * alpha * 2.0 * sign.derivative(c) + alpha * 2.0 * EPSILON * rho(sign, c)
+    }
+
+    /// `|α|ψ`, where it set through a sign.
+    fn sign_slope(&self) -> f64 {
+        let [_, sign] = self.descriptor.surrogate_pair();
+        let slopes = self.descriptor.unit() != Unit::FirstQuadrant && self.c.is_finite() && self.r.is_finite();
+        if slopes && self.sets().0 { self.amplitude.abs() * 2.0 * sign.derivative(self.c.into()) } else { 0.0 }
     }
 
     fn tau(&self, w: f64, reach: f64) -> f64 {
