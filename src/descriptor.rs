@@ -244,8 +244,15 @@ impl Descriptor {
     /// w_lo = g·h_{t−1}, or 0 where z_hi               dβ_lo = −φ(β_lo − c)·w_lo       dα = Σ over z_hi of g
     /// ```
     ///
+    /// Of cumulative units every gradient passes every step, `keep = 1`, and `w = α·S(c)`; of relaxed ones `keep = ε` where a step sets,
+    /// and `w = α·S(c) − (1 − ε)·h_{t−1}`. Amplitudes per element get `dα = g·S(c)` where they set, else 0. Units whose state is a
+    /// number save no amplitudes per element, and no states: a backward pass is given the amplitudes again and, but for the
+    /// cumulative unit, in [`Slot::States`] what the forward pass wrote there. Amplitudes per element, candidates and thresholds
+    /// then need more buffers than WebGPU promises, unless they lie [`side_by_side`](Self::side_by_side).
+    ///
     /// The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
-    /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them.
+    /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them. Not so of relaxed units, where the scaling
+    /// between them is rounded, too, in another order for each strategy.
     ///
     /// Gradients lie as their tensors do: that of a candidate at the same place of [`Slot::CandidateGradient`] as the candidate
     /// in [`Slot::Candidate`], and so on; the incoming gradient of the states as [`Slot::States`].

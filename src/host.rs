@@ -181,7 +181,8 @@ impl Gpu {
     }
 
     /// The backward pass of a descriptor whose forward pass saved `saved`: [`oracle::backward`](crate::oracle::backward) up to
-    /// the rounding of `f32`. Outputs that accumulate begin at 0.
+    /// the rounding of `f32`. Outputs that accumulate begin at 0. Where the kernels read the states of the forward pass, it is run
+    /// again.
     ///
     /// ```
     /// # fn main() -> Result<(), bmru::Error> {
@@ -222,7 +223,11 @@ impl Gpu {
             return Err(Error::LengthMismatch { slot: Slot::Saved, expected, actual });
         }
         let plan = descriptor.backward(&self.limits(), &self.tuning)?;
+        // What a state that is a number was before each step, forward alone knows.
+        let reads_states = plan.slots().iter().any(|&(slot, _)| slot == Slot::States);
+        let states = if reads_states { self.forward(descriptor, inputs).await?.states } else { Vec::new() };
         let mut given: Vec<(Slot, &[u8])> = vec![(Slot::Saved, bytemuck::cast_slice(saved))];
+        given.push((Slot::States, bytemuck::cast_slice(&states)));
         for (slot, slice) in inputs.slots().into_iter().chain(incoming.slots()) {
             given.push((slot, bytemuck::cast_slice(slice)));
         }

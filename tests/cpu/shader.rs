@@ -29,7 +29,7 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
             let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
             let counted = unit == Unit::Cumulative;
             // Those of the bistable unit are enough of shapes and options.
-            if unit != Unit::Bistable && (options + channels as u32) % 11 != 0 {
+            if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
                 continue;
             }
             let descriptor = Descriptor::new(unit, Shape { batch, time, channels })

@@ -7,6 +7,7 @@
 mod adjoint;
 mod foreign;
 mod host;
+mod numbers;
 mod recording;
 mod streams;
 mod traffic;
@@ -39,7 +40,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 15] = [
+const TESTS: [(&str, Test); 18] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -54,6 +55,9 @@ const TESTS: [(&str, Test); 15] = [
     ("backward: NaN stays in its own hold and its channel's sums", adjoint::contains_nan),
     ("backward: sums of 2^24 terms", adjoint::long_sums),
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
+    ("numbers: counts go in and come out", numbers::counts),
+    ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
+    ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
     ("two layers on one encoder share scratch", streams::layers),
 ];
 

@@ -178,8 +178,12 @@ impl Element<'_> {
         let two = self.descriptor.unit() == Unit::FirstQuadrant;
         if self.descriptor.unit() == Unit::ForwardFill {
             // Bits of any kind, different everywhere; or a NaN with a payload.
-            let bits = rng.u32(..);
-            *self.candidate() = f32::from_bits(if rate.sets(rng) { bits & 0xbfff_ffff } else { bits | 0x7f80_0001 });
+            let bits = match rng.u8(..8) {
+                // Zeros, denormals and infinities are values, too.
+                0 => EDGES[rng.usize(..10)],
+                _ => rng.u32(..) & 0xbfff_ffff,
+            };
+            *self.candidate() = f32::from_bits(if rate.sets(rng) { bits } else { bits | 0x7f80_0001 });
             return;
         }
         let [b, t, d] = self.at;
