@@ -34,6 +34,8 @@ struct Registers {
     threshold_sum: Floats,
     low_threshold_block: Floats,
     low_threshold_sum: Floats,
+    // What of the carry passes the steps of the block behind the step at hand, where steps scale it.
+    held: Vector,
 }
 
 // The same for each vector of the band, and what is known of the word that it walks over.
@@ -60,10 +62,13 @@ struct At {
     candidate: u32,
     threshold: u32,
     low_threshold: u32,
+    amplitude: u32,
+    states_before: u32,
     states_gradient: u32,
     candidate_gradient: u32,
     threshold_gradient: u32,
     low_threshold_gradient: u32,
+    amplitude_gradient: u32,
 }
 
 fn run(item: u32) {
@@ -82,10 +87,14 @@ fn walk_back(tile: Node) {
         candidate_at(tile.b, behind, tile.d),
         threshold_at(tile.b, behind, tile.d),
         low_threshold_at(tile.b, behind, tile.d),
+        amplitude_at(tile.b, behind, tile.d),
+        // Nothing lies before the first step of all.
+        states_before_at(tile.b, behind - select(1u, 0u, params.time_origin > 0u), tile.d),
         states_gradient_at(tile.b, behind, tile.d),
         candidate_gradient_at(tile.b, behind, tile.d),
         threshold_gradient_at(tile.b, behind, tile.d),
         low_threshold_gradient_at(tile.b, behind, tile.d),
+        amplitude_gradient_at(tile.b, behind, tile.d),
     );
     var band: Band;
     begin_band(&band, at);
@@ -98,10 +107,15 @@ fn walk_back(tile: Node) {
             at.candidate -= candidate_step();
             at.threshold -= threshold_step();
             at.low_threshold -= low_threshold_step();
+            at.states_before -= states_before_step();
             at.states_gradient -= states_gradient_step();
             at.candidate_gradient -= candidate_gradient_step();
             at.threshold_gradient -= threshold_gradient_step();
             at.low_threshold_gradient -= low_threshold_gradient_step();
+            if AMPLITUDE_PER_ELEMENT {
+                at.amplitude -= amplitude_step();
+                at.amplitude_gradient -= amplitude_gradient_step();
+            }
             advance_band(&band, at);
         }
         if at.time % 32u == 0u {
@@ -117,17 +131,16 @@ fn carried(carries: Carries) -> Floats {
 }
 
 // What the carries become at the beginning of a block: `time` is a multiple of 32.
-fn next_carries(old: Carries, gradient: Floats, z: Vector, time: u32) -> Carries {
+fn next_carries(old: Carries, gradient: Floats, held: Vector, time: u32) -> Carries {
     let none = Floats(0.0);
-    let held = z == Vector(0u);
     var carries = Carries(
-        gradient + select(none, old.two, held),
-        select(none, old.three, held),
-        select(none, old.four, held),
-        select(none, old.five, held),
-        select(none, old.six, held),
-        select(none, old.seven, held),
-        select(none, old.beyond, held),
+        gradient + passed(old.two, held),
+        passed(old.three, held),
+        passed(old.four, held),
+        passed(old.five, held),
+        passed(old.six, held),
+        passed(old.seven, held),
+        passed(old.beyond, held),
     );
     if time % 1024u == 0u {
         carries.three = carries.two + carries.three;
@@ -160,7 +173,7 @@ fn begin(at: At, offset: u32) -> Walk {
     }
     return Walk(
         load_walk(at.tile.b, at.tile.index, d, at.time),
-        load_saved_amplitude(saved_amplitude_at(0u, 0u, d)),
+        load_channel_amplitude(d),
         thresholds,
         load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
         Signed(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
@@ -170,15 +183,33 @@ fn begin(at: At, offset: u32) -> Walk {
     );
 }
 
+// Some units save none.
+fn load_channel_amplitude(d: u32) -> Vector {
+    if AMPLITUDE_PER_ELEMENT {
+        return Vector(0u);
+    }
+    if AMPLITUDE_SAVED {
+        return load_saved_amplitude(saved_amplitude_at(0u, 0u, d));
+    }
+    return load_amplitude(amplitude_at(0u, 0u, d));
+}
+
 // Enters the word that ends before `time`, or in it.
 fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let last = at.time - 1u;
-    let codes_index = codes_at(at.tile.b, 2u * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
+    let codes_index = codes_at(at.tile.b, CODE_LINES * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
     walk.z = load_codes(codes_index);
-    walk.minus = ~load_codes(codes_index + codes_step());
+    if CODE_LINES > 1u {
+        walk.minus = ~load_codes(codes_index + codes_step());
+    }
     walk.carry = carried(walk.registers.carries);
     return walk;
+}
+
+// Where a step sets, as the codes say. Its bit is the highest, those of the steps behind it are shifted out.
+fn ends_of(walk: Walk, at: At) -> Mask {
+    return Signed(walk.z << Vector(31u - at.time % 32u)) < Signed(0);
 }
 
 fn advance(before: Walk, at: At, offset: u32) -> Walk {
@@ -189,22 +220,23 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
         thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
-    // The bit of this step is the highest, those of the steps behind it are shifted out.
-    let place = Vector(31u - at.time % 32u);
-    let sets = Signed(walk.z << place) < Signed(0);
-    let set_before = state_of(walk.amplitude, (walk.minus << place) & Vector(SIGN_BIT));
-    let state_before = select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);
+    var amplitude = walk.amplitude;
+    if AMPLITUDE_PER_ELEMENT {
+        amplitude = load_amplitude(at.amplitude + offset);
+    }
 
     let sum = walk.registers.gradient + incoming;
-    // Found anew at each step: to keep it would be to store it.
-    let steps_behind = Vector(0xfffffffeu << (at.time % 32u));
-    let gradient = sum + select(Floats(0.0), walk.carry, (walk.z & steps_behind) == Vector(0u));
-    walk.registers.gradient = select(sum, Floats(0.0), sets);
+    let gradient = sum + carry_behind(walk, at.time);
+    let ends = ends_of(walk, at);
+    walk.registers.gradient = kept(sum, ends);
+    walk.registers.held = held_before(walk.registers.held, ends);
 
-    let element = gate_adjoint(candidate, thresholds, walk.amplitude, state_before, gradient, sets);
+    let sets = sets_of(walk, at, candidate, thresholds);
+    let element = gate_adjoint(candidate, thresholds, amplitude, lost(state_before(walk, at, offset)), gradient, sets);
     store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
     store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
     store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));
+    store_amplitude_gradient(at.amplitude_gradient + offset, bitcast<Vector>(element.amplitude));
     walk.registers.amplitude_block += element.amplitude;
     if THRESHOLD_PER_CHANNEL {
         walk.registers.threshold_block += element.threshold;
@@ -220,10 +252,11 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let d = at.tile.d + offset;
     if at.time == 0u {
-        let leaving = walk.registers.gradient + select(Floats(0.0), walk.carry, walk.z == Vector(0u));
+        let leaving = walk.registers.gradient + passed(walk.carry, block_held(walk));
         store_initial_state_gradient(initial_state_gradient_at(at.tile.b, 0u, d), bitcast<Vector>(leaving));
     }
-    walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, walk.z, at.time);
+    walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, block_held(walk), at.time);
+    walk.registers.held = all_held();
     walk.registers.gradient = Floats(0.0);
     walk.registers.amplitude_sum += walk.registers.amplitude_block;
     walk.registers.amplitude_block = Floats(0.0);
@@ -262,7 +295,7 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
     let none = Floats(0.0);
     let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index, d)));
     var registers =
-        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none);
+        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none, all_held());
     if RESUMES && end < params.time_total {
         let at = registers_at(b, 0u, d);
         registers.gradient = load_register(at, 0u);
@@ -280,6 +313,9 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
         if TWO_THRESHOLDS {
             registers.low_threshold_block = load_register(at, 12u);
             registers.low_threshold_sum = load_register(at, 13u);
+        }
+        if SCALES {
+            registers.held = load_registers(at + 12u * registers_step());
         }
     }
     return registers;
@@ -303,6 +339,9 @@ fn store_walk(b: u32, d: u32, registers: Registers) {
         if TWO_THRESHOLDS {
             store_register(at, 12u, registers.low_threshold_block);
             store_register(at, 13u, registers.low_threshold_sum);
+        }
+        if SCALES {
+            store_registers(at + 12u * registers_step(), registers.held);
         }
     }
 }

@@ -12,11 +12,11 @@ fn reduce_stretch(tile: Node) {
     let begin = tile.index * params.tile_steps;
     let end = min(begin + params.tile_steps, params.steps);
     var first_set = Vector(end);
-    var codes_index = codes_at(tile.b, 2u * (begin / 32u), tile.d);
+    var codes_index = codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d);
     for (var step = begin; step < end; step += 32u) {
         let z = load_codes(codes_index);
         first_set = min(first_set, select(Vector(end), Vector(step) + firstTrailingBit(z), z != Vector(0u)));
-        codes_index += 2u * codes_step();
+        codes_index += CODE_LINES * codes_step();
     }
 
     var leaving = Floats(0.0);

@@ -13,8 +13,8 @@ fn scan_node(node: Node) {
         child--;
         store_children_beyond(children_beyond_at(node.b, child, node.d), bitcast<Vector>(within + beyond));
         let child_leaving = bitcast<Floats>(load_children(children_at(node.b, 2u * child, node.d)));
-        let child_held = load_children(children_at(node.b, 2u * child + 1u, node.d)) != Vector(0u);
-        within = child_leaving + select(Floats(0.0), within, child_held);
-        beyond = select(Floats(0.0), beyond, child_held);
+        let child_held = load_children(children_at(node.b, 2u * child + 1u, node.d));
+        within = child_leaving + passed(within, child_held);
+        beyond = passed(beyond, child_held);
     }
 }

@@ -17,13 +17,17 @@ struct Thresholds {
     low: Vector,
 }
 
-fn load_thresholds(high_at: u32, low_at: u32) -> Thresholds {
-    return Thresholds(load_threshold(high_at), load_low_threshold(low_at));
-}
-
 // Bits without the sign. They compare as integers, and as signed ones: CPUs seldom have other comparisons of vectors.
 fn magnitude(x: Vector) -> Signed {
     return Signed(x & Vector(~SIGN_BIT));
+}
+
+// What a step sets to, but for the sign.
+fn payload_of(candidate: Vector, amplitude: Vector) -> Vector {
+    if CARRIES_CANDIDATE {
+        return candidate;
+    }
+    return amplitude;
 }
 
 // 1 where a step sets to the upper state.

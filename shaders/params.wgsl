@@ -20,6 +20,7 @@ struct Params {
     bands: u32,
     rows: u32,
     items: u32,
+    epsilon: f32,
     surrogates: vec4<f32>,
     views: array<View, VIEWS>,
 }

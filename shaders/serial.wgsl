@@ -3,20 +3,13 @@
 // A part that begins later than step 0 finds the state of the part before in its initial state; a tile finds what happened
 // before it in the tree.
 
-const NEVER: u32 = 0xffffffffu;
-// The same in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
-const NOT_YET: u32 = 0x7fffffffu;
-
 // What lives from vector to vector of steps, for each vector of the band.
 struct Walk {
     amplitude: Vector,
     thresholds: Thresholds,
-    state: Vector,
-    // The steps of this word that set, those that set to +, and the sign before its first step.
+    state: State,
+    // The steps of this word that set.
     z: Vector,
-    p: Vector,
-    plus: Vector,
-    first_set: Vector,
 }
 
 struct At {
@@ -25,7 +18,9 @@ struct At {
     candidate: u32,
     threshold: u32,
     low_threshold: u32,
+    amplitude: u32,
     states: u32,
+    counts: u32,
     codes: u32,
     // The step within its word, and where in the word this stretch began.
     bit: u32,
@@ -56,8 +51,10 @@ fn at_begin(tile: Node) -> At {
         candidate_at(tile.b, begin / FOLD, tile.d),
         threshold_at(tile.b, begin / FOLD, tile.d),
         low_threshold_at(tile.b, begin / FOLD, tile.d),
+        amplitude_at(tile.b, begin / FOLD, tile.d),
         states_at(tile.b, begin / FOLD, tile.d),
-        codes_at(tile.b, 2u * (begin / 32u), tile.d),
+        counts_at(tile.b, begin, tile.d),
+        codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d),
         0u,
         0u,
         params.time_origin + min(begin + params.tile_steps, params.steps),
@@ -101,13 +98,17 @@ fn walk(band: ptr<function, Band>, first: At) {
             at.candidate += candidate_step();
             at.threshold += threshold_step();
             at.low_threshold += low_threshold_step();
+            if AMPLITUDE_PER_ELEMENT {
+                at.amplitude += amplitude_step();
+            }
             at.states += states_step();
+            at.counts += counts_step();
         }
         step += stretch;
         if SAVES {
             at.end = params.time_origin + step;
             leave_word_band(band, at);
-            at.codes += 2u * codes_step();
+            at.codes += CODE_LINES * codes_step();
         }
     }
 }
@@ -115,7 +116,9 @@ fn walk(band: ptr<function, Band>, first: At) {
 // What rows have in common.
 fn load_channel(at: At, offset: u32) -> Walk {
     var walk: Walk;
-    walk.amplitude = load_amplitude(amplitude_at(0u, 0u, at.tile.d + offset));
+    if !AMPLITUDE_PER_ELEMENT {
+        walk.amplitude = load_amplitude(amplitude_at(0u, 0u, at.tile.d + offset));
+    }
     if THRESHOLD_PER_CHANNEL && params.steps > 0u {
         walk.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
@@ -124,28 +127,15 @@ fn load_channel(at: At, offset: u32) -> Walk {
 
 fn begin(before: Walk, at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
-    let amplitude = before.amplitude;
-    var state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
+    let initial_state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
     if SAVES && (!TREE || at.tile_of_whole == 0u) {
         // Only the part that begins at step 0 has these two.
-        store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), state);
+        store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), initial_state);
         if at.tile.b == 0u {
-            store_saved_amplitude(saved_amplitude_at(0u, 0u, d), amplitude);
+            store_saved_amplitude(saved_amplitude_at(0u, 0u, d), before.amplitude);
         }
     }
-    var first_set = Vector(NOT_YET);
-    var plus = Vector(0u);
-    if TREE {
-        let parent = parent_at(at.tile.b, 2u * (at.tile_of_whole / 32u), d);
-        let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
-        plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
-        state = select(state, state_of(amplitude, ~plus << Vector(31u)), set_before != Vector(0u));
-    } else if SAVES && params.time_origin > 0u {
-        let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
-        first_set = rested & Vector(NOT_YET);
-        plus = rested >> Vector(31u);
-    }
-    return Walk(amplitude, before.thresholds, state, Vector(0u), Vector(0u), plus, first_set);
+    return Walk(before.amplitude, before.thresholds, begin_state(at, d, before.amplitude, initial_state), Vector(0u));
 }
 
 fn advance(before: Walk, at: At, offset: u32) -> Walk {
@@ -155,50 +145,37 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
     if !THRESHOLD_PER_CHANNEL {
         thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
+    var amplitude = walk.amplitude;
+    if AMPLITUDE_PER_ELEMENT {
+        amplitude = load_amplitude(at.amplitude + offset);
+    }
     let action = gate(candidate, thresholds);
     if SAVES {
         walk.z |= action.sets << Vector(at.bit);
-        walk.p |= plus_bit(action) << Vector(at.bit);
     }
-    let states = resolve(walk.state, state_of(walk.amplitude, action.minus), action.sets != Vector(0u));
-    store_states(at.states + offset, states);
-    walk.state = last_state(states);
+    walk.state = next_state(walk.state, action, payload_of(candidate, amplitude), at, offset);
+    store_states(at.states + offset, walk.state.bits);
     return walk;
 }
 
-// Stores the codes of a word. One that the part before began is completed.
+// Stores where the steps of a word set. One that the part before began is completed.
 fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
+    walk.state = leave_word_of_state(walk.state, walk.z, at, offset);
     var z = walk.z;
-    var signs = signs_before(z >> Vector(at.begin_bit), walk.p >> Vector(at.begin_bit), walk.plus) << Vector(at.begin_bit);
-    signs &= Vector(0xffffffffu >> (32u - at.bit));
-    let word_begin = at.end - at.bit;
-    walk.first_set = min(walk.first_set, select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
     if !TREE && at.begin_bit > 0u {
         z |= load_codes(at.codes + offset);
-        signs |= load_codes(at.codes + offset + codes_step());
     }
     store_codes(at.codes + offset, z);
-    store_codes(at.codes + offset + codes_step(), signs);
-    // The sign is that of the last step that set, which is the highest of all.
-    let last_is_plus = select(Vector(0u), Vector(1u), walk.p > (walk.z & ~walk.p));
-    walk.plus = select(walk.plus, last_is_plus, walk.z != Vector(0u));
     walk.z = Vector(0u);
-    walk.p = Vector(0u);
     return walk;
 }
 
 fn finish(walk: Walk, at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
     if !TREE || at.end == params.time_total {
-        store_final_state(final_state_at(at.tile.b, 0u, d), walk.state);
+        store_final_state(final_state_at(at.tile.b, 0u, d), walk.state.bits);
     }
-    if SAVES && !TREE {
-        var first_set = select(walk.first_set, Vector(NEVER), walk.first_set == Vector(NOT_YET));
-        if at.end < params.time_total {
-            first_set = walk.first_set | (walk.plus << Vector(31u));
-        }
-        store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
-    }
+    finish_state(walk.state, at, d);
     return walk;
 }

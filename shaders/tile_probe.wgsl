@@ -1,4 +1,5 @@
-// Looks back from the end of a tile for the last step that sets: two bits of the whole tile, from a few of its inputs.
+// Looks back from the end of a tile until its element is decided: of two bits, or a payload, from the few inputs behind its last
+// step that sets; of a sum, from all of them.
 
 fn run(item: u32) {
     probe_tile(node_of(item));
@@ -10,13 +11,18 @@ fn probe_tile(tile: Node) {
     var candidate_index = candidate_at(tile.b, step, tile.d);
     var threshold_index = threshold_at(tile.b, step, tile.d);
     var low_threshold_index = low_threshold_at(tile.b, step, tile.d);
+    var amplitude_index = amplitude_at(tile.b, step, tile.d);
     var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
         thresholds = load_thresholds(threshold_index, low_threshold_index);
     }
+    var amplitude = Vector(0u);
+    if !AMPLITUDE_PER_ELEMENT {
+        amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
+    }
 
-    var tile_aggregate = Vector(0u);
-    while step > begin && smallest(tile_aggregate) == 0u {
+    var of_tile = identity();
+    while step > begin && smallest(decided(of_tile)) == 0u {
         step--;
         candidate_index -= candidate_step();
         threshold_index -= threshold_step();
@@ -25,9 +31,11 @@ fn probe_tile(tile: Node) {
         if !THRESHOLD_PER_CHANNEL {
             thresholds = load_thresholds(threshold_index, low_threshold_index);
         }
-        let action = gate(candidate, thresholds);
-        let step_aggregate = action.sets | (plus_bit(action) << Vector(1u));
-        tile_aggregate = select(step_aggregate, tile_aggregate, tile_aggregate != Vector(0u));
+        if AMPLITUDE_PER_ELEMENT {
+            amplitude_index -= amplitude_step();
+            amplitude = load_amplitude(amplitude_index);
+        }
+        of_tile = combine(element_of(gate(candidate, thresholds), payload_of(candidate, amplitude)), of_tile);
     }
-    store_aggregates(aggregates_at(tile.b, tile.index, tile.d), tile_aggregate);
+    store_aggregate(tile.b, tile.index, tile.d, of_tile);
 }

@@ -75,7 +75,13 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::InitialState, range)
     }
 
-    /// The states after each step: written.
+    /// The count before the first step, of `i32`.
+    #[must_use]
+    pub fn initial_count(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::InitialCount, range)
+    }
+
+    /// The states after each step: written; backward, of units whose state is a number, read.
     #[must_use]
     pub fn states(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::States, range)
@@ -85,6 +91,18 @@ impl<'a> Buffers<'a> {
     #[must_use]
     pub fn final_state(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::FinalState, range)
+    }
+
+    /// The counts after each step, of `i32`: written.
+    #[must_use]
+    pub fn counts(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Counts, range)
+    }
+
+    /// The count after the last step, of `i32`: written.
+    #[must_use]
+    pub fn final_count(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::FinalCount, range)
     }
 
     /// What the backward pass needs: written by the forward pass.

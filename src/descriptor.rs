@@ -1,9 +1,10 @@
 //! The descriptor: everything that says *what* is computed, nothing of *how*.
 
+use crate::carry::CarryOptions;
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
+    Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
     SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
@@ -42,11 +43,16 @@ pub struct Descriptor {
     surrogates: [Surrogate; 2],
     incoming: Incoming,
     gradients: [Gradient; 4],
+    pub(crate) carry_options: CarryOptions,
 }
 
 /// The outputs of the backward pass, in the order of `Descriptor::gradients`.
 const GRADIENTS: [Operand; 4] =
     [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+
+/// Those that can lie beside each other.
+const OUTPUTS: [Operand; 4] =
+    [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient, Operand::AmplitudeGradient];
 
 impl Descriptor {
     /// The Bistable Memory Recurrent Unit (arXiv 2601.09495):
@@ -86,6 +92,7 @@ impl Descriptor {
             surrogates: [Surrogate::default(); 2],
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
+            carry_options: CarryOptions::default(),
         }
     }
 
@@ -147,15 +154,18 @@ impl Descriptor {
 
     /// Candidate and threshold side by side in rows of `2·D`, as one fused projection leaves them:
     /// row `(b, t)` is `c[b, t, 0..D]` and then `r[b, t, 0..D]`, all in [`Slot::Candidate`]. Of first-quadrant units rows of
-    /// `3·D`: `c`, `β_hi`, `β_lo`.
+    /// `3·D`: `c`, `β_hi`, `β_lo`. Amplitudes per element, if they are asked for before, are one more column, the last.
     #[must_use]
     pub fn side_by_side(self) -> Self {
         let channels = self.shape.channels;
         let two_thresholds = self.unit.has_low_threshold();
-        let row = channels.saturating_mul(if two_thresholds { 3 } else { 2 });
+        let columns = if two_thresholds { 3 } else { 2 };
+        let amplitudes = self.amplitude_kind() == Amplitude::PerElement;
+        let row = channels.saturating_mul(columns + u64::from(amplitudes));
         let strides = Strides::rows(self.layout, self.shape, row);
         let column = |number: u64| View { slot: Slot::Candidate, offset: channels.saturating_mul(number), strides };
         let placed = self.threshold(Threshold::PerElement).candidate_view(column(0)).threshold_view(column(1));
+        let placed = if amplitudes { placed.amplitude_view(column(columns)) } else { placed };
         if two_thresholds { placed.low_threshold_view(column(2)) } else { placed }
     }
 
@@ -243,8 +253,15 @@ impl Descriptor {
     /// w_lo = g·h_{t−1}, or 0 where z_hi               dβ_lo = −φ(β_lo − c)·w_lo       dα = Σ over z_hi of g
     /// ```
     ///
+    /// Of cumulative units every gradient passes every step, `keep = 1`, and `w = α·S(c)`; of relaxed ones `keep = ε` where a step sets,
+    /// and `w = α·S(c) − (1 − ε)·h_{t−1}`. Amplitudes per element get `dα = g·S(c)` where they set, else 0. Units whose state is a
+    /// number save no amplitudes per element, and no states: a backward pass is given the amplitudes again and, but for the
+    /// cumulative unit, in [`Slot::States`] what the forward pass wrote there. Amplitudes per element, candidates and thresholds
+    /// then need more buffers than WebGPU promises, unless they lie [`side_by_side`](Self::side_by_side).
+    ///
     /// The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
-    /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them.
+    /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them. Not so of relaxed units, where the scaling
+    /// between them is rounded, too, in another order for each strategy.
     ///
     /// Gradients lie as their tensors do: that of a candidate at the same place of [`Slot::CandidateGradient`] as the candidate
     /// in [`Slot::Candidate`], and so on; the incoming gradient of the states as [`Slot::States`].
@@ -329,10 +346,14 @@ impl Descriptor {
         self.final_state == FinalState::Written
     }
 
-    /// Whether the backward pass's codes are saved.
+    /// Whether the backward pass's codes are saved; never of cumulative units, which need none.
     #[must_use]
     pub fn saves(&self) -> bool {
-        self.save == Save::Codes
+        self.save == Save::Codes && self.carry().code_lines() > 0
+    }
+
+    pub(crate) fn save_kind(&self) -> Save {
+        self.save
     }
 
     /// The surrogates of gate and sign.
@@ -348,6 +369,7 @@ impl Descriptor {
         match GRADIENTS.iter().position(|&named| named == governing) {
             _ if output == Operand::LowThresholdGradient && !self.unit.has_low_threshold() => Gradient::Omit,
             Some(3) if !self.has_initial_state() => Gradient::Omit,
+            _ if !self.unit.is_gated() => Gradient::Omit,
             Some(number) => self.gradients[number],
             None => Gradient::Omit,
         }
@@ -375,10 +397,10 @@ impl Descriptor {
         };
         match operand {
             Operand::Candidate => Some(self.candidate_view.unwrap_or_else(|| contiguous(Slot::Candidate))),
+            Operand::Threshold if !self.unit.is_gated() => None,
             Operand::Threshold => Some(self.threshold_view.unwrap_or_else(|| threshold(0))),
             Operand::LowThreshold if !self.unit.has_low_threshold() => None,
             Operand::LowThreshold => Some(self.low_threshold_view.unwrap_or_else(|| threshold(channels))),
-            Operand::Amplitude => Some(own(Slot::Amplitude, 0, 0)),
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
@@ -386,14 +408,23 @@ impl Descriptor {
             Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
             Operand::FinalStateGradient if self.incoming == Incoming::States => None,
             Operand::FinalStateGradient => Some(own(Slot::FinalStateGradient, channels, 0)),
+            Operand::Amplitude | Operand::InitialCount | Operand::Counts | Operand::FinalCount | Operand::StatesBefore => {
+                self.carry_view(operand)
+            }
             output if self.gradient_of(output) == Gradient::Omit => None,
             Operand::CandidateGradient => self.view(Operand::Candidate).map(gradient_view),
             Operand::ThresholdGradient => self.view(Operand::Threshold).map(gradient_view),
             Operand::LowThresholdGradient => self.view(Operand::LowThreshold).map(gradient_view),
-            Operand::AmplitudeGradient => Some(own(Slot::AmplitudeGradient, 0, 0)),
+            Operand::AmplitudeGradient => self.view(Operand::Amplitude).map(gradient_view),
             Operand::InitialStateGradient => Some(own(Slot::InitialStateGradient, channels, 0)),
             _ => None,
         }
+    }
+
+    /// Where an operand lies that a pass uses: backward reads amplitudes only where none are saved.
+    pub(crate) fn view_in(&self, direction: Direction, operand: Operand) -> Option<View> {
+        let saved = direction == Direction::Backward && operand == Operand::Amplitude && self.saves_amplitude();
+        self.view(operand).filter(|_| !saved)
     }
 
     /// Elements from the first to the last that the descriptor's operands use in `slot`; 0 if it uses none.
@@ -420,7 +451,7 @@ impl Descriptor {
     pub(crate) fn whole(&self, operand: Operand) -> Result<Option<Region>, Error> {
         let Shape { batch, time, channels } = self.shape;
         let extent = match self.axes(operand) {
-            Axes::Element => [batch, time, channels],
+            Axes::Element | Axes::Previous => [batch, time, channels],
             Axes::Channel => [1, 1, channels],
             _ => [batch, 1, channels],
         };
@@ -437,20 +468,25 @@ impl Descriptor {
             Operand::Threshold | Operand::ThresholdGradient => Axes::Element,
             Operand::LowThreshold | Operand::LowThresholdGradient => Axes::Element,
             Operand::Candidate | Operand::CandidateGradient | Operand::States | Operand::StatesGradient => Axes::Element,
-            Operand::Amplitude | Operand::AmplitudeGradient => Axes::Channel,
+            Operand::Amplitude | Operand::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Axes::Channel,
+            Operand::Amplitude | Operand::AmplitudeGradient | Operand::Counts => Axes::Element,
+            Operand::StatesBefore => Axes::Previous,
             _ => Axes::Row,
         }
     }
 
     /// Checks what only the backward pass needs.
     pub(crate) fn check_backward(&self) -> Result<(), Error> {
+        if !self.unit.is_gated() {
+            return Err(Error::Incompatible { expected: "a forward pass", actual: "gradients of a forward fill" });
+        }
         for slope in self.surrogates.into_iter().filter_map(Surrogate::slope) {
             if !(slope > 0.0 && slope.is_finite() && slope.recip().is_finite()) {
                 return Err(Error::InvalidSurrogate { expected: "a positive, finite slope or width", actual: slope });
             }
         }
         let mut placed: Vec<(Operand, Region)> = Vec::new();
-        for operand in [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient] {
+        for operand in OUTPUTS {
             let Some(region) = self.whole(operand)? else { continue };
             let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
             if region.overlaps_itself() || shared {
@@ -465,6 +501,7 @@ impl Descriptor {
     /// Checks shape and views.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
+        self.check_carry()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });
         let thresholds = [(Operand::Threshold, self.threshold_view), (Operand::LowThreshold, self.low_threshold_view)];
         for (operand, view) in thresholds.into_iter().filter_map(|(operand, view)| Some((operand, view?))) {
@@ -479,6 +516,7 @@ impl Descriptor {
             (Operand::Candidate, &[Slot::Candidate][..], "a view into candidate"),
             (Operand::Threshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
             (Operand::LowThreshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
+            (Operand::Amplitude, &[Slot::Amplitude, Slot::Candidate][..], "a view into amplitude or candidate"),
             (Operand::States, &[Slot::States][..], "a view into states"),
         ] {
             let Some(view) = self.view(operand) else { continue };
@@ -502,6 +540,7 @@ fn gradient_view(view: View) -> View {
     let slot = match view.slot {
         Slot::Candidate => Slot::CandidateGradient,
         Slot::Threshold => Slot::ThresholdGradient,
+        Slot::Amplitude => Slot::AmplitudeGradient,
         _ => Slot::StatesGradient,
     };
     View { slot, ..view }

@@ -35,6 +35,22 @@ pub enum Error {
         /// What came.
         actual: String,
     },
+    /// Options that no unit has together.
+    #[error("{actual} cannot be had, expected {expected}")]
+    Incompatible {
+        /// What goes together.
+        expected: &'static str,
+        /// What was asked for.
+        actual: &'static str,
+    },
+    /// An `ε` of a relaxed unit that it cannot have.
+    #[error("ε is {actual}, expected {expected}")]
+    InvalidEpsilon {
+        /// What it must be.
+        expected: &'static str,
+        /// What came.
+        actual: f32,
+    },
     /// A surrogate with a slope or width that it cannot have.
     #[error("a surrogate has slope or width {actual}, expected {expected}")]
     InvalidSurrogate {

@@ -161,11 +161,14 @@ impl Gpu {
             states: self.numbers(descriptor, &memory, Slot::States).await?,
             final_state: self.numbers(descriptor, &memory, Slot::FinalState).await?,
             saved: self.words(&memory, Slot::Saved).await?,
+            counts: self.counts(&memory, Slot::Counts).await?,
+            final_count: self.counts(&memory, Slot::FinalCount).await?,
         })
     }
 
     /// The backward pass of a descriptor whose forward pass saved `saved`: [`oracle::backward`](crate::oracle::backward) up to
-    /// the rounding of `f32`. Outputs that accumulate begin at 0.
+    /// the rounding of `f32`. Outputs that accumulate begin at 0. Where the kernels read the states of the forward pass, it is run
+    /// again.
     ///
     /// ```
     /// # fn main() -> Result<(), bmru::Error> {
@@ -207,6 +210,11 @@ impl Gpu {
         }
         let plan = descriptor.backward(&self.limits(), &self.tuning)?;
         let mut given = vec![(Slot::Saved, saved.to_vec())];
+        // What a state that is a number was before each step, forward alone knows.
+        if plan.slots().iter().any(|&(slot, _)| slot == Slot::States) {
+            let states = self.forward(descriptor, inputs).await?.states;
+            given.push((Slot::States, descriptor.element_of(Slot::States).to_words(&states)));
+        }
         for (slot, slice) in inputs.slots().into_iter().chain(incoming.slots()) {
             given.push((slot, descriptor.element_of(slot).to_words(slice)));
         }
@@ -245,6 +253,10 @@ impl Gpu {
             Some((_, buffer)) => self.download(buffer).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    async fn counts(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<i32>, Error> {
+        Ok(bytemuck::cast_vec(self.words(memory, slot).await?))
     }
 
     /// The numbers of a slot, without the half word behind an odd number of them.

@@ -7,6 +7,9 @@
 //!       h_{t−1}    otherwise              r  threshold before its absolute value, S the sign, α the amplitude
 //! ```
 //!
+//! Beside it there are its first-quadrant form, a comparator with hysteresis; the cumulative unit, whose state is a sum; what lies
+//! between them while training; amplitudes per element; and forward fill, which is the same scan without a gate: [`Unit`].
+//!
 //! The kernel reads candidates and thresholds and writes states; the gate is fused in. Nothing else as wide as the input ever
 //! reaches memory.
 //!
@@ -38,7 +41,7 @@
 //!
 //! # Promises
 //!
-//! - **Exact.** Forward only compares and copies, on bit patterns: the result is bitwise equal to the [`oracle`] on every
+//! - **Exact.** Forward only compares and copies, on bit patterns (of a cumulative unit it counts, and adds once): the result is bitwise equal to the [`oracle`] on every
 //!   adapter, driver, strategy and set of limits. NaN holds, and denormals, infinities, and the payload of a NaN amplitude pass
 //!   unchanged.
 //! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere; saving for a
@@ -60,6 +63,7 @@
 
 #[cfg(feature = "wgpu")]
 mod bind;
+mod carry;
 mod descriptor;
 mod element;
 mod error;
@@ -99,7 +103,10 @@ pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
-pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder, Unit};
+pub use unit::{
+    Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, Surrogate, Threshold,
+    TimeOrder, Unit,
+};
 #[cfg(feature = "wgpu")]
 pub use wgpu;
 

@@ -1,6 +1,10 @@
 //! The oracle: the plain sequential loop that every kernel must agree with, forward bit for bit, backward within a bound.
 
-use crate::{Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
+mod held;
+
+use held::Held;
+
+use crate::{Amplitude, Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
 
 /// The contents of the slots that a descriptor reads. Slots that it does not use are empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +17,8 @@ pub struct Inputs<'a> {
     pub amplitude: &'a [f32],
     /// [`Slot::InitialState`]
     pub initial_state: &'a [f32],
+    /// [`Slot::InitialCount`]
+    pub initial_count: &'a [i32],
 }
 
 /// The contents of the slots that come into the backward pass. One that does not is empty.
@@ -46,15 +52,21 @@ pub struct Outputs {
     pub final_state: Vec<f32>,
     /// [`Slot::Saved`]
     pub saved: Vec<u32>,
+    /// [`Slot::Counts`]
+    pub counts: Vec<i32>,
+    /// [`Slot::FinalCount`]
+    pub final_count: Vec<i32>,
 }
 
 impl<'a> Inputs<'a> {
-    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 4] {
+    /// Bits of any kind, as floats.
+    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 5] {
         [
             (Slot::Candidate, self.candidate),
             (Slot::Threshold, self.threshold),
             (Slot::Amplitude, self.amplitude),
             (Slot::InitialState, self.initial_state),
+            (Slot::InitialCount, bytemuck::cast_slice(self.initial_count)),
         ]
     }
 
@@ -104,9 +116,10 @@ impl Gate {
     fn action(self, c: f32, r: f32, low: f32) -> Option<bool> {
         match self.unit {
             // Zero sets only on the edge, where S(±0) = +1.
-            Unit::Bistable => self.fires(c.abs(), r.abs()).then_some(c >= 0.0),
+            Unit::Bistable | Unit::Cumulative | Unit::Relaxed => self.fires(c.abs(), r.abs()).then_some(c >= 0.0),
             Unit::FirstQuadrant if self.fires(c, r) => Some(true),
             Unit::FirstQuadrant => self.fires(low, c).then_some(false),
+            Unit::ForwardFill => (!c.is_nan()).then_some(true),
         }
     }
 
@@ -114,8 +127,8 @@ impl Gate {
     fn state(self, amplitude: f32, upper: bool) -> f32 {
         match (self.unit, upper) {
             (_, true) => amplitude,
-            (Unit::Bistable, false) => negated(amplitude),
             (Unit::FirstQuadrant, false) => 0.0,
+            (_, false) => negated(amplitude),
         }
     }
 }
@@ -138,6 +151,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let mut states: Vec<u32> = zeros(Slot::States)?;
     let mut final_state: Vec<u32> = zeros(Slot::FinalState)?;
     let mut saved: Vec<u32> = zeros(Slot::Saved)?;
+    let mut counts = vec![0; descriptor.slot_elements(Slot::Counts)? as usize];
+    let mut final_count = vec![0; descriptor.slot_elements(Slot::FinalCount)? as usize];
     let saved_layout = descriptor.saved_layout();
     let gate = Gate::of(descriptor);
     let view = |operand| descriptor.view(operand);
@@ -145,9 +160,10 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| element.round(inputs.slot(view.slot)[index(view, b, t, d)]));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
-        let amplitude = load(view(Operand::Amplitude), 0, 0, d);
         let initial_state = load(view(Operand::InitialState), b, 0, d);
-        let mut state = initial_state;
+        let initial_count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, b, 0, d)]);
+        let amplitude = |t| load(view(Operand::Amplitude), b, t, d);
+        let mut state = Held::new(descriptor, initial_state, initial_count);
         let mut upper = false;
         let mut first_set = SavedLayout::NEVER;
         for step in 0..time {
@@ -156,30 +172,43 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
             let r = load(view(Operand::Threshold), b, t, d);
             let action = gate.action(c, r, load(view(Operand::LowThreshold), b, t, d));
             if descriptor.saves() {
-                let codes = index(saved_layout.codes(), b, 2 * (step / 32), d);
+                let codes = index(saved_layout.codes(), b, saved_layout.lines() * (step / 32), d);
                 saved[codes] |= u32::from(action.is_some()) << (step % 32);
-                saved[codes + channels as usize] |= u32::from(upper) << (step % 32);
+                if saved_layout.lines() == 2 {
+                    saved[codes + channels as usize] |= u32::from(upper) << (step % 32);
+                }
             }
             if let Some(set_to_upper) = action {
                 upper = set_to_upper;
-                state = gate.state(amplitude, upper);
+                state.set(gate.state(if descriptor.unit().is_gated() { amplitude(t) } else { c }, upper), upper);
                 first_set = first_set.min(step as u32);
             }
             if let Some(view) = view(Operand::States) {
-                states[index(view, b, t, d)] = state.to_bits();
+                states[index(view, b, t, d)] = state.value(amplitude(t)).to_bits();
+            }
+            if let Some(view) = view(Operand::Counts) {
+                counts[index(view, b, t, d)] = state.count();
             }
         }
+        let last = if descriptor.amplitude_kind() == Amplitude::PerChannel { amplitude(0) } else { 0.0 };
         if let Some(view) = view(Operand::FinalState) {
-            final_state[index(view, b, 0, d)] = state.to_bits();
+            final_state[index(view, b, 0, d)] = state.value(last).to_bits();
+        }
+        if let Some(view) = view(Operand::FinalCount) {
+            final_count[index(view, b, 0, d)] = state.count();
         }
         if descriptor.saves() {
-            saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
+            if saved_layout.lines() == 2 {
+                saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
+            }
             saved[index(saved_layout.initial_state(), b, 0, d)] = element.pattern(initial_state);
-            saved[index(saved_layout.amplitude(), b, 0, d)] = element.pattern(amplitude);
+            if descriptor.saves_amplitude() {
+                saved[index(saved_layout.amplitude(), b, 0, d)] = element.pattern(amplitude(0));
+            }
         }
     }
     let floats = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
-    Ok(Outputs { states: floats(states), final_state: floats(final_state), saved })
+    Ok(Outputs { states: floats(states), final_state: floats(final_state), saved, counts, final_count })
 }
 
 /// The backward pass in double precision; the formulas are those of [`Descriptor::backward`].
@@ -211,21 +240,25 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
         |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(element.round(slice[index(view, b, t, d)])));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
-        let amplitude = load(Operand::Amplitude, 0, 0, d);
-        let mut state = load(Operand::InitialState, b, 0, d);
+        let initial_count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, b, 0, d)]);
+        let mut state = Held::new(descriptor, load(Operand::InitialState, b, 0, d), initial_count);
         let mut steps = Vec::with_capacity(time as usize);
         let at = |step| descriptor.order_of_time().time(step, time);
         for t in (0..time).map(at) {
             let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|input| load(input, b, t, d));
             let action = gate.action(c, r, low);
-            steps.push(Step { t, gate, c, r, low, action, before: state.into(), amplitude: amplitude.into() });
-            state = action.map_or(state, |upper| gate.state(amplitude, upper));
+            let amplitude = load(Operand::Amplitude, b, t, d);
+            let before = state.exact(amplitude);
+            steps.push(Step { t, gate, c, r, low, action, before, amplitude: amplitude.into(), kept: state.kept() });
+            if let Some(upper) = action {
+                state.set(gate.state(amplitude, upper), upper);
+            }
         }
         let mut carry = load_incoming(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
         for step in steps.iter().rev() {
             let t = step.t;
             let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
-            carry = if step.action.is_some() { 0.0 } else { g };
+            carry = if step.action.is_some() { of(step.kept, g) } else { g };
             let found = step.gradients(surrogates, g);
             for (output, value) in [
                 (Operand::CandidateGradient, found.candidate),
@@ -261,6 +294,8 @@ struct Step {
     /// The state before it.
     before: f64,
     amplitude: f64,
+    /// What stays of the state before where it sets: `ε`, of bistable units 0, of cumulative ones 1.
+    kept: f64,
 }
 
 /// What one step adds to the gradients.
@@ -276,8 +311,8 @@ impl Step {
     /// Given the surrogates of gate and sign, and the gradient of the state after the step.
     fn gradients(&self, surrogates: [Surrogate; 2], g: f64) -> ElementGradients {
         match self.gate.unit {
-            Unit::Bistable => self.bistable(surrogates, g),
             Unit::FirstQuadrant => self.first_quadrant(surrogates[0], g),
+            _ => self.bistable(surrogates, g),
         }
     }
 
@@ -291,7 +326,7 @@ impl Step {
             return ElementGradients { amplitude: through_amplitude, ..ElementGradients::default() };
         }
         let (c, r) = (f64::from(c), f64::from(r));
-        let through_gate = gate.derivative(c.abs() - r.abs()) * g * (amplitude * s - before);
+        let through_gate = gate.derivative(c.abs() - r.abs()) * g * (amplitude * s - of(1.0 - self.kept, before));
         let through_sign = if sets { g * amplitude * 2.0 * sign.derivative(c) } else { 0.0 };
         ElementGradients {
             candidate: signed(c, through_gate) + through_sign,
@@ -319,6 +354,11 @@ impl Step {
             amplitude: if fires_high { g } else { 0.0 },
         }
     }
+}
+
+/// `share·value`; 0 of anything is 0.
+fn of(share: f64, value: f64) -> f64 {
+    if share == 0.0 { 0.0 } else { share * value }
 }
 
 /// `sign(x)·value`, and 0 where `x` is, whatever the value.

@@ -43,8 +43,8 @@ pub struct Params {
     pub rows: u32,
     /// Invocations that have work.
     pub items: u32,
-    /// Nothing: the surrogates are aligned to 16 bytes.
-    pub padding: u32,
+    /// `ε` of relaxed units.
+    pub epsilon: f32,
     /// Height and scale of the gate's surrogate, then of the sign's.
     pub surrogates: [f32; 4],
     /// The operands of the variant, in order.

@@ -57,11 +57,24 @@ impl Direction {
     pub(crate) fn operands(self) -> &'static [Operand] {
         use Operand::*;
         match self {
-            Self::Forward => &[Candidate, Threshold, LowThreshold, Amplitude, InitialState, States, FinalState],
+            Self::Forward => &[
+                Candidate,
+                Threshold,
+                LowThreshold,
+                Amplitude,
+                InitialState,
+                InitialCount,
+                States,
+                FinalState,
+                Counts,
+                FinalCount,
+            ],
             Self::Backward => &[
                 Candidate,
                 Threshold,
                 LowThreshold,
+                Amplitude,
+                StatesBefore,
                 StatesGradient,
                 FinalStateGradient,
                 CandidateGradient,
@@ -336,8 +349,9 @@ fn automatic<B>(preferred: Strategy, build: impl Fn(Strategy) -> Result<B, Error
 }
 
 fn uses(descriptor: &Descriptor, direction: Direction, slot: Slot) -> bool {
-    let lies_here = |&operand: &Operand| descriptor.view(operand).is_some_and(|view| view.slot == slot);
-    let saved = slot == Slot::Saved && (direction == Direction::Backward || descriptor.saves());
+    let lies_here = |&operand: &Operand| descriptor.view_in(direction, operand).is_some_and(|view| view.slot == slot);
+    let reads = direction == Direction::Backward && descriptor.carry().code_lines() > 0;
+    let saved = slot == Slot::Saved && (reads || descriptor.saves());
     saved || direction.operands().iter().any(lies_here)
 }
 

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use crate::{Boundary, Descriptor, Element, Slot, Strides, Threshold, TimeOrder, Unit, View};
+use crate::carry::Carry;
+use crate::{Amplitude, Boundary, Descriptor, Element, Slot, Strides, Threshold, TimeOrder, Unit, View};
 
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
@@ -16,6 +17,9 @@ use crate::{Boundary, Descriptor, Element, Slot, Strides, Threshold, TimeOrder, 
 /// | first set | `[D]` in each row | index of the first step that set, [`NEVER`](Self::NEVER) if none did |
 /// | initial state | `[D]` in each row | the bits of `h0`, in the same way |
 ///
+/// Units whose state is a number save less, because backward reads their states: no signs (one word for 32 steps), no first set
+/// steps, and no amplitudes if they are per element. Of cumulative units nothing is saved.
+///
 /// Without rows or without channels there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SavedLayout {
@@ -24,6 +28,7 @@ pub struct SavedLayout {
     channels: u64,
     unit: Unit,
     element: Element,
+    amplitude: Amplitude,
     boundary: Boundary,
     threshold: Threshold,
     time_order: TimeOrder,
@@ -31,7 +36,7 @@ pub struct SavedLayout {
 
 impl SavedLayout {
     /// Version of this layout; it changes whenever the meaning of a word does.
-    pub const VERSION: u32 = 2;
+    pub const VERSION: u32 = 3;
     /// First set step of a channel that never set.
     pub const NEVER: u32 = u32::MAX;
     /// Steps that one pair of words describes.
@@ -45,6 +50,7 @@ impl SavedLayout {
             channels: shape.channels,
             unit: descriptor.unit(),
             element: descriptor.element_type(),
+            amplitude: descriptor.amplitude_kind(),
             boundary: descriptor.boundary_rule(),
             threshold: descriptor.threshold_kind(),
             time_order: descriptor.order_of_time(),
@@ -56,7 +62,7 @@ impl SavedLayout {
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let options =
-            [self.unit as u64, self.element as u64, self.boundary as u64, self.threshold as u64, self.time_order as u64];
+            [self.unit as u64, self.element as u64, self.amplitude as u64, self.boundary as u64, self.threshold as u64, self.time_order as u64];
         let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
         // FNV-1a over the bytes.
         fields
@@ -64,14 +70,38 @@ impl SavedLayout {
             .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    fn words_per_row(&self) -> u64 {
-        self.time.div_ceil(Self::STEPS_PER_WORD)
+    fn carry(&self) -> Carry {
+        Carry::of(self.unit, self.amplitude)
+    }
+
+    /// Words for 32 steps of a channel.
+    pub(crate) fn lines(&self) -> u64 {
+        self.carry().code_lines()
+    }
+
+    /// Lines of codes of a row.
+    fn lines_per_row(&self) -> u64 {
+        self.time.div_ceil(Self::STEPS_PER_WORD).saturating_mul(self.lines())
+    }
+
+    /// Lines of amplitudes.
+    fn amplitude_lines(&self) -> u64 {
+        u64::from(self.amplitude == Amplitude::PerChannel)
+    }
+
+    /// Lines of first set steps of a row.
+    fn first_set_lines(&self) -> u64 {
+        u64::from(!self.carry().is_number())
     }
 
     /// Length in words of 4 bytes. Saturates far beyond what a buffer can hold.
     #[must_use]
     pub fn words(&self) -> u64 {
-        if self.batch == 0 { 0 } else { self.channels.saturating_add(self.batch.saturating_mul(self.row())) }
+        if self.batch == 0 || self.lines() == 0 {
+            0
+        } else {
+            self.channels.saturating_mul(self.amplitude_lines()).saturating_add(self.batch.saturating_mul(self.row()))
+        }
     }
 
     /// Length in bytes.
@@ -80,48 +110,48 @@ impl SavedLayout {
         self.words().saturating_mul(4)
     }
 
-    /// The amplitudes, `[D]`.
+    /// The amplitudes, `[D]`, where they are saved.
     #[must_use]
     pub fn amplitude(&self) -> View {
         View { slot: Slot::Saved, offset: 0, strides: Strides { batch: 0, time: 0, channel: 1 } }
     }
 
-    /// The codes, as a view whose time axis counts words: two for each 32 steps.
+    /// The codes, as a view whose time axis counts words: two for each 32 steps, or one.
     #[must_use]
     pub fn codes(&self) -> View {
-        self.lines(0)
+        self.region(0)
     }
 
-    /// The first set steps, `[B][D]`.
+    /// The first set steps, `[B][D]`, where they are saved.
     #[must_use]
     pub fn first_set(&self) -> View {
-        self.lines(self.words_per_row().saturating_mul(2))
+        self.region(self.lines_per_row())
     }
 
     /// The initial states, `[B][D]`.
     #[must_use]
     pub fn initial_state(&self) -> View {
-        self.lines(self.words_per_row().saturating_mul(2).saturating_add(1))
+        self.region(self.lines_per_row().saturating_add(self.first_set_lines()))
     }
 
     /// Length of a batch row.
     fn row(&self) -> u64 {
-        self.words_per_row().saturating_mul(2).saturating_add(2).saturating_mul(self.channels)
+        self.lines_per_row().saturating_add(self.first_set_lines() + 1).saturating_mul(self.channels)
     }
 
     /// Lines of `D` words from the given one on, in each row.
-    fn lines(&self, first: u64) -> View {
-        let offset = self.channels.saturating_mul(first.saturating_add(1));
+    fn region(&self, first: u64) -> View {
+        let offset = self.channels.saturating_mul(first.saturating_add(self.amplitude_lines()));
         View { slot: Slot::Saved, offset, strides: Strides { batch: self.row(), time: self.channels, channel: 1 } }
     }
 }
 
 impl fmt::Display for SavedLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, time, channels, unit, element, boundary, threshold, time_order } = self;
+        let Self { batch, time, channels, unit, element, amplitude, boundary, threshold, time_order } = self;
         write!(
             f,
-            "version {} of B = {batch}, T = {time}, D = {channels}, {unit:?}, {element:?}, {boundary:?}, {threshold:?}, {time_order:?}",
+            "version {} of B = {batch}, T = {time}, D = {channels}, {unit:?}, {element:?}, amplitude {amplitude:?}, {boundary:?}, {threshold:?}, {time_order:?}",
             Self::VERSION
         )
     }

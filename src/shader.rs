@@ -1,16 +1,18 @@
 //! From a variant to WGSL text: a generated header, then the fixed files of `shaders/`.
 
+mod carry;
 mod header;
 
 use core::fmt;
 
-use crate::{Access, Boundary, Element, Operand, Slot, Threshold, Unit};
+use crate::carry::Carry;
+use crate::{Access, Amplitude, Boundary, Element, Operand, Slot, Threshold, Unit};
 
 /// A kernel of the pipeline: one file of `shaders/`, with one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Looks back from the end of a tile for its aggregate.
+    /// Looks back from the end of a tile for its aggregate: the element of its steps together.
     TileProbe,
     /// Reads candidates and thresholds of a tile and writes its codes and its aggregate.
     TileReduce,
@@ -18,6 +20,10 @@ pub enum Stage {
     TreeReduce,
     /// Down-sweep: turns the words of a node into what its children find before them.
     TreeScan,
+    /// Up-sweep of carries that are numbers: the elements of 32 children become that of their node.
+    CarryReduce,
+    /// Down-sweep of the same: each child finds the element of everything before it.
+    CarryScan,
     /// Resolves the codes of a tile with its carry and writes states.
     TileApply,
     /// Reads candidates and thresholds and writes states; an invocation walks over all steps of its channels, or of a tile.
@@ -60,11 +66,13 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
         Self::TreeScan,
+        Self::CarryReduce,
+        Self::CarryScan,
         Self::TileApply,
         Self::Serial,
         Self::FirstSet,
@@ -86,6 +94,8 @@ impl Stage {
             Self::TileReduce => "tile_reduce",
             Self::TreeReduce => "tree_reduce",
             Self::TreeScan => "tree_scan",
+            Self::CarryReduce => "carry_reduce",
+            Self::CarryScan => "carry_scan",
             Self::TileApply => "tile_apply",
             Self::FirstSet => "first_set",
             Self::AdjointReduce => "adjoint_reduce",
@@ -113,12 +123,15 @@ impl Stage {
         let mut operands = match self {
             Self::Serial => {
                 let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
-                [&gate[..], &rows, &carries].concat()
+                let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
+                [&gate[..], &rows, &carries, &counts].concat()
             }
-            Self::TileProbe => [&gate[..], &[(Aggregates, Use::Store)]].concat(),
+            Self::TileProbe => [&gate[..], &[(Amplitude, Use::Load), (Aggregates, Use::Store)]].concat(),
             Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
             Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
+            Self::CarryReduce => vec![(Children, Use::Load), (Aggregates, Use::Store)],
+            Self::CarryScan => vec![(Children, Use::LoadStore), (Parent, Use::Load)],
             Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (Parent, Use::Load)]].concat(),
             Self::FirstSet => vec![(Codes, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
             Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
@@ -126,12 +139,14 @@ impl Stage {
             Self::AdjointTreeScan => vec![(Children, Use::Load), (Beyond, Use::Load), (ChildrenBeyond, Use::Store)],
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
+                let again = [(Amplitude, Use::Load), (StatesBefore, Use::Load)];
                 let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
-                let gradients = [CandidateGradient, ThresholdGradient, LowThresholdGradient, InitialStateGradient];
+                let of_step = [CandidateGradient, ThresholdGradient, LowThresholdGradient, AmplitudeGradient];
+                let gradients = [&of_step[..], &[InitialStateGradient]].concat();
                 let terms = [AmplitudeTerms, ThresholdTerms, LowThresholdTerms];
                 let outputs =
                     [&gradients[..], &terms].concat().into_iter().map(|operand| (operand, Use::Store)).collect::<Vec<_>>();
-                [&gate[..], &saved, &incoming, &outputs].concat()
+                [&gate[..], &saved, &again, &incoming, &outputs].concat()
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
@@ -156,6 +171,27 @@ impl Stage {
         self >= Self::AdjointReduce && self != Self::Pack
     }
 
+    /// Whether the stage combines elements of the scan.
+    fn has_elements(self) -> bool {
+        matches!(self, Self::Serial | Self::TileProbe | Self::CarryReduce | Self::CarryScan)
+    }
+
+    /// What of a carry the stage's text depends on: the tree of the adjoint only on whether steps that set scale.
+    pub(crate) fn carry_of(self, carry: Carry) -> Carry {
+        match self {
+            Self::AdjointTreeReduce | Self::AdjointTreeScan if carry == Carry::Decay => carry,
+            Self::AdjointReduce if carry != Carry::Count => carry,
+            Self::Adjoint => carry,
+            _ if self.has_elements() => carry,
+            _ => Carry::default(),
+        }
+    }
+
+    /// Whether the stage's text depends on where amplitudes come from.
+    pub(crate) fn has_amplitudes(self) -> bool {
+        matches!(self, Self::Serial | Self::TileProbe | Self::Adjoint)
+    }
+
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
     pub(crate) fn of_vectors(self) -> &'static [&'static str] {
         match self {
@@ -169,21 +205,32 @@ impl Stage {
     fn parts(self) -> &'static [&'static str] {
         const PARAMS: &str = include_str!("../shaders/params.wgsl");
         const GATE: &str = include_str!("../shaders/gate.wgsl");
+        const THRESHOLDS: &str = include_str!("../shaders/thresholds.wgsl");
         const CARRY: &str = include_str!("../shaders/carry.wgsl");
+        const CHILD: &str = include_str!("../shaders/child_element.wgsl");
+        const PARENT: &str = carry::PARENT;
+        const AGGREGATE: &str = include_str!("../shaders/aggregate_element.wgsl");
         match self {
-            Self::Serial => &[PARAMS, GATE, CARRY, include_str!("../shaders/serial.wgsl")],
-            Self::TileProbe => &[PARAMS, GATE, include_str!("../shaders/tile_probe.wgsl")],
-            Self::TileReduce => &[PARAMS, GATE, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
+            Self::Serial => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/serial.wgsl")],
+            Self::TileProbe => &[PARAMS, GATE, THRESHOLDS, CARRY, AGGREGATE, include_str!("../shaders/tile_probe.wgsl")],
+            Self::CarryReduce => &[PARAMS, GATE, CARRY, CHILD, AGGREGATE, include_str!("../shaders/carry_reduce.wgsl")],
+            Self::CarryScan => &[PARAMS, GATE, CARRY, CHILD, PARENT, include_str!("../shaders/carry_scan.wgsl")],
+            Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
             Self::TreeReduce => &[PARAMS, CARRY, include_str!("../shaders/tree_reduce.wgsl")],
             Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
             Self::TileApply => &[PARAMS, CARRY, include_str!("../shaders/tile_apply.wgsl")],
             Self::FirstSet => &[PARAMS, CARRY, include_str!("../shaders/first_set.wgsl")],
-            Self::AdjointReduce => &[PARAMS, include_str!("../shaders/adjoint_reduce.wgsl")],
+            Self::AdjointReduce => &[PARAMS],
             Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],
             Self::AdjointTreeScan => &[PARAMS, include_str!("../shaders/adjoint_tree_scan.wgsl")],
-            Self::Adjoint => {
-                &[PARAMS, GATE, CARRY, include_str!("../shaders/surrogate.wgsl"), include_str!("../shaders/adjoint.wgsl")]
-            }
+            Self::Adjoint => &[
+                PARAMS,
+                GATE,
+                THRESHOLDS,
+                CARRY,
+                include_str!("../shaders/surrogate.wgsl"),
+                include_str!("../shaders/adjoint.wgsl"),
+            ],
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
             Self::Pack => &[PARAMS, include_str!("../shaders/pack.wgsl")],
@@ -216,6 +263,10 @@ pub struct Variant {
     pub(crate) operands: Vec<(Operand, u32)>,
     /// The default for stages that do not depend on it.
     pub(crate) unit: Unit,
+    /// What of the carry the stage depends on.
+    pub(crate) carry: Carry,
+    /// Where it has amplitudes.
+    pub(crate) amplitude: Amplitude,
     pub(crate) gate: Option<(Boundary, Threshold)>,
     /// The type of elements in the slots of the caller; the default where none of them is bound.
     pub(crate) element: Element,
@@ -314,6 +365,9 @@ impl Variant {
     pub fn fold_of(&self, operand: Operand) -> u32 {
         let per_channel = matches!(operand, Operand::Threshold | Operand::LowThreshold)
             && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
+        if operand == Operand::Amplitude {
+            return if self.amplitude == Amplitude::PerElement { self.fold } else { 1 };
+        }
         let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::States];
         let element = of_steps.contains(&operand) && !per_channel;
         if element { self.fold } else { 1 }
@@ -357,19 +411,21 @@ impl Variant {
             _ => &[],
         };
         let unit: &[&str] = match (self.stage, self.unit) {
-            (Stage::Adjoint, Unit::Bistable) => {
-                &[include_str!("../shaders/bistable.wgsl"), include_str!("../shaders/bistable_adjoint.wgsl")]
-            }
             (Stage::Adjoint, Unit::FirstQuadrant) => {
                 &[include_str!("../shaders/first_quadrant.wgsl"), include_str!("../shaders/first_quadrant_adjoint.wgsl")]
             }
-            (stage, Unit::Bistable) if stage.gates() => &[include_str!("../shaders/bistable.wgsl")],
-            (stage, Unit::FirstQuadrant) if stage.gates() => &[include_str!("../shaders/first_quadrant.wgsl")],
-            _ => &[],
+            (Stage::Adjoint, _) => &[include_str!("../shaders/bistable.wgsl"), include_str!("../shaders/bistable_adjoint.wgsl")],
+            (stage, _) if !stage.gates() => &[],
+            (_, Unit::FirstQuadrant) => &[include_str!("../shaders/first_quadrant.wgsl")],
+            (_, Unit::ForwardFill) => &[include_str!("../shaders/valid_value.wgsl")],
+            // They differ in what they set to, not in when.
+            (_, Unit::Bistable | Unit::Cumulative | Unit::Relaxed) => &[include_str!("../shaders/bistable.wgsl")],
         };
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
-        for part in self.element.parts(self.calculates()).iter().chain(fold).chain(unit).chain(self.stage.parts()).chain(&[ENTRY])
-        {
+        let element = self.element.parts(self.calculates());
+        let carry = self.carry_parts();
+        let parts = element.iter().chain(fold).chain(unit).chain(&carry).chain(self.stage.parts());
+        for part in parts.chain(&[ENTRY]) {
             text.push('\n');
             text.push_str(part);
         }

@@ -102,14 +102,20 @@ named! {
         Candidate = "candidate",
         /// Thresholds; of first-quadrant units the high and the low ones.
         Threshold = "threshold",
-        /// Amplitudes, `[D]`.
+        /// Amplitudes, `[D]`, or per element as the candidates.
         Amplitude = "amplitude",
         /// The state before the first step, `[B, D]`.
         InitialState = "initial_state",
+        /// The count before the first step, `[B, D]`, of `i32`.
+        InitialCount = "initial_count",
         /// The states after each step.
         States = "states",
         /// The state after the last step, `[B, D]`.
         FinalState = "final_state",
+        /// The counts after each step, of `i32`.
+        Counts = "counts",
+        /// The count after the last step, `[B, D]`, of `i32`.
+        FinalCount = "final_count",
         /// Backward: the incoming gradient of the states.
         StatesGradient = "states_gradient",
         /// Backward: the incoming gradient of the final state, `[B, D]`.
@@ -141,14 +147,22 @@ named! {
         Threshold = "threshold",
         /// `β_lo[b, t, d]` or `β_lo[d]` of first-quadrant units.
         LowThreshold = "low_threshold",
-        /// `α[d]`.
+        /// `α[d]` or `α[b, t, d]`.
         Amplitude = "amplitude",
         /// `h0[b, d]`.
         InitialState = "initial_state",
+        /// `n0[b, d]` of cumulative units.
+        InitialCount = "initial_count",
         /// `h[b, t, d]`.
         States = "states",
         /// `h_T[b, d]`.
         FinalState = "final_state",
+        /// `n[b, t, d]` of cumulative units.
+        Counts = "counts",
+        /// `n_T[b, d]` of cumulative units.
+        FinalCount = "final_count",
+        /// Backward: `h_{t−1}`, where codes do not tell it.
+        StatesBefore = "states_before",
         /// `dh[b, t, d]`.
         StatesGradient = "states_gradient",
         /// `dhT[b, d]`.
@@ -159,7 +173,7 @@ named! {
         ThresholdGradient = "threshold_gradient",
         /// `dβ_lo[b, t, d]` or `dβ_lo[d]` of first-quadrant units.
         LowThresholdGradient = "low_threshold_gradient",
-        /// `dα[d]`.
+        /// `dα[d]` or `dα[b, t, d]`.
         AmplitudeGradient = "amplitude_gradient",
         /// `dh0[b, d]`.
         InitialStateGradient = "initial_state_gradient",
@@ -171,13 +185,13 @@ named! {
         SavedInitialState = "saved_initial_state",
         /// The copy of `α` that is saved for the backward pass.
         SavedAmplitude = "saved_amplitude",
-        /// What each tile, or each node of a level of the tree, does to the state: one code.
+        /// What each tile, or each node of a level of the tree, does to the state: one element of the scan.
         Aggregates = "aggregates",
         /// The aggregates, or the stretches, of the level below.
         Children = "children",
         /// Two words for the 32 children of a node of the tree.
         Words = "words",
-        /// The words of the level above.
+        /// The words, or the elements, of the level above.
         Parent = "parent",
         /// Backward: what stretches of time pass on, two words each: a gradient, and whether all steps hold.
         Stretches = "stretches",

@@ -10,12 +10,26 @@ pub enum Unit {
     /// The first-quadrant form of it, a comparator with hysteresis (arXiv 2605.15216): `h_t = α` if `c_t > β_hi`, else `0` if
     /// `c_t < β_lo`, else `h_{t−1}`. Where both fire, because `β_lo` lies above `β_hi`, the high one wins.
     FirstQuadrant,
+    /// The cumulative form (CMRU, arXiv 2605.11855): `h_t = h_{t−1} + α·S(c_t)` if `|c_t| > |r_t|`, else `h_{t−1}`. What is carried
+    /// is the integer `n` of `h_t = h0 + α·n`, which is exact.
+    Cumulative,
+    /// Between the bistable and the cumulative unit: `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else `h_{t−1}`, with `ε` from
+    /// 0 to 1, a parameter of the run. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
+    Relaxed,
+    /// Forward fill: `h_t = c_t` unless `c_t` is a NaN, else `h_{t−1}`, for 32 bits of any meaning. Without thresholds,
+    /// amplitudes and gradients.
+    ForwardFill,
 }
 
 impl Unit {
     /// Whether it has a low threshold beside the high one.
     pub(crate) fn has_low_threshold(self) -> bool {
         self == Self::FirstQuadrant
+    }
+
+    /// Whether it sets by a gate, with thresholds and amplitudes.
+    pub(crate) fn is_gated(self) -> bool {
+        self != Self::ForwardFill
     }
 }
 
@@ -40,6 +54,42 @@ pub enum Threshold {
     PerElement,
     /// `r[d]`: a fixed region for each channel. First-quadrant: `[2·D]`, `β_hi` and then `β_lo`.
     PerChannel,
+}
+
+/// How many amplitudes there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Amplitude {
+    /// `α[d]`.
+    #[default]
+    PerChannel,
+    /// `α[b, t, d]`: the state is that of the last step that set, `h_t = α_t·S(c_t)`, a number and no longer one of two. Of
+    /// bistable, first-quadrant and relaxed units.
+    PerElement,
+}
+
+/// Whether the count `n` of a cumulative unit before the first step is given.
+///
+/// A scan that goes on where another ended is given the same `h0` and the final count of the one before: then every count, and so
+/// every state, has the bits that one scan over both would give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum InitialCount {
+    /// `n = 0`: it begins in `h0`.
+    #[default]
+    Zero,
+    /// `n0[b, d]`, an `i32`, is read from [`Slot::InitialCount`](crate::Slot::InitialCount); it begins in `h0 + α·n0`.
+    Given,
+}
+
+/// Which counts of a cumulative unit are written, each an `i32`; they wrap as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Counts {
+    /// None.
+    #[default]
+    Discarded,
+    /// `n_T[b, d]`, to [`Slot::FinalCount`](crate::Slot::FinalCount).
+    Final,
+    /// That, and `n[b, t, d]` to [`Slot::Counts`](crate::Slot::Counts), contiguous in the descriptor's layout.
+    All,
 }
 
 /// In which order the steps are taken.

@@ -53,6 +53,7 @@ impl Parameters {
             threshold: mapped(width + 1),
             amplitude: column(2 * width + 2).collect(),
             initial_state: (0..batch).flat_map(|_| column(2 * width + 3)).collect(),
+            ..Slots::default()
         }
     }
 

@@ -4,7 +4,8 @@
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
-use crate::{Error, Operand, Params, Slot, Stage, Strategy, Threshold, Unit, View};
+use crate::carry::Carry;
+use crate::{Amplitude, Descriptor, Error, Operand, Params, Slot, Stage, Strategy, Threshold, Unit, View};
 
 /// Children of a node, terms of a sum, steps of a block.
 const FAN_OUT: u64 = 32;
@@ -12,9 +13,16 @@ const FAN_OUT: u64 = 32;
 const STRETCH: u64 = FAN_OUT * FAN_OUT;
 
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them.
-fn registers(unit: Unit) -> u64 {
-    if unit.has_low_threshold() { 14 } else { 12 }
+fn registers(descriptor: &Descriptor) -> u64 {
+    match (descriptor.carry(), descriptor.unit()) {
+        (Carry::Decay, _) => 13,
+        (_, Unit::FirstQuadrant) => 14,
+        _ => 12,
+    }
 }
+
+/// Outputs that are sums where they are per channel.
+const SUMMED: [Operand; 3] = [Operand::AmplitudeGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient];
 
 /// The longest chain of additions: within blocks, within 32 of them and so on, then over the levels; sums over batch and time
 /// first over the blocks of a stretch.
@@ -151,18 +159,19 @@ impl Scratch {
         let beyond = output(Operand::FinalStateGradient).map(|_| place(Operand::Beyond, batch, 1, Axes::Row));
         let initial_state_gradient =
             output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
-        let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor.unit()), Axes::Element));
+        let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor), Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);
         let per_channel = builder.descriptor.threshold_kind() == Threshold::PerChannel;
+        let one_amplitude = builder.descriptor.amplitude_kind() == Amplitude::PerChannel;
         let mut sums = Vec::new();
         for (terms, result, summed) in [
-            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, true),
+            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, one_amplitude),
             (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel),
             (Operand::LowThresholdTerms, Operand::LowThresholdGradient, per_channel),
         ] {
             let Some(output) = output(result).filter(|_| summed) else { continue };
-            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH }), batch * stretches)];
+            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 }), batch * stretches)];
             let mut count = (batch * stretches).div_ceil(FAN_OUT);
             while count > 1 {
                 levels.push((place(Operand::Terms, 1, count, Axes::Element), count));
@@ -355,12 +364,11 @@ impl Group {
     fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, tiled: bool) -> Result<(), Error> {
         let [batch, steps, channels] = part;
         let tiles = if tiled { steps.div_ceil(STRETCH) } else { 1 };
-        let kept = registers(builder.descriptor.unit());
+        let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
             // The sums and the row before time go through scratch.
-            let of_threshold = matches!(placed.operand, Operand::ThresholdGradient | Operand::LowThresholdGradient);
-            let summed = of_threshold && placed.axes == Axes::Channel;
+            let summed = SUMMED.contains(&placed.operand) && placed.axes == Axes::Channel;
             if placed.operand != Operand::InitialStateGradient && !summed {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
@@ -375,7 +383,7 @@ impl Group {
             boxes.push(sums.levels[0].0.boxed(origin, part)?);
         }
         if tiled {
-            let beyond = Placed { axes: Axes::Tile { steps: STRETCH }, ..self.scratch.levels[0].beyond };
+            let beyond = Placed { axes: Axes::Tile { steps: STRETCH, words: 1 }, ..self.scratch.levels[0].beyond };
             boxes.push(beyond.boxed(origin, part)?);
         } else if let Some(beyond) = self.scratch.beyond {
             boxes.push(beyond.boxed(origin, part)?);
@@ -404,7 +412,11 @@ impl Group {
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::loads(Operand::StatesGradient, elements),
-                Moved::loads(Operand::Codes, 2 * batch * words * channels),
+                Moved::loads(Operand::Codes, builder.descriptor.carry().code_lines() * batch * words * channels),
+                Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
+                // Nothing lies before the first step of all.
+                Moved::loads(Operand::StatesBefore, elements - if origin[1] == 0 { batch * channels } else { 0 }),
+                Moved::stores(Operand::AmplitudeGradient, elements),
                 Moved::loads(Operand::FirstSet, rows),
                 Moved::loads(Operand::SavedInitialState, rows),
                 Moved::loads(Operand::SavedAmplitude, rows),

@@ -2,11 +2,12 @@
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
 use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles, vectors};
+use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Threshold, TimeOrder,
-    Tuning, Unit, Variant, View,
+    Access, Amplitude, Boundary, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate,
+    Threshold, TimeOrder, Tuning, Unit, Variant, View,
 };
 
 pub(super) struct Built {
@@ -83,31 +84,35 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(descriptor: &'a Descriptor, direction: Direction, limits: &'a Limits, tuning: &'a Tuning) -> Self {
-        let shape = descriptor.shape();
+        let (shape, carry) = (descriptor.shape(), descriptor.carry());
         let whole = [shape.batch, shape.time, shape.channels];
         let mut operands: Vec<Placed> = direction
             .operands()
             .iter()
             .filter_map(|&operand| {
-                let view = descriptor.view(operand)?;
+                let view = descriptor.view_in(direction, operand)?;
                 let bytes = descriptor.element_of(view.slot).bytes();
                 Some(Placed { bytes, ..Placed::new(operand, view, descriptor.axes(operand)) })
             })
             .collect();
         if descriptor.order_of_time() == TimeOrder::Descending {
-            for placed in operands.iter_mut().filter(|placed| placed.axes == Axes::Element) {
+            for placed in operands.iter_mut().filter(|placed| matches!(placed.axes, Axes::Element | Axes::Previous)) {
                 placed.descends = Some(shape.time);
             }
         }
-        if direction == Direction::Backward || descriptor.saves() {
+        if carry.code_lines() > 0 && (direction == Direction::Backward || descriptor.saves()) {
             let saved = descriptor.saved_layout();
             let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
             operands.extend([
-                Placed::new(Operand::Codes, saved.codes(), Axes::Code),
-                Placed::new(Operand::FirstSet, saved.first_set(), Axes::Row),
+                Placed::new(Operand::Codes, saved.codes(), Axes::Tile { steps: 32, words: saved.lines() }),
                 copy(Placed::new(Operand::SavedInitialState, saved.initial_state(), Axes::Row)),
-                copy(Placed::new(Operand::SavedAmplitude, saved.amplitude(), Axes::Channel)),
             ]);
+            if !carry.is_number() {
+                operands.push(Placed::new(Operand::FirstSet, saved.first_set(), Axes::Row));
+            }
+            if descriptor.saves_amplitude() {
+                operands.push(copy(Placed::new(Operand::SavedAmplitude, saved.amplitude(), Axes::Channel)));
+            }
         }
         let vector_width = vectors::widest(&operands, whole, tuning);
         Self {
@@ -146,10 +151,22 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The placed operands that a stage names.
+    /// The same of amplitudes.
+    pub fn amplitude_loads(&self, elements: u64, walks: u64) -> u64 {
+        match self.descriptor.amplitude_kind() {
+            Amplitude::PerElement => elements,
+            Amplitude::PerChannel => walks,
+        }
+    }
+
+    /// The placed operands that a stage names. A probe needs amplitudes only where they are part of an element.
     pub fn placed(&self, stage: Stage) -> Vec<Placed> {
         let named = stage.operands();
-        self.operands.iter().filter(|placed| named.iter().any(|&(operand, _)| operand == placed.operand)).copied().collect()
+        let unneeded = stage == Stage::TileProbe && !matches!(self.descriptor.carry(), Carry::Fill | Carry::Decay);
+        let needed = |placed: &&Placed| {
+            named.iter().any(|&(operand, _)| operand == placed.operand) && !(unneeded && placed.operand == Operand::Amplitude)
+        };
+        self.operands.iter().filter(needed).copied().collect()
     }
 
     /// The axes in the order in which they are cut, slowest in memory first.
@@ -210,6 +227,10 @@ impl<'a> Builder<'a> {
     pub fn push(&mut self, launch: Launch, channels: u64, mut boxes: Vec<Boxed>) -> Result<(), Error> {
         let Launch { stage, mut params, rows, iterations, moved } = launch;
         boxes.retain(|boxed| boxed.region.len > 0);
+        if boxes.is_empty() {
+            // No steps, and nothing that lies before or behind them.
+            return Ok(());
+        }
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
         let vectors = self.vectors(stage, &params, [rows, channels], &boxes);
         let detours = self.detour(stage, &mut boxes, vectors);
@@ -223,6 +244,9 @@ impl<'a> Builder<'a> {
             let [gate, [height, scale]] = surrogates.map(Surrogate::params);
             // The derivative of the sign is twice that of its step function.
             params.surrogates = bytemuck::cast([gate, [2.0 * height, scale]]);
+        }
+        if self.descriptor.carry() == Carry::Decay {
+            params.epsilon = self.descriptor.epsilon_value();
         }
         let invocations = rows * vectors.bands;
         let grid = self.grid(invocations);
@@ -242,7 +266,9 @@ impl<'a> Builder<'a> {
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             unit: if stage.is_of_unit() { descriptor.unit() } else { Unit::default() },
-            gate: stage.gates().then(|| (descriptor.boundary_rule(), descriptor.threshold_kind())),
+            carry: stage.carry_of(descriptor.carry()),
+            amplitude: if stage.has_amplitudes() { descriptor.amplitude_kind() } else { Amplitude::default() },
+            gate: stage.gates().then(|| self.gate()),
             element: self.element_in(stage, &boxes),
             saves: self.direction == Direction::Forward && descriptor.saves(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
@@ -271,6 +297,8 @@ impl<'a> Builder<'a> {
             bindings: Vec::new(),
             operands: Vec::new(),
             unit: Unit::default(),
+            carry: Carry::default(),
+            amplitude: Amplitude::default(),
             gate: None,
             element: Element::default(),
             narrows: false,
@@ -292,6 +320,12 @@ impl<'a> Builder<'a> {
     /// Bytes of the elements of a slot.
     pub fn bytes_of(&self, slot: Slot) -> u64 {
         self.descriptor.element_of(slot).bytes()
+    }
+
+    /// What decides when a step sets, beside the unit; nothing where there are no thresholds.
+    fn gate(&self) -> (Boundary, Threshold) {
+        let gated = self.descriptor.unit().is_gated();
+        if gated { (self.descriptor.boundary_rule(), self.descriptor.threshold_kind()) } else { Default::default() }
     }
 
     /// Workgroups along each dimension: as few rows of them as can be.

@@ -3,15 +3,19 @@
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
+use crate::carry::Carry;
 use crate::{Error, Operand, Params, Stage};
 
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let whole = builder.whole;
     let mut operands = builder.placed(Stage::Serial);
-    // Between parts of time the state rests where the final state will be, or in scratch if nobody wants that.
+    // What is carried rests between parts of time where its last will be, or in scratch if nobody wants that.
+    let counts = builder.descriptor.carry() == Carry::Count;
+    let (enters, leaves) =
+        if counts { (Operand::InitialCount, Operand::FinalCount) } else { (Operand::InitialState, Operand::FinalState) };
     let row_elements = [whole[0], 1, whole[2]];
-    let resting = operands.iter().find(|placed| placed.operand == Operand::FinalState).copied().unwrap_or(Placed::new(
-        Operand::FinalState,
+    let resting = operands.iter().find(|placed| placed.operand == leaves).copied().unwrap_or(Placed::new(
+        leaves,
         scratch_view(0, row_elements),
         Axes::Row,
     ));
@@ -20,7 +24,7 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     if discards && part[1] < whole[1] {
         builder.scratch_elements = row_elements.iter().product();
     }
-    operands.retain(|placed| placed.operand != Operand::FinalState);
+    operands.retain(|placed| placed.operand != leaves);
     builder.check_dispatches(part_count(whole, part))?;
 
     for (origin, extent) in parts(whole, part) {
@@ -28,9 +32,11 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         let is_last = first_step + extent[1] == whole[1];
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
         if first_step > 0 {
-            present.retain(|placed| placed.operand != Operand::InitialState);
-            present.push(Placed { operand: Operand::InitialState, ..resting });
+            present.retain(|placed| placed.operand != enters);
+            present.push(Placed { operand: enters, ..resting });
         }
+        // Of a unit that counts, the state is not what is carried.
+        present.retain(|placed| is_last || placed.operand != Operand::FinalState);
         if !(is_last && discards) {
             present.push(resting);
         }
@@ -82,7 +88,8 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let elements = rows * steps;
     let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
     // A word that the part before began is completed.
-    let begun = if origin[1].is_multiple_of(32) { 0 } else { 2 * rows };
+    let lines = builder.descriptor.carry().code_lines();
+    let begun = if origin[1].is_multiple_of(32) { 0 } else { lines * rows };
     let thresholds = builder.threshold_loads(elements, groups * channels * steps.min(1));
     Launch {
         stage: Stage::Serial,
@@ -102,11 +109,14 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
             Moved::loads(Operand::LowThreshold, thresholds),
-            Moved::loads(Operand::Amplitude, groups * channels),
+            Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, groups * channels)),
             Moved::loads(Operand::InitialState, rows),
             Moved::stores(Operand::States, elements),
+            Moved::loads(Operand::InitialCount, rows),
             Moved::stores(Operand::FinalState, rows),
-            Moved { operand: Operand::Codes, loads: begun, stores: 2 * words * rows },
+            Moved::stores(Operand::Counts, elements),
+            Moved::stores(Operand::FinalCount, rows),
+            Moved { operand: Operand::Codes, loads: begun, stores: lines * words * rows },
             Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
             Moved::stores(Operand::SavedInitialState, rows),
             Moved::stores(Operand::SavedAmplitude, channels),

@@ -126,10 +126,10 @@ pub(crate) enum Axes {
     Row,
     /// `(d)`
     Channel,
-    /// `(b, word of 32 steps, d)`, two words for each
-    Code,
-    /// `(b, tile, d)`
-    Tile { steps: u64 },
+    /// `(b, tile, d)`, with so many words for each
+    Tile { steps: u64, words: u64 },
+    /// `(b, t − 1, d)` for all steps of a part but the first of all
+    Previous,
 }
 
 /// An operand of a stage: where it lies and what its axes are.
@@ -165,11 +165,17 @@ impl Placed {
             Axes::Element => ([b, first, d], part),
             Axes::Row => ([b, 0, d], [batch, 1, channels]),
             Axes::Channel => ([0, 0, d], [1, 1, channels]),
-            Axes::Code => ([b, 2 * (t / 32), d], [batch, 2 * blocks(32), channels]),
-            Axes::Tile { steps } => ([b, t / steps, d], [batch, blocks(steps), channels]),
+            Axes::Previous => return self.previous(origin, part),
+            Axes::Tile { steps, words } => ([b, words * (t / steps), d], [batch, words * blocks(steps), channels]),
         };
         let region = self.view.region(origin, extent)?;
         Some(Region { descends: self.descends.is_some(), ..region })
+    }
+
+    /// Of the first step of all there is none before.
+    fn previous(&self, [b, t, d]: Extent, [batch, steps, channels]: Extent) -> Option<Region> {
+        let (begin, steps) = (t.saturating_sub(1), if t == 0 { steps.saturating_sub(1) } else { steps });
+        Placed { axes: Axes::Element, ..*self }.region([b, begin, d], [batch, steps, channels])
     }
 
     pub fn boxed(&self, origin: Extent, part: Extent) -> Result<Boxed, Error> {

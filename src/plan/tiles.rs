@@ -3,9 +3,12 @@
 //! [`Strategy::Tiles`] reads the inputs once and keeps the codes of every step; [`Strategy::Probe`] looks for the aggregates from
 //! the ends of the tiles, and reads the inputs again.
 
+mod numbers;
+
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
+use crate::carry::Carry;
 use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy};
 
 /// Children of a node: the bits of a word.
@@ -15,7 +18,8 @@ const WORD: u64 = SavedLayout::STEPS_PER_WORD;
 
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let steps = builder.tuning.tile_steps_of(builder.descriptor.shape());
-    let probes = strategy == Strategy::Probe;
+    // The codes of numbers are not all there is to know of them.
+    let probes = strategy == Strategy::Probe || builder.descriptor.carry().is_number();
     // A single tile that is walked over as it is needs no carry.
     if probes && builder.whole[1] <= steps {
         return serial::build(builder);
@@ -42,7 +46,8 @@ impl Tiles {
     }
 
     fn scratch(self, builder: &Builder<'_>, extent: Extent) -> Scratch {
-        Scratch::new(extent, self.steps, !self.probes && !builder.descriptor.saves())
+        let carry = builder.descriptor.carry();
+        Scratch::new(extent, self.steps, !self.probes && !builder.descriptor.saves(), carry)
     }
 }
 
@@ -55,7 +60,7 @@ struct Cut {
 fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
-    let saves = builder.descriptor.saves();
+    let searches = builder.descriptor.saves() && !builder.descriptor.carry().is_number();
     let order = builder.cut_order();
     let tiles = move |part: Extent| part[1].div_ceil(of.steps);
     let saved: Vec<Placed> = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
@@ -67,7 +72,7 @@ fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
         },
         builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
         // The search for the first set step takes single channels.
-        builder.grid_constraint(move |part| if saves { part[0] * part[2] } else { 0 }),
+        builder.grid_constraint(move |part| if searches { part[0] * part[2] } else { 0 }),
     ];
     of_group.extend(builder.binding_constraints(whole, &saved));
     let group = split(whole, [1, whole[1].max(1), width], order, &of_group)?;
@@ -98,7 +103,7 @@ struct Level {
 }
 
 impl Scratch {
-    fn new([batch, time, channels]: Extent, tile_steps: u64, codes: bool) -> Self {
+    fn new([batch, time, channels]: Extent, tile_steps: u64, codes: bool, carry: Carry) -> Self {
         let mut elements: u64 = 0;
         let mut place = |operand, length: u64, axes| {
             let view = scratch_view(elements, [batch, length, channels]);
@@ -106,14 +111,15 @@ impl Scratch {
             elements = elements.saturating_add(length);
             Placed::new(operand, view, axes)
         };
-        let codes = codes.then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Code));
+        let codes = codes.then(|| place(Operand::Codes, 2 * time.div_ceil(32), Axes::Tile { steps: 32, words: 2 }));
         let mut nodes = time.div_ceil(tile_steps);
-        let aggregates = place(Operand::Aggregates, nodes, Axes::Tile { steps: tile_steps });
+        let aggregates =
+            place(Operand::Aggregates, carry.words() * nodes, Axes::Tile { steps: tile_steps, words: carry.words() });
         let mut levels = Vec::new();
         while nodes > 1 {
             nodes = nodes.div_ceil(FAN_OUT);
-            let words = place(Operand::Words, 2 * nodes, Axes::Element);
-            levels.push(Level { nodes, words, aggregates: place(Operand::Aggregates, nodes, Axes::Element) });
+            let words = place(Operand::Words, if carry.is_number() { 0 } else { 2 * nodes }, Axes::Element);
+            levels.push(Level { nodes, words, aggregates: place(Operand::Aggregates, carry.words() * nodes, Axes::Element) });
         }
         Self { codes, aggregates, levels, elements }
     }
@@ -131,16 +137,20 @@ fn run(builder: &mut Builder<'_>, tiles: Tiles, cut: Cut) -> Result<(), Error> {
         for (origin, part) in parts(extent, cut.part) {
             group.reduce_tiles(builder, origin, part)?;
         }
-        for level in 0..levels {
-            group.reduce_nodes(builder, level)?;
-        }
-        for level in (0..levels).rev() {
-            group.scan_nodes(builder, level)?;
+        if builder.descriptor.carry().is_number() {
+            group.scan_elements(builder)?;
+        } else {
+            for level in 0..levels {
+                group.reduce_nodes(builder, level)?;
+            }
+            for level in (0..levels).rev() {
+                group.scan_nodes(builder, level)?;
+            }
         }
         for (origin, part) in parts(extent, cut.part) {
             group.apply_tiles(builder, origin, part)?;
         }
-        if builder.descriptor.saves() {
+        if builder.descriptor.saves() && !builder.descriptor.carry().is_number() {
             group.find_first_set(builder)?;
         }
     }
@@ -165,7 +175,7 @@ impl Group {
             let here = match (stage, placed.operand) {
                 // The tree tells it to a stage of its own.
                 (Stage::Serial, Operand::FirstSet) => false,
-                (_, Operand::FinalState) => is_last,
+                (_, Operand::FinalState | Operand::FinalCount) => is_last,
                 _ => placed.is_here(absolute),
             };
             if here {
@@ -205,6 +215,7 @@ impl Group {
         let [stage, _] = self.tiles.stages();
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.push(self.scratch.aggregates.boxed(origin, part)?);
+        let words = builder.descriptor.carry().words();
         let launch = Launch {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
@@ -216,7 +227,8 @@ impl Group {
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
-                Moved::stores(Operand::Aggregates, rows),
+                Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
+                Moved::stores(Operand::Aggregates, words * rows),
             ],
         };
         builder.push(launch, channels, regions)
@@ -277,13 +289,14 @@ impl Group {
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let words = batch * steps.div_ceil(32) * channels;
         let [_, stage] = self.tiles.stages();
+        let carry = builder.descriptor.carry();
         let codes = match (stage, builder.descriptor.saves()) {
-            (Stage::Serial, _) => Moved::stores(Operand::Codes, 2 * words),
+            (Stage::Serial, _) => Moved::stores(Operand::Codes, carry.code_lines() * words),
             (_, saves) => Moved { operand: Operand::Codes, loads: 2 * words, stores: if saves { words } else { 0 } },
         };
         let thresholds = builder.threshold_loads(elements, rows);
         let mut regions = self.regions(builder, stage, origin, part)?;
-        regions.extend(self.parent(0, origin, part)?);
+        regions.extend(self.before_tiles(builder, origin, part)?);
         let launch = Launch {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
@@ -294,11 +307,14 @@ impl Group {
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
                 codes,
-                Moved::loads(Operand::Parent, 2 * rows),
-                Moved::loads(Operand::Amplitude, rows),
+                Moved::loads(Operand::Parent, if carry.is_number() { carry.words() } else { 2 } * rows),
+                Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
                 Moved::loads(Operand::InitialState, rows),
+                Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::States, elements),
                 Moved::stores(Operand::FinalState, batch * channels),
+                Moved::stores(Operand::Counts, elements),
+                Moved::stores(Operand::FinalCount, batch * channels),
                 Moved::stores(Operand::SavedInitialState, batch * channels),
                 Moved::stores(Operand::SavedAmplitude, channels),
             ],

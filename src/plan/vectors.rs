@@ -60,6 +60,7 @@ impl Builder<'_> {
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
         let possible = stage == Stage::Serial
             && !self.descriptor.saves()
+            && !self.descriptor.carry().is_number()
             && self.tuning.max_vector_width == 4
             && self.vector_width == channels
             && fold > 1

@@ -52,7 +52,7 @@ enum Values {
 impl Data {
     pub fn inputs(&self) -> Inputs<'_> {
         let Self { candidate, threshold, amplitude, initial_state, .. } = self;
-        Inputs { candidate, threshold, amplitude, initial_state }
+        Inputs { candidate, threshold, amplitude, initial_state, ..Inputs::default() }
     }
 }
 

@@ -6,7 +6,8 @@
 use core::fmt::{self, Write};
 
 use super::{BindingAccess, Stage, Use, Variant};
-use crate::{Access, Boundary, Element, Operand, Slot, Threshold, Unit};
+use crate::carry::Carry;
+use crate::{Access, Amplitude, Boundary, Element, Operand, Slot, Threshold, Unit};
 
 impl Variant {
     pub(super) fn header(&self) -> Result<String, fmt::Error> {
@@ -17,7 +18,7 @@ impl Variant {
         self.types(w)?;
         self.constants(w)?;
         if self.stage.adds() {
-            self.floats(w)?;
+            self.backward(w)?;
         }
         writeln!(w)?;
         self.declarations(w)?;
@@ -31,7 +32,7 @@ impl Variant {
     fn types(&self, w: &mut String) -> fmt::Result {
         let vector = |scalar: &str, width: u32| if width == 1 { scalar.to_owned() } else { format!("vec{width}<{scalar}>") };
         for (alias, scalar) in [("Vector", "u32"), ("Signed", "i32"), ("Mask", "bool"), ("Floats", "f32")] {
-            if scalar != "f32" || self.calculates() {
+            if scalar != "f32" || self.has_floats() || self.calculates() {
                 writeln!(w, "alias {alias} = {};", vector(scalar, self.vector_width * self.fold))?;
             }
         }
@@ -69,6 +70,12 @@ impl Variant {
         }
         writeln!(w, "const LOWER_IS_ZERO: bool = {};", self.unit == Unit::FirstQuadrant)?;
         writeln!(w, "const TWO_THRESHOLDS: bool = {};", self.unit.has_low_threshold())?;
+        writeln!(w, "const CARRIES_CANDIDATE: bool = {};", !self.unit.is_gated())?;
+        writeln!(w, "const AMPLITUDE_PER_ELEMENT: bool = {};", self.amplitude == Amplitude::PerElement)?;
+        writeln!(w, "const AMPLITUDE_SAVED: bool = {};", self.binding_of(Operand::SavedAmplitude).is_some())?;
+        writeln!(w, "const ELEMENT_WORDS: u32 = {}u;", self.carry.words())?;
+        writeln!(w, "const CODE_LINES: u32 = {}u;", self.carry.code_lines())?;
+        writeln!(w, "const SCALES: bool = {};", self.carry == Carry::Decay)?;
         writeln!(w, "const SAVES: bool = {};", self.saves)?;
         writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
     }
@@ -120,8 +127,8 @@ impl Variant {
         Ok(())
     }
 
-    /// What the stages that add need: floats as wide as the vectors.
-    fn floats(&self, w: &mut String) -> fmt::Result {
+    /// What the stages of the backward pass need.
+    fn backward(&self, w: &mut String) -> fmt::Result {
         writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
         if let Some([gate, sign]) = self.surrogates {
             writeln!(

@@ -192,7 +192,7 @@ pub struct Slots {
 impl Slots {
     pub fn inputs(&self) -> Inputs<'_> {
         let Self { candidate, threshold, amplitude, initial_state, .. } = self;
-        Inputs { candidate, threshold, amplitude, initial_state }
+        Inputs { candidate, threshold, amplitude, initial_state, ..Inputs::default() }
     }
 
     pub fn incoming(&self) -> IncomingGradients<'_> {

@@ -12,6 +12,7 @@ mod depth;
 mod device;
 mod first_quadrant;
 mod nonfinite;
+mod numbers;
 mod outputs;
 mod planted;
 mod random;

@@ -3,6 +3,7 @@
 
 mod element;
 mod limits;
+mod numbers;
 mod oracle;
 mod plan;
 mod quirks;

@@ -139,7 +139,7 @@ fn shape(batch: u64, time: u64, channels: u64) -> Shape {
 }
 
 fn run(descriptor: &Descriptor, c: &[f32], r: &[f32], amplitude: &[f32], h0: &[f32]) -> Outputs {
-    let inputs = Inputs { candidate: c, threshold: r, amplitude, initial_state: h0 };
+    let inputs = Inputs { candidate: c, threshold: r, amplitude, initial_state: h0, ..Inputs::default() };
     forward(descriptor, &inputs).expect("the slices fit")
 }
 
@@ -327,7 +327,13 @@ fn empty_axes() {
 #[test]
 fn slices_of_the_wrong_length_are_refused() {
     let descriptor = Descriptor::bmru(shape(1, 3, 2)).initial_state(InitialState::Given);
-    let right = Inputs { candidate: &[0.0; 6], threshold: &[0.0; 6], amplitude: &[0.0; 2], initial_state: &[0.0; 2] };
+    let right = Inputs {
+        candidate: &[0.0; 6],
+        threshold: &[0.0; 6],
+        amplitude: &[0.0; 2],
+        initial_state: &[0.0; 2],
+        ..Inputs::default()
+    };
     assert!(forward(&descriptor, &right).is_ok());
     for (inputs, slot, expected, actual) in [
         (Inputs { candidate: &[0.0; 5], ..right }, Slot::Candidate, 6, 5),

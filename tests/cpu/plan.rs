@@ -3,6 +3,7 @@
 mod adjoint_twin;
 mod checks;
 mod errors;
+mod numbers;
 mod random;
 mod reach;
 mod success;

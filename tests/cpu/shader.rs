@@ -5,8 +5,9 @@ use std::mem::{offset_of, size_of};
 use std::sync::LazyLock;
 
 use bmru::{
-    Access, BindingAccess, Boundary, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
-    Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant, ViewParams,
+    Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount,
+    InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant,
+    ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -18,19 +19,31 @@ const SHAPES: [(u64, u64, u64); 10] =
 const ADJOINT_SHAPES: [(u64, u64, u64); 7] =
     [(0, 5, 4), (2, 0, 3), (2, 40, 4), (3, 1030, 6), (1, 2100, 1), (1, 33_000, 4), (40, 2050, 2)];
 
+const UNITS: [Unit; 5] = [Unit::Bistable, Unit::FirstQuadrant, Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill];
+
 /// A descriptor for each combination of six bits.
 fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
     let mut descriptors = Vec::new();
     for &(batch, time, channels) in shapes {
-        for options in 0..64u32 {
+        for (unit, options) in UNITS.into_iter().flat_map(|unit| (0..64u32).map(move |options| (unit, options))) {
             let pick = |bit: u32| options >> bit & 1 == 1;
-            let descriptor = Descriptor::bmru(Shape { batch, time, channels })
+            let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
+            let counted = unit == Unit::Cumulative;
+            // Those of the bistable unit are enough of shapes and options.
+            if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
+                continue;
+            }
+            let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+                .amplitude(if per_element && pick(5) { Amplitude::PerElement } else { Amplitude::PerChannel })
+                .initial_count(if counted && pick(0) { InitialCount::Given } else { InitialCount::Zero })
+                .counts(if counted && pick(4) { Counts::All } else { Counts::Discarded })
+                .epsilon(0.5)
                 .layout(if (options ^ options >> 3) & 1 == 1 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
                 .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
                 .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
                 .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
                 .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
-                .save(if pick(4) { Save::Codes } else { Save::Nothing });
+                .save(if pick(4) && unit != Unit::ForwardFill { Save::Codes } else { Save::Nothing });
             descriptors.push(if pick(5) { descriptor.side_by_side() } else { descriptor });
         }
     }
@@ -159,7 +172,7 @@ fn compare(variant: &Variant, text: &str) -> Result<(), String> {
     bindings(variant, &module, &info)?;
     params(variant, &module)?;
     nothing_else(&module)?;
-    portable(variant.stage(), text)
+    portable(variant, text)
 }
 
 fn entry_point(variant: &Variant, module: &Module) -> Result<(), String> {
@@ -236,7 +249,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, epsilon, surrogates, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
@@ -317,13 +330,15 @@ fn nothing_else(module: &Module) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether a stage calculates with floats.
-fn calculates(stage: Stage) -> bool {
-    !matches!(stage.name(), "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set" | "tile_probe")
+/// Whether a stage calculates with floats: forward only those of units whose states are sums.
+fn calculates(variant: &Variant) -> bool {
+    let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
+    let adds = ["fn counted(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    adds || !forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == variant.stage().name())
 }
 
 /// Words that no host has to know; forward, none that lets a driver touch a float.
-fn portable(stage: Stage, text: &str) -> Result<(), String> {
+fn portable(variant: &Variant, text: &str) -> Result<(), String> {
     let code: Vec<&str> = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code)).collect();
     let code = code.join("\n");
     let words: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -334,7 +349,7 @@ fn portable(stage: Stage, text: &str) -> Result<(), String> {
         ensure!(allowed, "{word} in the text");
         // The parameters of the surrogates are floats in every text.
         let float = matches!(word, "bitcast" | "Floats") || word.contains("pack2x") || word.contains("pack4x");
-        ensure!(calculates(stage) || !float, "{word} in a text without arithmetic");
+        ensure!(calculates(variant) || !float, "{word} in a text without arithmetic");
     }
     Ok(())
 }
@@ -353,8 +368,8 @@ fn loops(module: &Module) -> Vec<usize> {
 }
 
 /// The loops that `Dispatch::iterations` counts: a new one must be counted too.
-fn counted_loops(stage: Stage) -> &'static [usize] {
-    match stage {
+fn counted_loops(variant: &Variant) -> &'static [usize] {
+    match variant.stage() {
         // Words, and the steps of a word; in another function, the rows.
         Stage::Serial => &[0, 1, 0],
         // Words, and the steps of a word.
@@ -362,11 +377,12 @@ fn counted_loops(stage: Stage) -> &'static [usize] {
         // Steps.
         Stage::TileProbe => &[0],
         // Children.
-        Stage::TreeReduce => &[0],
+        Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => &[0],
         Stage::TreeScan => &[],
         // The bisection, then words.
         Stage::FirstSet => &[0, 0],
         // Words for the first set step, then blocks and their steps.
+        Stage::AdjointReduce if variant.wgsl().contains("fn passed(") => &[0, 1],
         Stage::AdjointReduce => &[0, 0, 1],
         Stage::AdjointTreeReduce | Stage::AdjointTreeScan => &[0],
         // Words, and the steps of a word.
@@ -392,7 +408,7 @@ fn host_and_text_agree_on_every_variant() {
         let text = variant.wgsl();
         compare(variant, &text).unwrap_or_else(|error| panic!("{variant:?}\n{error}\n{text}"));
         let (module, _) = parsed(&text).expect("it was parsed before");
-        assert_eq!(loops(&module), counted_loops(variant.stage()), "{}", variant.stage());
+        assert_eq!(loops(&module), counted_loops(variant), "{}", variant.stage());
         *met.entry(variant.stage()).or_default() += 1;
     }
     println!("{} variants: {met:?}", VARIANTS.len());
@@ -427,7 +443,7 @@ fn mistakes_in_a_text_are_seen() {
         text.replacen(from, to, 1)
     };
     fails(variant, &with("let sets", "let let"), "error");
-    fails(variant, &with("states = resolve(walk.state,", "states = resolve(1.5,"), "error");
+    fails(variant, &with("= resolve(last_state(state.bits),", "= resolve(1.5,"), "error");
     fails(variant, &with("return (group.y", "return f32(group.y"), "error");
     fails(variant, &with("batch: u32,\n    steps: u32,", "steps: u32,\n    batch: u32,"), "Params");
     fails(variant, &with("grid_width: u32,", "grid_width: vec2<u32>,"), "error");
@@ -466,5 +482,5 @@ fn mistakes_in_a_text_are_seen() {
     );
     compare(variant, &looped).expect("a loop is no mistake of the text");
     let (module, _) = parsed(&looped).expect("it parses");
-    assert_ne!(loops(&module), counted_loops(Stage::Serial), "a new loop");
+    assert_ne!(loops(&module), counted_loops(variant), "a new loop");
 }

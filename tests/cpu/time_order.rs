@@ -52,8 +52,13 @@ fn descending_is_flipping_twice() {
                 let flip = |values: &[f32]| flipped(values, shape, layout);
                 let other = if per_element { flip(&thresholds) } else { thresholds.clone() };
 
-                let inputs =
-                    |candidate, threshold| Inputs { candidate, threshold, amplitude: &amplitude, initial_state: &initial_state };
+                let inputs = |candidate, threshold| Inputs {
+                    candidate,
+                    threshold,
+                    amplitude: &amplitude,
+                    initial_state: &initial_state,
+                    ..Inputs::default()
+                };
                 let flipped_candidate = flip(&candidate);
                 let (down, up) = (inputs(&candidate, &thresholds), inputs(&flipped_candidate, &other));
                 let actual = forward(&descending, &down).expect("the slices fit");

@@ -8,6 +8,7 @@ mod adjoint;
 mod foreign;
 mod halves;
 mod host;
+mod numbers;
 mod order;
 mod quirks;
 mod recording;
@@ -42,7 +43,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 20] = [
+const TESTS: [(&str, Test); 23] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -59,6 +60,9 @@ const TESTS: [(&str, Test); 20] = [
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
+    ("numbers: counts go in and come out", numbers::counts),
+    ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
+    ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
     ("two layers on one encoder share scratch", streams::layers),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),

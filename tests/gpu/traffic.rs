@@ -159,6 +159,7 @@ fn uploads(descriptor: &Descriptor, sets: Sets) -> Result<Uploads, Failed> {
         threshold: floats(Slot::Threshold, &[1.0, -1.0, 1.5, -1.5]),
         amplitude: floats(Slot::Amplitude, &[1.0, -1.0, 2.0, -3.0]),
         initial_state: floats(Slot::InitialState, &[5.0, -4.0]),
+        ..Slots::default()
     };
     let rare = [&[0.0; 30][..], &[1.0, -1.0]].concat();
     let incoming = [floats(Slot::StatesGradient, &rare), floats(Slot::FinalStateGradient, &[1.0, -2.0, 3.0])];

@@ -1,7 +1,9 @@
 //! Cases of the backward pass: one descriptor with its data, and many plans that must all give the same bits.
 
 use bmru::oracle::{self, Gradients, IncomingGradients};
-use bmru::{Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, View, wgpu};
+use bmru::{
+    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
+};
 
 use crate::bound::{bounds, rounding};
 use crate::data::{Rate, Slots, Values, generate};
@@ -112,7 +114,9 @@ impl Runner {
         let mut before: Option<[Vec<u32>; 4]> = None;
         for choice in &case.choices {
             let (depth, actual) = self.gradients_async(&case.descriptor, choice, &data, &incoming).await?;
-            match &before {
+            // Where steps that set scale a gradient, the order of its additions is that of the tree.
+            let ordered = case.descriptor.unit() != Unit::Relaxed;
+            match before.as_ref().filter(|_| ordered) {
                 // The bounds hold for all plans if they hold for one and the bits are the same.
                 None => {
                     let bounds = bounds(&case.descriptor, &data.inputs(), &incoming, depth)?;

@@ -25,6 +25,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     views(&mut cases);
     time_orders(&mut cases);
     crate::family::backward(scope, &mut cases);
+    crate::numbers::backward(scope, &mut cases);
     cases
 }
 

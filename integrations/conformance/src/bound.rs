@@ -13,10 +13,15 @@
 //!
 //! First-quadrant units have two step functions, each with its own `u` and `w` and no sign: `dc` has the bounds of both.
 //!
+//! Of relaxed units a gradient is scaled by `e` at each step that sets, and so is what is rounded of it: at most three roundings
+//! of a step, of what passes, beside the additions, and what a driver flushes. The state before a step is a sum there, too, and
+//! may lie off as `state_bound.rs` says: `w` with it.
+//!
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
+use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
-use bmru::{Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
+use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -75,6 +80,8 @@ pub fn bounds(
     depth: u64,
 ) -> Result<Gradients<f64>, Error> {
     let states = oracle::forward(descriptor, inputs)?.states;
+    let [of_states, _] = state_bounds(descriptor, inputs)?;
+    let amplitude_per_element = descriptor.amplitude_kind() == Amplitude::PerElement;
     let shape = descriptor.shape();
     let depth = depth as f64;
     let [gate, _] = descriptor.surrogate_pair();
@@ -102,11 +109,13 @@ pub fn bounds(
     let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
 
     for d in 0..shape.channels {
-        let amplitude = f64::from(input(Operand::Amplitude, 0, 0, d));
         // Of the amplitude and of both thresholds: the bounds of the terms, and the terms.
         let mut sums = [(0.0, 0.0); 3];
         for b in 0..shape.batch {
             let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
+            let states_bound = |step: u64, time: u64| if step > 0 { of_states[at(states_view, b, time, d)] } else { 0.0 };
+            // What scaling rounded of the terms, and flushed.
+            let mut scaled = 0.0;
             let (mut reach, mut count) = (tail, f64::from(u8::from(tail != 0.0)));
             for step in (0..shape.time).rev() {
                 let time = |step| if descends { shape.time - 1 - step } else { step };
@@ -114,20 +123,28 @@ pub fn bounds(
                 let before = if step > 0 { state(step - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
                 let t = time(step);
                 let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|of| input(of, b, t, d));
-                let found = Step { descriptor, c, r, low, amplitude, before };
+                let amplitude = f64::from(input(Operand::Amplitude, b, t, d));
+                let of_before = if step > 0 { states_bound(step, time(step - 1)) } else { 0.0 };
+                let found = Step { descriptor, c, r, low, amplitude, before, of_before };
                 reach += magnitude(incoming.states, Operand::StatesGradient, b, t, d);
                 count += 1.0;
                 let m = (count - 1.0f64).min(depth);
 
                 let (sets, by_amplitude) = found.sets();
                 if by_amplitude {
-                    sums[0].0 += m * EPSILON * reach;
+                    sums[0].0 += m * EPSILON * reach + scaled;
                     sums[0].1 += reach;
+                    if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| amplitude_per_element) {
+                        let beside = view.slot == Slot::CandidateGradient;
+                        let slot = if beside { &mut bounds.candidate } else { &mut bounds.amplitude };
+                        slot[at(view, b, t, d)] = m * EPSILON * reach + scaled;
+                    }
                 }
                 let mut of_candidate = 0.0;
                 for (place, slope) in found.slopes().into_iter().enumerate() {
                     let Some(slope) = slope else { continue };
-                    let threshold = slope.bound(gate, reach, m) + found.tau(slope.w, reach);
+                    let moved = 1.01 * gate.derivative(slope.u) * (slope.w_error * reach + slope.w * scaled);
+                    let threshold = slope.bound(gate, reach, m) + moved + found.tau(slope.w, reach);
                     of_candidate += threshold;
                     sums[1 + place].0 += threshold;
                     sums[1 + place].1 += gate.derivative(slope.u) * slope.w * reach;
@@ -139,20 +156,29 @@ pub fn bounds(
                     }
                 }
                 if let Some(view) = descriptor.view(Operand::CandidateGradient) {
-                    bounds.candidate[at(view, b, t, d)] = of_candidate + 1.01 * reach * found.through_sign(m);
+                    bounds.candidate[at(view, b, t, d)] =
+                        of_candidate + 1.01 * (reach * found.through_sign(m) + scaled * found.sign_slope());
                 }
                 if step == 0 {
-                    if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets) {
-                        bounds.initial_state[at(view, b, 0, d)] = m * EPSILON * reach;
+                    if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets || found.kept() > 0.0) {
+                        let passed = if sets { found.kept() } else { 1.0 };
+                        let scales = sets && descriptor.unit() == Unit::Relaxed;
+                        let of_step = if scales { 3.0 } else { 0.0 };
+                        let flushed = of_step * 2f64.powi(-126) * (1.0 + reach);
+                        let bound = passed * ((m + of_step) * EPSILON * reach + scaled) + flushed;
+                        bounds.initial_state[at(view, b, 0, d)] = bound;
                     }
                 }
-                if sets {
-                    (reach, count) = (0.0, 0.0);
+                if sets && found.kept() == 0.0 {
+                    (reach, count, scaled) = (0.0, 0.0, 0.0);
+                } else if sets && descriptor.unit() == Unit::Relaxed {
+                    scaled = found.kept() * (scaled + 3.0 * EPSILON * reach) + 3.0 * 2f64.powi(-126) * (1.0 + reach);
+                    reach *= found.kept();
                 }
             }
         }
         let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth * EPSILON * terms;
-        if let Some(view) = descriptor.view(Operand::AmplitudeGradient) {
+        if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| !amplitude_per_element) {
             bounds.amplitude[at(view, 0, 0, d)] = of_sum(sums[0]);
         }
         for (place, output) in [Operand::ThresholdGradient, Operand::LowThresholdGradient].into_iter().enumerate() {
@@ -169,12 +195,14 @@ pub fn bounds(
 struct Slope {
     u: f64,
     w: f64,
+    /// How far `w` itself may lie off, beyond one rounding.
+    w_error: f64,
 }
 
 impl Slope {
     /// `1.01·G·(ε·(m + 4)·φ|w| + |w|·e_φ)`
     fn bound(self, gate: Surrogate, reach: f64, m: f64) -> f64 {
-        let Self { u, w } = self;
+        let Self { u, w, .. } = self;
         1.01 * reach * (EPSILON * (m + 4.0) * gate.derivative(u) * w + w * phi_error(gate, u))
     }
 }
@@ -187,9 +215,20 @@ struct Step<'a> {
     low: f32,
     amplitude: f64,
     before: f64,
+    /// How far that may lie off.
+    of_before: f64,
 }
 
 impl Step<'_> {
+    /// What stays of the state before a step that sets.
+    fn kept(&self) -> f64 {
+        match self.descriptor.unit() {
+            Unit::Cumulative => 1.0,
+            Unit::Relaxed => self.descriptor.epsilon_value().into(),
+            _ => 0.0,
+        }
+    }
+
     fn edge_sets(&self) -> bool {
         self.descriptor.boundary_rule() == Boundary::Set
     }
@@ -210,8 +249,12 @@ impl Step<'_> {
 
     /// The step functions of the high and the low threshold, where they have a slope.
     fn slopes(&self) -> [Option<Slope>; 2] {
-        let Self { c, r, low, amplitude, before, .. } = *self;
-        let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs() });
+        let Self { descriptor, c, r, low, amplitude, before, .. } = *self;
+        let lost = 1.0 - self.kept();
+        // 1 − ε is rounded, and so is its product; a copy is not.
+        let w_error =
+            if descriptor.unit() == Unit::Relaxed { lost * (2.0 * EPSILON * before.abs() + self.of_before) } else { 0.0 };
+        let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs(), w_error });
         if self.descriptor.unit() == Unit::FirstQuadrant {
             let without_high = if self.fires(low, c) { 0.0 } else { before };
             let below_high = if self.fires(c, r) { 0.0 } else { before };
@@ -220,6 +263,7 @@ impl Step<'_> {
         }
         let plus = c > 0.0 || (c == 0.0 && self.edge_sets());
         let set_state = if plus { amplitude } else { -amplitude };
+        let before = if lost == 0.0 { 0.0 } else { lost * before };
         [finite(r, set_state - before, f64::from(c.abs()) - f64::from(r.abs())), None]
     }
 
@@ -232,6 +276,13 @@ impl Step<'_> {
         }
         let (c, alpha) = (f64::from(self.c), self.amplitude.abs());
         EPSILON * (m + 4.0) * alpha * 2.0 * sign.derivative(c) + alpha * 2.0 * EPSILON * rho(sign, c)
+    }
+
+    /// `|α|ψ`, where it set through a sign.
+    fn sign_slope(&self) -> f64 {
+        let [_, sign] = self.descriptor.surrogate_pair();
+        let slopes = self.descriptor.unit() != Unit::FirstQuadrant && self.c.is_finite() && self.r.is_finite();
+        if slopes && self.sets().0 { self.amplitude.abs() * 2.0 * sign.derivative(self.c.into()) } else { 0.0 }
     }
 
     fn tau(&self, w: f64, reach: f64) -> f64 {

@@ -16,6 +16,17 @@ pub enum Rate {
     Always,
 }
 
+impl Rate {
+    fn sets(self, rng: &mut fastrand::Rng) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Once(steps) => rng.u64(..steps) == 0,
+            Self::Half => rng.bool(),
+            Self::Always => true,
+        }
+    }
+}
+
 /// Which values the inputs have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Values {
@@ -39,6 +50,8 @@ pub struct Slots {
     pub amplitude: Vec<f32>,
     /// [`Slot::InitialState`]
     pub initial_state: Vec<f32>,
+    /// [`Slot::InitialCount`]
+    pub initial_count: Vec<i32>,
 }
 
 impl Slots {
@@ -50,6 +63,7 @@ impl Slots {
             threshold: &self.threshold,
             amplitude: &self.amplitude,
             initial_state: &self.initial_state,
+            initial_count: &self.initial_count,
         }
     }
 
@@ -61,6 +75,7 @@ impl Slots {
             Slot::Threshold => &self.threshold,
             Slot::Amplitude => &self.amplitude,
             Slot::InitialState => &self.initial_state,
+            Slot::InitialCount => bytemuck::cast_slice(&self.initial_count),
             _ => &[],
         }
     }
@@ -115,6 +130,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
+        initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
@@ -129,14 +145,17 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
                 }
             }
         };
-        sharpen(&mut slots.amplitude, Element::F32);
+        // Sums of amplitudes are numbers only if those are.
+        if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
+            sharpen(&mut slots.amplitude, Element::F32);
+        }
         sharpen(&mut slots.initial_state, element);
     }
 
     for (b, t, d) in indices(descriptor) {
         let mut step = Step { descriptor, slots: &mut slots, at: [b, t, d] };
         step.fill(&mut rng, rate);
-        if values != Values::Plain && rng.u8(..4) == 0 {
+        if values != Values::Plain && rng.u8(..4) == 0 && descriptor.unit() != Unit::ForwardFill {
             step.sharpen(&mut rng, values);
         }
     }
@@ -161,7 +180,11 @@ impl Step<'_> {
         let view = self.descriptor.view(operand)?;
         let [b, t, d] = self.at;
         let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
-        let slot = if view.slot == Slot::Threshold { &mut self.slots.threshold } else { &mut self.slots.candidate };
+        let slot = match view.slot {
+            Slot::Threshold => &mut self.slots.threshold,
+            Slot::Amplitude => &mut self.slots.amplitude,
+            _ => &mut self.slots.candidate,
+        };
         Some(&mut slot[at as usize])
     }
 
@@ -172,6 +195,21 @@ impl Step<'_> {
     /// Thresholds per channel are met again and again; the first stays, and all candidates are made from that.
     fn fill(&mut self, rng: &mut fastrand::Rng, rate: Rate) {
         let (two, element) = (self.descriptor.unit() == Unit::FirstQuadrant, self.descriptor.element_type());
+        if self.descriptor.unit() == Unit::ForwardFill {
+            // Bits of any kind, different everywhere; or a NaN with a payload.
+            let bits = match rng.u8(..8) {
+                // Zeros, denormals and infinities are values, too.
+                0 => EDGES[rng.usize(..10)],
+                _ => rng.u32(..) & 0xbfff_ffff,
+            };
+            *self.candidate() = f32::from_bits(if rate.sets(rng) { bits } else { bits | 0x7f80_0001 });
+            return;
+        }
+        let [b, t, d] = self.at;
+        if let Some(amplitude) = self.place(Operand::Amplitude).filter(|amplitude| amplitude.is_nan()) {
+            // Beside candidates.
+            *amplitude = 0.5 + (b * 37 + t * 5 + d) as f32 * if rng.bool() { 0.25 } else { -0.25 };
+        }
         for operand in [Operand::Threshold, Operand::LowThreshold] {
             let Some(threshold) = self.place(operand).filter(|threshold| threshold.is_nan()) else { continue };
             let magnitude = 0.5 + rng.f32();
@@ -217,12 +255,7 @@ impl Step<'_> {
 
 /// A candidate within a region, or beyond one of its edges.
 fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, rate: Rate) -> f32 {
-    let sets = match rate {
-        Rate::Never => false,
-        Rate::Once(steps) => rng.u64(..steps) == 0,
-        Rate::Half => rng.bool(),
-        Rate::Always => true,
-    };
+    let sets = rate.sets(rng);
     let half = (high - low) / 2.0;
     // Between 0.1 and 0.9 of the way from its middle to an edge, or between 1.1 and 2.
     let factor = if sets { 1.1 + 0.9 * rng.f32() } else { 0.1 + 0.8 * rng.f32() };

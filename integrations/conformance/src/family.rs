@@ -13,10 +13,10 @@ use crate::{Case, Profile, Scope};
 const UNITS: [(&str, Unit); 2] = [("bistable", Unit::Bistable), ("first quadrant", Unit::FirstQuadrant)];
 
 /// Around a word, a tile of 32 steps, one of 1,024, and a level of the tree; channels of one vector and of odd rows.
-const SHAPES: [[u64; 3]; 9] =
+pub(crate) const SHAPES: [[u64; 3]; 9] =
     [[2, 1, 4], [3, 31, 1], [1, 33, 2], [2, 100, 6], [1, 1100, 8], [2, 2050, 3], [1, 70, 260], [70, 40, 4], [1, 40_000, 1]];
 
-const RATES: [Rate; 4] = [Rate::Half, Rate::Once(10), Rate::Once(300), Rate::Never];
+pub(crate) const RATES: [Rate; 4] = [Rate::Half, Rate::Once(10), Rate::Once(300), Rate::Never];
 
 /// The axes that forward and backward have in common.
 const COMMON: [usize; 11] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), VIEWS.len(), 2, Element::ALL.len()];

@@ -20,8 +20,10 @@ pub mod data;
 mod family;
 mod image;
 mod matrix;
+mod numbers;
 mod pairwise;
 mod runner;
+mod state_bound;
 mod suite;
 
 pub use backward::{BackwardCase, BackwardOutcome};

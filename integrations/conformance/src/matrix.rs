@@ -40,6 +40,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     time_orders(scope, &mut cases);
     access(&mut cases);
     crate::family::forward(scope, &mut cases);
+    crate::numbers::forward(scope, &mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }

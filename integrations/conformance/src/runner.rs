@@ -2,10 +2,12 @@
 
 use bmru::host::Gpu;
 use bmru::{
-    Buffers, Descriptor, Error, FinalState, InitialState, Operand, Outputs, Plan, Slot, Strides, Tuning, View, oracle, wgpu,
+    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Slot, Strides,
+    Tuning, Unit, View, oracle, wgpu,
 };
 
 use crate::image::{POISON, put};
+use crate::state_bound::state_bounds;
 use crate::{Case, data::Slots};
 
 /// Words behind the end of every buffer that must keep their poison.
@@ -63,9 +65,15 @@ impl Runner {
             let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
+        let bounds = state_bounds(&case.descriptor, &data.inputs())?;
         for (slot, wanted) in memory.expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
-            outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted);
+            let bounds = match slot {
+                Slot::States => &bounds[0][..],
+                Slot::FinalState => &bounds[1],
+                _ => &[],
+            };
+            outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted, bounds);
         }
         Ok(outcome)
     }
@@ -74,17 +82,24 @@ impl Runner {
 impl Outcome {
     /// What lies behind the end of the scratch must be as it was.
     fn compare_margin(&mut self, scratch: &[u32]) {
-        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize]);
+        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize], &[]);
     }
 
-    fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
+    /// Bit for bit, but where there are bounds.
+    fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32], bounds: &[f64]) {
         if actual.len() != expected.len() {
             let missing = actual.len().abs_diff(expected.len()) as u64;
             self.wrong_words += missing;
             self.wrong_bits += u64::from(u32::BITS) * missing;
             self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
         }
-        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
+        let near = |at: usize, a: u32, e: u32| {
+            let (Some(&bound), [a, e]) = (bounds.get(at), [a, e].map(|word| f64::from(f32::from_bits(word)))) else {
+                return false;
+            };
+            (a - e).abs() <= bound || !e.is_finite() && bound.is_nan()
+        };
+        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|&(at, (&a, &e))| a != e && !near(at, a, e)) {
             self.wrong_words += 1;
             self.wrong_bits += u64::from((a ^ e).count_ones());
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));
@@ -114,9 +129,20 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
             .threshold(whole.threshold_kind())
             .candidate_view(moved(Operand::Candidate))
             .states_view(moved(Operand::States))
-            .initial_state(if begin > 0 || whole.has_initial_state() { InitialState::Given } else { InitialState::Zero })
+            .amplitude(whole.amplitude_kind())
+            .epsilon(whole.epsilon_value())
             .final_state(FinalState::Written);
-        if whole.threshold_kind() == bmru::Threshold::PerElement {
+        let counts = whole.unit() == Unit::Cumulative;
+        let given = whole.has_initial_state() || begin > 0 && !counts;
+        piece = piece.initial_state(if given { InitialState::Given } else { InitialState::Zero });
+        if counts {
+            let counted = begin > 0 || whole.view(Operand::InitialCount).is_some();
+            piece = piece.counts(Counts::Final).initial_count(if counted { InitialCount::Given } else { InitialCount::Zero });
+        }
+        if whole.amplitude_kind() == Amplitude::PerElement {
+            piece = piece.amplitude_view(moved(Operand::Amplitude));
+        }
+        if whole.threshold_kind() == bmru::Threshold::PerElement && whole.view(Operand::Threshold).is_some() {
             piece = piece.threshold_view(moved(Operand::Threshold));
             if whole.view(Operand::LowThreshold).is_some() {
                 piece = piece.low_threshold_view(moved(Operand::LowThreshold));
@@ -132,18 +158,34 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
 struct Memory {
     buffers: Vec<(Slot, wgpu::Buffer)>,
     handed: [wgpu::Buffer; 2],
+    /// The same of counts.
+    counted: [wgpu::Buffer; 2],
 }
 
 impl Memory {
     fn new(runner: &Runner, descriptor: &Descriptor, data: &Slots) -> Result<Self, Error> {
         let mut buffers = Vec::new();
-        for slot in [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState, Slot::States, Slot::Saved] {
+        for slot in [
+            Slot::Candidate,
+            Slot::Threshold,
+            Slot::Amplitude,
+            Slot::InitialState,
+            Slot::InitialCount,
+            Slot::States,
+            Slot::Saved,
+            Slot::Counts,
+        ] {
             let words = descriptor.slot_bytes(slot)? / 4;
-            let contents = descriptor.element_of(slot).to_words(data.slot(slot));
+            let contents = match slot {
+                Slot::InitialCount => bytemuck::cast_slice(&data.initial_count).to_vec(),
+                slot => descriptor.element_of(slot).to_words(data.slot(slot)),
+            };
             buffers.push((slot, poisoned(runner, words, &contents)));
         }
-        let rows = (descriptor.shape().batch * descriptor.shape().channels * descriptor.element_type().bytes()).div_ceil(4);
-        Ok(Self { buffers, handed: [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])] })
+        let elements = descriptor.shape().batch * descriptor.shape().channels;
+        let rows = (elements * descriptor.element_type().bytes()).div_ceil(4);
+        let pair = |rows| [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])];
+        Ok(Self { buffers, handed: pair(rows), counted: pair(elements) })
     }
 
     /// Runs a piece; its scratch.
@@ -158,7 +200,13 @@ impl Memory {
         if plan.descriptor().has_final_state() {
             buffers = buffers.final_state(&self.handed[piece % 2]);
         }
-        if piece > 0 {
+        let counts = plan.descriptor().unit() == Unit::Cumulative;
+        if plan.uses(Slot::FinalCount) {
+            buffers = buffers.slot(Slot::FinalCount, &self.counted[piece % 2]);
+        }
+        if piece > 0 && counts {
+            buffers = buffers.slot(Slot::InitialCount, &self.counted[(piece - 1) % 2]);
+        } else if piece > 0 {
             buffers = buffers.initial_state(&self.handed[(piece - 1) % 2]);
         }
         let bound = runner.gpu.kernels().bind(plan, &buffers)?;
@@ -171,6 +219,7 @@ impl Memory {
     fn buffer(&self, slot: Slot, pieces: usize) -> Option<&wgpu::Buffer> {
         match slot {
             Slot::FinalState => Some(&self.handed[(pieces - 1) % 2]),
+            Slot::FinalCount => Some(&self.counted[(pieces - 1) % 2]),
             _ => self.buffers.iter().find(|&&(held, _)| held == slot).map(|(_, buffer)| buffer),
         }
     }
@@ -199,7 +248,16 @@ impl Memory {
         }
         let mut saved = vec![POISON; outputs.saved.len() + MARGIN as usize];
         saved[..outputs.saved.len()].copy_from_slice(&outputs.saved);
-        vec![(Slot::States, states), (Slot::FinalState, final_state), (Slot::Saved, saved)]
+        let mut written = vec![(Slot::States, states), (Slot::FinalState, final_state), (Slot::Saved, saved)];
+        let rows = (shape.batch * shape.channels) as usize;
+        for (slot, counts, length) in
+            [(Slot::Counts, &outputs.counts, outputs.counts.len()), (Slot::FinalCount, &outputs.final_count, rows)]
+        {
+            let mut words = margin(length);
+            words[..counts.len()].copy_from_slice(bytemuck::cast_slice(counts));
+            written.push((slot, words));
+        }
+        written
     }
 }
 

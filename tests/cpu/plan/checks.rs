@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bmru::{
-    BindingAccess, Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, Stage, Strategy,
-    Threshold, Tuning, View,
+    Amplitude, BindingAccess, Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, Stage,
+    Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -128,7 +128,7 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
             ensure!(stretches || params.nodes == 1, "stretches of {} from {}", params.tile_steps, params.time_origin);
             ensure!(nodes_of(params.tile_steps), "{} stretches", params.nodes);
         }
-        Stage::TreeReduce | Stage::AdjointTreeReduce | Stage::AdjointTreeScan => {
+        Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan | Stage::AdjointTreeReduce | Stage::AdjointTreeScan => {
             ensure!(nodes_of(32), "{} nodes", params.nodes);
             counts_time = false;
         }
@@ -192,6 +192,10 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 
 fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let total = plan.descriptor().shape().time;
+    let (leaves, enters) = match plan.descriptor().unit() {
+        Unit::Cumulative => (Operand::FinalCount, Operand::InitialCount),
+        _ => (Operand::FinalState, Operand::InitialState),
+    };
     let mut next = 0;
     let mut before: Option<&Launched<'_>> = None;
     for launched in launched {
@@ -199,12 +203,12 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         let params = launched.params();
         ensure!(u64::from(params.time_origin) == next, "step {} comes after step {next}", params.time_origin);
         if let Some(before) = before.filter(|_| next > 0) {
-            let handed = before.places.get(Operand::FinalState).is_some() && launched.places.get(Operand::InitialState).is_some();
+            let handed = before.places.get(leaves).is_some() && launched.places.get(enters).is_some();
             ensure!(handed, "the state is not handed on at step {next}");
             ensure!(before.params().batch == params.batch && before.params().channels == params.channels, "other rows");
             for (b, d) in [(0, 0), (u64::from(params.batch) - 1, u64::from(params.channels) - 1)] {
-                let from = before.address(Operand::FinalState, b, 0, d);
-                ensure!(from == launched.address(Operand::InitialState, b, 0, d), "the state is lost at step {next}");
+                let from = before.address(leaves, b, 0, d);
+                ensure!(from == launched.address(enters, b, 0, d), "the state is lost at step {next}");
             }
         }
         next += u64::from(params.steps);
@@ -226,19 +230,28 @@ fn tiles_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         }
         count
     };
+    let descriptor = plan.descriptor();
+    let of_number = matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed | Unit::ForwardFill)
+        || descriptor.amplitude_kind() == Amplitude::PerElement;
     let [before, behind] = match plan.strategy() {
+        _ if of_number => [Stage::TileProbe, Stage::Serial],
         Strategy::Probe => [Stage::TileProbe, Stage::Serial],
         _ => [Stage::TileReduce, Stage::TileApply],
     };
     let mut taken = 0;
     while taken < launched.len() {
         let reduced = take(before);
-        let (up, down) = (take(Stage::TreeReduce), take(Stage::TreeScan));
+        let (up, down) = if of_number {
+            // Nobody asks the root what it does.
+            (take(Stage::CarryReduce) + 1, take(Stage::CarryScan))
+        } else {
+            (take(Stage::TreeReduce), take(Stage::TreeScan))
+        };
         let applied = take(behind);
         let searched = take(Stage::FirstSet);
         ensure!(reduced > 0 && reduced == applied && up == down, "stages out of order");
-        ensure!(searched == usize::from(launched[0].plan.descriptor().saves()), "{searched} searches of a group");
-        taken += reduced + up + down + applied + searched;
+        ensure!(searched == usize::from(descriptor.saves() && !of_number), "{searched} searches of a group");
+        taken += reduced + up - usize::from(of_number) + down + applied + searched;
     }
     Ok(())
 }
@@ -320,7 +333,7 @@ fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
     for &operand in operands {
         let bounds = match operand {
             Operand::ThresholdGradient | Operand::LowThresholdGradient if per_channel => [1, 1, channels],
-            Operand::AmplitudeGradient => [1, 1, channels],
+            Operand::AmplitudeGradient if descriptor.amplitude_kind() == Amplitude::PerChannel => [1, 1, channels],
             Operand::FinalState | Operand::InitialStateGradient => [batch, 1, channels],
             _ => [batch, time, channels],
         };
@@ -425,7 +438,7 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
     ensure!(plan.descriptor() == descriptor && plan.limits() == limits, "it is of something else");
     let (debug, display) = (format!("{plan:?}"), format!("{plan}"));
     ensure!(!debug.is_empty() && display.contains(&plan.strategy().to_string()), "{display}");
-    let needs_saved = descriptor.saves() || plan.direction() == Direction::Backward;
+    let needs_saved = descriptor.saves() || plan.direction() == Direction::Backward && descriptor.unit() != Unit::Cumulative;
     ensure!(plan.saved_layout().is_some() == needs_saved, "whether it saves");
     ensure!(plan.saved_layout().is_none_or(|layout| layout == saved_layout(descriptor)), "the layout depends on the plan");
     Ok(())
@@ -447,5 +460,6 @@ fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
         .boundary(descriptor.boundary_rule())
         .time_order(descriptor.order_of_time())
         .threshold(descriptor.threshold_kind())
+        .amplitude(descriptor.amplitude_kind())
         .saved_layout()
 }

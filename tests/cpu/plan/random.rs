@@ -1,8 +1,9 @@
 //! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
 
 use bmru::{
-    Access, Boundary, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS,
-    Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialCount,
+    InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning,
+    Unit, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -114,8 +115,15 @@ fn backward() -> impl Random<Value = ([Surrogate; 2], Incoming, [Gradient; 4])> 
     ([surrogate(), surrogate()], select(vec![Incoming::States, Incoming::FinalState, Incoming::Both]), gradients)
 }
 
+/// What only carries that are numbers look at.
+fn carry() -> impl Random<Value = (Amplitude, InitialCount, Counts, f32)> {
+    let counts = select(vec![Counts::Discarded, Counts::Final, Counts::All]);
+    let amplitude = select(vec![Amplitude::PerChannel, Amplitude::PerChannel, Amplitude::PerElement]);
+    (amplitude, pick(InitialCount::Zero, InitialCount::Given), counts, select(vec![0.0, 0.5, 0.75, 1.0]))
+}
+
 pub fn unit() -> impl Random<Value = Unit> {
-    pick(Unit::Bistable, Unit::FirstQuadrant)
+    select(vec![Unit::Bistable, Unit::Bistable, Unit::FirstQuadrant, Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill])
 }
 
 pub fn direction() -> impl Random<Value = Direction> {
@@ -135,10 +143,10 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         pick(InitialState::Zero, InitialState::Given),
         pick(FinalState::Discarded, FinalState::Written),
         pick(Save::Nothing, Save::Codes),
-        backward(),
+        (backward(), carry()),
     );
     let beside = || pick(Slot::Candidate, Slot::Threshold);
-    let views = ((read(), read(), read(), written()), (beside(), beside()), 0..6u32);
+    let views = ((read(), read(), read(), read(), written()), (beside(), beside()), 0..6u32);
     (shape, options, views).prop_map(|(shape, options, views)| {
         let (
             (unit, element, layout, time_order),
@@ -147,9 +155,12 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             initial_state,
             final_state,
             save,
-            (surrogates, incoming, gradients),
+            ((surrogates, incoming, gradients), (amplitude, initial_count, counts, epsilon)),
         ) = options;
-        let ((candidates, thresholds, low_thresholds, states), (beside, low_beside), side_by_side) = views;
+        let ((candidates, thresholds, low_thresholds, amplitudes, states), (beside, low_beside), side_by_side) = views;
+        // Nothing is planned of what cannot be had together.
+        let amplitude = if matches!(unit, Unit::Cumulative | Unit::ForwardFill) { Amplitude::PerChannel } else { amplitude };
+        let save = if unit == Unit::ForwardFill { Save::Nothing } else { save };
         let mut descriptor = Descriptor::new(unit, shape)
             .element(element)
             .layout(layout)
@@ -160,7 +171,12 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             .final_state(final_state)
             .save(save)
             .surrogates(surrogates[0], surrogates[1])
-            .incoming(incoming);
+            .incoming(incoming)
+            .amplitude(amplitude)
+            .epsilon(epsilon);
+        if unit == Unit::Cumulative {
+            descriptor = descriptor.initial_count(initial_count).counts(counts);
+        }
         for (output, gradient) in OUTPUTS.into_iter().zip(gradients) {
             descriptor = descriptor.gradient(output, gradient);
         }
@@ -173,6 +189,9 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         let low = low_thresholds.view(low_beside, layout, shape);
         if let Some(view) = low.filter(|_| unit == Unit::FirstQuadrant && threshold == Threshold::PerElement) {
             descriptor = descriptor.low_threshold_view(view);
+        }
+        if let Some(view) = amplitudes.view(Slot::Amplitude, layout, shape).filter(|_| amplitude == Amplitude::PerElement) {
+            descriptor = descriptor.amplitude_view(view);
         }
         if let Some(view) = states.view(Slot::States, layout, shape) {
             descriptor = descriptor.states_view(view);

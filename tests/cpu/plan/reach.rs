@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bmru::{Dispatch, Operand, Params, Plan, Stage, Threshold, Unit, Variant, ViewParams};
+use bmru::{Amplitude, Dispatch, Operand, Params, Plan, Stage, Threshold, Unit, Variant, ViewParams};
 
 /// Where the header of a variant puts an operand, and what it does with it.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +108,24 @@ impl<'a> Launched<'a> {
         vectors.filter(move |&vector| vector < channels).flat_map(move |vector| (0..width).map(move |lane| (vector, lane)))
     }
 
+    fn amplitude_per_element(&self) -> bool {
+        self.plan.descriptor().amplitude_kind() == Amplitude::PerElement
+    }
+
+    /// Words of an element where the carry is a number.
+    fn element_words(&self) -> u64 {
+        match self.plan.descriptor().unit() {
+            Unit::Cumulative => 1,
+            Unit::Relaxed | Unit::ForwardFill => 2,
+            _ => 2 * u64::from(self.amplitude_per_element()),
+        }
+    }
+
+    /// Words of the codes of 32 steps.
+    fn code_lines(&self) -> u64 {
+        if self.element_words() == 0 { 2 } else { 1 }
+    }
+
     /// Steps that the tiles of the dispatch reach together.
     fn end(&self) -> u64 {
         let params = self.params();
@@ -131,7 +149,13 @@ impl<'a> Launched<'a> {
         let (tile_steps, origin) = (u64::from(params.tile_steps), u64::from(params.time_origin));
         let last = nodes.saturating_sub(1);
         let time = match (self.stage(), operand) {
+            (_, Operand::Amplitude) if self.amplitude_per_element() => self.end(),
             (_, Operand::Amplitude | Operand::SavedAmplitude) => return [1, 1, channels],
+            (_, Operand::InitialCount | Operand::FinalCount) => 1,
+            (Stage::Serial, Operand::Counts) => steps,
+            // One fewer where nothing lies before.
+            (_, Operand::StatesBefore) => self.end() - u64::from(origin == 0),
+            (_, Operand::AmplitudeGradient) => self.end(),
             (_, Operand::InitialState | Operand::FinalState | Operand::FirstSet | Operand::SavedInitialState) => 1,
             (Stage::Adjoint, Operand::InitialStateGradient) => u64::from(origin == 0),
             (Stage::HandOver, Operand::Source | Operand::Target) => 1,
@@ -143,17 +167,24 @@ impl<'a> Launched<'a> {
                     0
                 }
             }
+            (Stage::Serial, Operand::Parent) if self.element_words() > 0 => {
+                self.element_words() * (origin / tile_steps + last + 1)
+            }
             (Stage::Serial, Operand::Parent) => 2 * ((origin / tile_steps + last) / 32) + 2,
             (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::LowThreshold | Operand::States) => steps,
             (_, Operand::Threshold | Operand::LowThreshold) if per_channel => last * tile_steps + 1,
             (_, Operand::LowThreshold) => self.end(),
             (Stage::TileProbe, Operand::Candidate | Operand::Threshold) => self.end(),
             (Stage::TileReduce | Stage::TileApply, Operand::Candidate | Operand::Threshold | Operand::States) => self.end(),
-            (Stage::Serial | Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
-            (Stage::Adjoint, Operand::Codes) => 2 * self.words(),
+            (Stage::Serial | Stage::Adjoint, Operand::Codes) => self.code_lines() * self.words(),
+            (Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
             // They need only where steps set, not the signs.
+            (Stage::AdjointReduce, Operand::Codes) if self.code_lines() == 1 => self.words(),
             (Stage::FirstSet | Stage::AdjointReduce, Operand::Codes) => 2 * self.words() - 1,
-            (Stage::TileProbe | Stage::TileReduce | Stage::TreeReduce, Operand::Aggregates) => nodes,
+            (Stage::TileProbe | Stage::CarryReduce, Operand::Aggregates) => self.element_words().max(1) * nodes,
+            (Stage::CarryReduce | Stage::CarryScan, Operand::Children) => self.element_words() * steps.min(32 * nodes),
+            (Stage::CarryScan, Operand::Parent) => self.element_words() * nodes,
+            (Stage::TileReduce | Stage::TreeReduce, Operand::Aggregates) => nodes,
             (Stage::TreeReduce, Operand::Children) => steps.min(32 * nodes),
             (Stage::TreeReduce | Stage::TreeScan, Operand::Words) => 2 * nodes,
             (Stage::TreeScan, Operand::Parent) => 2 * (last / 32) + 2,
@@ -166,7 +197,9 @@ impl<'a> Launched<'a> {
             (Stage::AdjointTreeScan | Stage::Adjoint, Operand::Beyond) => nodes,
             (Stage::AdjointReduce, Operand::StatesGradient) => self.end(),
             (Stage::Adjoint, Operand::Registers) => {
-                if self.plan.descriptor().unit() == Unit::FirstQuadrant {
+                if self.plan.descriptor().unit() == Unit::Relaxed {
+                    13
+                } else if self.plan.descriptor().unit() == Unit::FirstQuadrant {
                     14
                 } else {
                     12
@@ -204,7 +237,7 @@ impl<'a> Launched<'a> {
             Stage::Serial => tile + tile.div_ceil(32),
             Stage::TileProbe => tile,
             Stage::TileReduce | Stage::TileApply => tile + tile.div_ceil(32),
-            Stage::TreeReduce => steps.min(32),
+            Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => steps.min(32),
             Stage::Pack => u64::from((params.time_total - params.time_origin).div_ceil(params.items)),
             Stage::TreeScan => 0,
             Stage::FirstSet => {

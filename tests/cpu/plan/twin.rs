@@ -13,8 +13,9 @@ use bmru::{
 use proptest::prelude::any;
 
 use super::checks::ensure;
+use super::numbers::Number;
 use super::reach::{Launched, Places};
-use super::{Met, count, for_all, random};
+use super::{Met, count, for_all, numbers, random};
 
 const NEVER: u32 = u32::MAX;
 /// The same between two parts of time, where the highest bit is the sign.
@@ -128,6 +129,14 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// A load of what is in a register: it does not count.
+    pub fn again(&mut self, operand: Operand, b: u64, t: u64, d: u64) -> u32 {
+        let moved = self.moved;
+        let value = self.load(operand, b, t, d);
+        self.moved = moved;
+        value
+    }
+
     pub fn store(&mut self, operand: Operand, b: u64, t: u64, d: u64, value: u32) {
         let accumulates = self.launched.places.get(operand).is_some_and(|place| place.accumulates);
         let before = if accumulates { self.load(operand, b, t, d) } else { 0 };
@@ -158,6 +167,8 @@ impl Machine<'_, '_> {
                     Stage::TileReduce => self.tile_reduce(row / nodes, row % nodes, d),
                     Stage::TreeReduce => self.tree_reduce(row / nodes, row % nodes, d),
                     Stage::TreeScan => self.tree_scan(row / nodes, row % nodes, d),
+                    Stage::CarryReduce => self.carry_reduce(row / nodes, row % nodes, d),
+                    Stage::CarryScan => self.carry_scan(row / nodes, row % nodes, d),
                     Stage::TileApply => self.tile_apply(row / nodes, row % nodes, d),
                     Stage::FirstSet => self.first_set(row, d),
                     Stage::SumReduce => self.sum_reduce(row, d),
@@ -184,15 +195,20 @@ impl Machine<'_, '_> {
     }
 
     /// Whether a step sets, and whether to the upper state.
-    fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
+    pub fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
+        let c = self.load(Operand::Candidate, b, t, d);
+        let thresholds = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d));
+        self.action(c, thresholds)
+    }
+
+    pub fn action(&self, c: u32, [high, low]: [u32; 2]) -> (bool, bool) {
+        let [c, high, low] = [c, high, low].map(|pattern| self.number(pattern));
         let descriptor = self.launched.plan.descriptor();
         let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
         let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
-        let candidate = self.load(Operand::Candidate, b, t, d);
-        let c = self.number(candidate);
-        let [high, low] = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d)).map(|pattern| self.number(pattern));
         match unit {
             Unit::FirstQuadrant => (fires(c, high) || fires(low, c), fires(c, high)),
+            Unit::ForwardFill => (!c.is_nan(), true),
             _ => (fires(c.abs(), high.abs()), c >= 0.0),
         }
     }
@@ -209,7 +225,7 @@ impl Machine<'_, '_> {
     fn serial_rows(&mut self, group: u64, index: u64, d: u64) {
         let params = *self.launched.params();
         let (first, batch) = (group * u64::from(params.rows), u64::from(params.batch));
-        let amplitude = self.load(Operand::Amplitude, 0, 0, d);
+        let amplitude = if self.of_channel() { self.load(Operand::Amplitude, 0, 0, d) } else { 0 };
         let begin = self.tile(index).0;
         let threshold = self.thresholds(first, begin, d);
         for b in first..batch.min(first + u64::from(params.rows)) {
@@ -223,7 +239,10 @@ impl Machine<'_, '_> {
         let (begin, end) = self.tile(index);
         let tree = self.launched.places.get(Operand::Parent).is_some();
         let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
-        let mut state = self.load(Operand::InitialState, b, 0, d);
+        let initial = self.load(Operand::InitialState, b, 0, d);
+        let numbers = self.is_number();
+        let mut number = Number::begin(self, b, d, initial, amplitude, tree.then_some(of_whole));
+        let mut state = initial;
         if self.saves() && (!tree || of_whole == 0) {
             self.store(Operand::SavedInitialState, b, 0, d, state);
             if b == 0 {
@@ -232,7 +251,9 @@ impl Machine<'_, '_> {
         }
         let mut first_set = NEVER;
         let mut plus = false;
-        if tree {
+        if numbers {
+            state = number.bits;
+        } else if tree {
             let set;
             (set, plus) = self.before(b, of_whole, d);
             state = if set { self.state_of(amplitude, plus) } else { state };
@@ -247,26 +268,38 @@ impl Machine<'_, '_> {
             if self.saves() && (time % 32 == 0 || t == begin) {
                 let begun = time % 32 > 0;
                 z = if begun { self.load(Operand::Codes, b, 0, d) } else { 0 };
-                signs = if begun { self.load(Operand::Codes, b, 1, d) } else { 0 };
+                signs = if begun && !numbers { self.load(Operand::Codes, b, 1, d) } else { 0 };
             }
             let (sets, positive) = self.gate(b, t, d, threshold);
             z |= u32::from(sets) << (time % 32);
             signs |= u32::from(plus) << (time % 32);
+            let payload = self.payload(b, t, d, amplitude);
             if sets {
                 plus = positive;
-                state = self.state_of(amplitude, positive);
+                state = self.state_of(payload, positive);
                 first_set = first_set.min(time as u32);
+            }
+            if numbers {
+                number.step(self, payload, sets.then_some(positive));
+                state = number.bits;
+                self.store(Operand::Counts, b, t, d, number.count as u32);
             }
             self.store(Operand::States, b, t, d, state);
             if self.saves() && (time % 32 == 31 || t + 1 == end) {
-                self.store(Operand::Codes, b, 2 * word, d, z);
-                self.store(Operand::Codes, b, 2 * word + 1, d, signs);
+                let lines = if numbers { 1 } else { 2 };
+                self.store(Operand::Codes, b, lines * word, d, z);
+                if !numbers {
+                    self.store(Operand::Codes, b, 2 * word + 1, d, signs);
+                }
             }
+        }
+        if !tree || origin + end == u64::from(params.time_total) {
+            self.store(Operand::FinalCount, b, 0, d, number.count as u32);
         }
         if !tree || origin + end == u64::from(params.time_total) {
             self.store(Operand::FinalState, b, 0, d, state);
         }
-        if self.saves() && !tree {
+        if self.saves() && !tree && !numbers {
             let is_last = origin + end == u64::from(params.time_total);
             let word = if is_last { first_set } else { first_set & NOT_YET | u32::from(plus) << 31 };
             self.store(Operand::FirstSet, b, 0, d, word);
@@ -276,6 +309,9 @@ impl Machine<'_, '_> {
     fn tile_probe(&mut self, b: u64, index: u64, d: u64) {
         let (begin, end) = self.tile(index);
         let threshold = self.thresholds(b, begin, d);
+        if self.is_number() {
+            return self.probe_number(b, index, d, threshold);
+        }
         let mut tile = 0;
         for t in (begin..end).rev() {
             let (sets, positive) = self.gate(b, t, d, threshold);
@@ -448,7 +484,7 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
 /// High thresholds lie above zero, so that most low ones lie below them.
 pub fn raise(descriptor: &Descriptor, slices: &mut [(Slot, Vec<f32>)]) {
     let Shape { batch, time, channels } = descriptor.shape();
-    let View { slot, offset, strides } = descriptor.view(Operand::Threshold).expect("every unit has thresholds");
+    let View { slot, offset, strides } = descriptor.view(Operand::Threshold).expect("this unit has thresholds");
     let (_, values) = slices.iter_mut().find(|(held, _)| *held == slot).expect("the slot is an input");
     for (b, t, d) in (0..batch).flat_map(|b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d)))) {
         let at = (offset + b * strides.batch + t * strides.time + d) as usize;
@@ -477,8 +513,14 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     if descriptor.unit() == Unit::FirstQuadrant {
         raise(descriptor, &mut slices);
     }
-    let inputs =
-        Inputs { candidate: &slices[0].1, threshold: &slices[1].1, amplitude: &slices[2].1, initial_state: &slices[3].1 };
+    let initial_count: Vec<i32> = (0..length(Slot::InitialCount)).map(|row| 5 - row as i32).collect();
+    let inputs = Inputs {
+        candidate: &slices[0].1,
+        threshold: &slices[1].1,
+        amplitude: &slices[2].1,
+        initial_state: &slices[3].1,
+        initial_count: &initial_count,
+    };
     let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;
 
     let in_bits = |slot, values: &[f32]| {
@@ -486,10 +528,11 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
         values.iter().map(|&value| element.encode(value)).collect::<Vec<u32>>()
     };
     let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
+    memory.insert(Slot::InitialCount, initial_count.iter().map(|&count| count as u32).collect());
     for slot in [Slot::States, Slot::FinalState] {
         memory.insert(slot, vec![POISON; length(slot)]);
     }
-    for slot in [Slot::Saved, Slot::Scratch] {
+    for slot in [Slot::Saved, Slot::Scratch, Slot::Counts, Slot::FinalCount] {
         memory.insert(slot, vec![POISON; (plan.slot_bytes(slot) / 4) as usize]);
     }
     let miscounted = run(plan, &mut memory, seed.is_multiple_of(2))?;
@@ -498,8 +541,16 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let states: Vec<u32> = memory[&Slot::States].iter().map(|&word| if word == POISON { 0 } else { word }).collect();
     let Shape { batch, time, channels } = descriptor.shape();
     ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == batch * time * channels, "states are missing");
-    ensure!(states == in_bits(Slot::States, &expected.states), "states of\n{plan}");
-    ensure!(memory[&Slot::FinalState] == in_bits(Slot::FinalState, &expected.final_state), "final states of\n{plan}");
+    // What is a number is near; of 16 bits it is none.
+    let half = descriptor.element_type() != Element::F32;
+    let equal = |slot, words: &[u32], expected: &[f32]| {
+        if half { words == in_bits(slot, expected) } else { numbers::near(plan, words, expected) }
+    };
+    ensure!(equal(Slot::States, &states, &expected.states), "states of\n{plan}");
+    ensure!(equal(Slot::FinalState, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
+    for (slot, counts) in [(Slot::Counts, &expected.counts), (Slot::FinalCount, &expected.final_count)] {
+        ensure!(memory[&slot].iter().map(|&word| word as i32).eq(counts.iter().copied()), "{slot} of\n{plan}");
+    }
     ensure!(memory[&Slot::Saved] == expected.saved, "saved words of\n{plan}");
     Ok(miscounted)
 }

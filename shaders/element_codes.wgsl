@@ -1,0 +1,31 @@
+// The element of a scan whose carry is two bits; what carry.wgsl says of it holds for single steps.
+
+struct Element {
+    // Bit 0 if it sets, bit 1 if to +.
+    code: Vector,
+}
+
+fn identity() -> Element {
+    return Element(Vector(0u));
+}
+
+fn element_of(action: Action, payload: Vector) -> Element {
+    return Element(action.sets | (plus_bit(action) << Vector(1u)));
+}
+
+fn combine(earlier: Element, later: Element) -> Element {
+    return Element(select(earlier.code, later.code, later.code != Vector(0u)));
+}
+
+// Not 0 where nothing earlier can change the element.
+fn decided(element: Element) -> Vector {
+    return element.code;
+}
+
+fn first_word(element: Element) -> Vector {
+    return element.code;
+}
+
+fn second_word(element: Element) -> Vector {
+    return Vector(0u);
+}

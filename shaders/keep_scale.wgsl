@@ -1,0 +1,13 @@
+// What steps that set let through on the way back: e of it, each. What is held passes as it is: its factor is 1.
+
+fn all_held() -> Vector {
+    return bitcast<Vector>(Floats(1.0));
+}
+
+fn passed(value: Floats, held: Vector) -> Floats {
+    return value * bitcast<Floats>(held);
+}
+
+fn both_held(far: Vector, near: Vector) -> Vector {
+    return bitcast<Vector>(bitcast<Floats>(far) * bitcast<Floats>(near));
+}

@@ -1,0 +1,67 @@
+// The state of a walk whose carry is two bits: it is one of two, or what the walk began in; and the signs that are saved of it.
+
+const NEVER: u32 = 0xffffffffu;
+// The same in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
+const NOT_YET: u32 = 0x7fffffffu;
+
+struct State {
+    // After each step of a vector.
+    bits: Vector,
+    // The steps of this word that set to +, and the sign before its first step.
+    p: Vector,
+    plus: Vector,
+    first_set: Vector,
+}
+
+fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    var state = State(initial_state, Vector(0u), Vector(0u), Vector(NOT_YET));
+    if TREE {
+        let parent = parent_at(at.tile.b, 2u * (at.tile_of_whole / 32u), d);
+        let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
+        state.plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
+        state.bits = select(initial_state, state_of(amplitude, ~state.plus << Vector(31u)), set_before != Vector(0u));
+    } else if SAVES && params.time_origin > 0u {
+        let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
+        state.first_set = rested & Vector(NOT_YET);
+        state.plus = rested >> Vector(31u);
+    }
+    return state;
+}
+
+fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
+    var state = before;
+    if SAVES {
+        state.p |= plus_bit(action) << Vector(at.bit);
+    }
+    state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets != Vector(0u));
+    return state;
+}
+
+// Stores the signs of a word, and remembers the last.
+fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
+    var state = before;
+    let p = state.p;
+    var signs = signs_before(z >> Vector(at.begin_bit), p >> Vector(at.begin_bit), state.plus) << Vector(at.begin_bit);
+    signs &= Vector(0xffffffffu >> (32u - at.bit));
+    let word_begin = at.end - at.bit;
+    state.first_set = min(state.first_set, select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
+    if !TREE && at.begin_bit > 0u {
+        signs |= load_codes(at.codes + offset + codes_step());
+    }
+    store_codes(at.codes + offset + codes_step(), signs);
+    // The sign is that of the last step that set, which is the highest of all.
+    let last_is_plus = select(Vector(0u), Vector(1u), p > (z & ~p));
+    state.plus = select(state.plus, last_is_plus, z != Vector(0u));
+    state.p = Vector(0u);
+    return state;
+}
+
+fn finish_state(state: State, at: At, d: u32) {
+    if SAVES && !TREE {
+        var first_set = select(state.first_set, Vector(NEVER), state.first_set == Vector(NOT_YET));
+        if at.end < params.time_total {
+            first_set = state.first_set | (state.plus << Vector(31u));
+        }
+        store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
+    }
+}

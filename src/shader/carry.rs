@@ -1,0 +1,62 @@
+//! The files of a carry: its element, its state in a walk, and what passes its steps on the way back.
+
+use super::{Stage, Variant};
+use crate::carry::Carry;
+
+pub(super) const PARENT: &str = include_str!("../../shaders/parent_element.wgsl");
+const DROP: &str = include_str!("../../shaders/keep_drop.wgsl");
+const SCALE: &str = include_str!("../../shaders/keep_scale.wgsl");
+const WALK_DROP: &str = include_str!("../../shaders/walk_drop.wgsl");
+const WALK_SCALE: &str = include_str!("../../shaders/walk_scale.wgsl");
+const BEFORE_CODES: &str = include_str!("../../shaders/before_codes.wgsl");
+const BEFORE_STATES: &str = include_str!("../../shaders/before_states.wgsl");
+const BEFORE_COUNT: &str = include_str!("../../shaders/before_count.wgsl");
+
+impl Variant {
+    /// Those that this stage needs.
+    pub(super) fn carry_parts(&self) -> Vec<&'static str> {
+        const CARRY: &str = include_str!("../../shaders/carry.wgsl");
+        const REDUCE: &str = include_str!("../../shaders/adjoint_reduce.wgsl");
+        const REDUCE_SCALE: &str = include_str!("../../shaders/adjoint_reduce_scale.wgsl");
+        match (self.stage, self.carry) {
+            (Stage::Serial, Carry::Codes) => vec![self.state()],
+            (Stage::Serial, _) => vec![self.element(), PARENT, self.state()],
+            (Stage::TileProbe | Stage::CarryReduce | Stage::CarryScan, _) => vec![self.element()],
+            (Stage::AdjointReduce, Carry::Decay) => vec![SCALE, CARRY, REDUCE_SCALE],
+            (Stage::AdjointReduce, _) => vec![REDUCE],
+            (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Carry::Decay) => vec![SCALE],
+            (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, _) => vec![DROP],
+            (Stage::Adjoint, Carry::Codes) => vec![DROP, WALK_DROP, BEFORE_CODES],
+            (Stage::Adjoint, Carry::Fill) => vec![DROP, WALK_DROP, BEFORE_STATES],
+            (Stage::Adjoint, Carry::Count) => vec![DROP, WALK_DROP, BEFORE_COUNT],
+            (Stage::Adjoint, Carry::Decay) => vec![SCALE, WALK_SCALE, BEFORE_STATES],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the text has floats.
+    pub(super) fn has_floats(&self) -> bool {
+        match self.carry {
+            _ if self.stage.adds() => true,
+            Carry::Count => self.stage == Stage::Serial,
+            carry => carry.computes() && self.stage.has_elements(),
+        }
+    }
+
+    fn element(&self) -> &'static str {
+        match self.carry {
+            Carry::Codes => include_str!("../../shaders/element_codes.wgsl"),
+            Carry::Fill => include_str!("../../shaders/element_fill.wgsl"),
+            Carry::Count => include_str!("../../shaders/element_count.wgsl"),
+            Carry::Decay => include_str!("../../shaders/element_decay.wgsl"),
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self.carry {
+            Carry::Codes => include_str!("../../shaders/state_codes.wgsl"),
+            Carry::Fill | Carry::Decay => include_str!("../../shaders/state_number.wgsl"),
+            Carry::Count => include_str!("../../shaders/state_count.wgsl"),
+        }
+    }
+}

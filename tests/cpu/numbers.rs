@@ -1,0 +1,144 @@
+//! Units whose state is a number, against tables written by hand; and what cannot be had.
+
+use bmru::oracle::forward;
+use bmru::{
+    Amplitude, Counts, Descriptor, Error, InitialCount, InitialState, Inputs, Limits, Operand, Outputs, Plan, Save, Shape, Slot,
+    Strides, Threshold, Tuning, Unit, View,
+};
+
+/// A threshold of 1, candidates that set above it.
+const C: [f32; 8] = [0.5, 2.0, 0.9, 3.0, -2.0, 1.0, -4.0, 0.0];
+
+fn line(unit: Unit) -> Descriptor {
+    Descriptor::new(unit, Shape { batch: 1, time: 8, channels: 1 }).threshold(Threshold::PerChannel)
+}
+
+fn run(descriptor: &Descriptor, amplitude: &[f32], h0: &[f32], n0: &[i32]) -> Outputs {
+    let threshold: &[f32] = if descriptor.unit() == Unit::ForwardFill { &[] } else { &[1.0] };
+    let inputs = Inputs { candidate: &C, threshold, amplitude, initial_state: h0, initial_count: n0 };
+    forward(descriptor, &inputs).expect("the slices fit")
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn amplitudes_per_element_are_held() {
+    let payload = f32::from_bits(0x7fa1_2345);
+    let amplitudes = [9.0, 2.0, 9.0, payload, 5.0, 9.0, -7.0, 9.0];
+    let descriptor = line(Unit::Bistable).amplitude(Amplitude::PerElement).initial_state(InitialState::Given);
+    let states = run(&descriptor, &amplitudes, &[-1.5], &[]).states;
+    // −1.5 is held, then 2, the payload, −5, and −(−7).
+    assert_eq!(bits(&states), bits(&[-1.5, 2.0, 2.0, payload, -5.0, -5.0, 7.0, 7.0]));
+    // Of first-quadrant units the lower state is 0: high thresholds of 1, low ones of −1.
+    let descriptor = line(Unit::FirstQuadrant).amplitude(Amplitude::PerElement);
+    let inputs = Inputs { candidate: &C, threshold: &[1.0, -1.0], amplitude: &amplitudes, ..Inputs::default() };
+    let states = forward(&descriptor, &inputs).expect("the slices fit").states;
+    assert_eq!(bits(&states), bits(&[0.0, 2.0, 2.0, payload, 0.0, 0.0, 0.0, 0.0]));
+}
+
+#[test]
+fn counts_are_sums_of_signs() {
+    let all = line(Unit::Cumulative).counts(Counts::All);
+    let Outputs { states, counts, final_count, .. } = run(&all, &[0.5], &[], &[]);
+    assert_eq!(counts, [0, 1, 1, 2, 1, 1, 0, 0]);
+    assert_eq!(final_count, [0]);
+    assert_eq!(states, [0.0, 0.5, 0.5, 1.0, 0.5, 0.5, 0.0, 0.0]);
+    // It begins in h0 + α·n0, and where the count comes back to 0 the bits are those of h0.
+    let nan = f32::from_bits(0x7fa1_2345);
+    let given = all.initial_state(InitialState::Given).initial_count(InitialCount::Given);
+    let Outputs { states, counts, final_count, .. } = run(&given, &[0.25], &[nan], &[-1]);
+    assert_eq!(counts, [-1, 0, 0, 1, 0, 0, -1, -1]);
+    assert_eq!(final_count, [-1]);
+    assert_eq!([1, 2, 4, 5].map(|t: usize| states[t].to_bits()), [nan.to_bits(); 4]);
+    assert!([0, 3, 6, 7].into_iter().all(|t: usize| states[t].is_nan()));
+}
+
+#[test]
+fn relaxed_states_keep_a_share() {
+    let half = line(Unit::Relaxed).epsilon(0.5).initial_state(InitialState::Given);
+    let states = run(&half, &[1.0], &[8.0], &[]).states;
+    // 8; 1 + 4; held; 1 + 2½; −1 + 1¾; held; −1 + 3/8; held.
+    assert_eq!(states, [8.0, 5.0, 5.0, 3.5, 0.75, 0.75, -0.625, -0.625]);
+    // At its ends it is one of the exact units.
+    assert_eq!(Descriptor::relaxed(half.shape(), 0.0).unit(), Unit::Bistable);
+    assert_eq!(Descriptor::relaxed(half.shape(), 1.0).unit(), Unit::Cumulative);
+    assert_eq!(Descriptor::relaxed(half.shape(), 0.5).unit(), Unit::Relaxed);
+}
+
+#[test]
+fn values_fill_what_follows() {
+    let descriptor = line(Unit::ForwardFill).initial_state(InitialState::Given);
+    let nan = f32::NAN;
+    let candidate = [nan, 1.0, nan, f32::INFINITY, -nan, nan, -0.0, f32::from_bits(0x7f80_0001)];
+    let inputs = Inputs { candidate: &candidate, initial_state: &[7.0], ..Inputs::default() };
+    let states = forward(&descriptor, &inputs).expect("the slices fit").states;
+    let infinity = f32::INFINITY;
+    assert_eq!(bits(&states), bits(&[7.0, 1.0, 1.0, infinity, infinity, infinity, -0.0, -0.0]));
+}
+
+fn refusal(descriptor: &Descriptor) -> Error {
+    descriptor.forward(&Limits::default(), &Tuning::default()).expect_err("it cannot be had")
+}
+
+#[test]
+fn what_cannot_be_had_is_named() {
+    let incompatible = |expected, actual| Error::Incompatible { expected, actual };
+    let [cumulative, relaxed, fill, bistable] = [Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill, Unit::Bistable].map(line);
+    assert_eq!(
+        refusal(&cumulative.clone().amplitude(Amplitude::PerElement)),
+        incompatible("amplitudes per channel", "amplitudes per element of a cumulative unit")
+    );
+    assert_eq!(refusal(&fill.clone().save(Save::Codes)), incompatible("Save::Nothing", "gradients of a forward fill"));
+    assert_eq!(refusal(&bistable.clone().counts(Counts::Final)), incompatible("a cumulative unit", "counts"));
+    let counted = relaxed.clone().initial_count(InitialCount::Given);
+    assert_eq!(refusal(&counted), incompatible("a cumulative unit", "an initial count"));
+    let backward = fill.backward(&Limits::default(), &Tuning::default());
+    assert_eq!(backward.expect_err("there is none"), incompatible("a forward pass", "gradients of a forward fill"));
+    for actual in [-0.5, 1.5, f32::INFINITY] {
+        let expected = "a number from 0 to 1";
+        assert_eq!(refusal(&relaxed.clone().epsilon(actual)), Error::InvalidEpsilon { expected, actual });
+    }
+    assert!(matches!(refusal(&relaxed.clone().epsilon(f32::NAN)), Error::InvalidEpsilon { .. }));
+    let view = View { slot: Slot::Amplitude, offset: 0, strides: Strides { batch: 8, time: 1, channel: 1 } };
+    let expected = "none with amplitudes per channel, which are [D]";
+    let actual = format!("{view:?}");
+    assert_eq!(
+        refusal(&bistable.clone().amplitude_view(view)),
+        Error::InvalidView { operand: Operand::Amplitude, expected, actual }
+    );
+    let per_element = bistable.amplitude(Amplitude::PerElement);
+    let elsewhere = View { slot: Slot::States, ..view };
+    let actual = "a view into states".to_owned();
+    let expected = "a view into amplitude or candidate";
+    assert_eq!(
+        refusal(&per_element.amplitude_view(elsewhere)),
+        Error::InvalidView { operand: Operand::Amplitude, expected, actual }
+    );
+}
+
+/// What fits the eight buffers of WebGPU, and what the refusal names where it does not.
+#[test]
+fn amplitudes_per_element_lie_beside_candidates_backward() {
+    let apart = line(Unit::Bistable).threshold(Threshold::PerElement).amplitude(Amplitude::PerElement);
+    let plan = |descriptor: &Descriptor| descriptor.backward(&Limits::default(), &Tuning::default());
+    match plan(&apart).expect_err("ten are too many") {
+        Error::TooManyBindings { expected: 8, slots, .. } => {
+            assert!(["candidate", "threshold", "amplitude", "states"].iter().all(|slot| slots.contains(slot)), "{slots}");
+        }
+        error => panic!("{error}"),
+    }
+    assert!(plan(&apart.side_by_side()).is_ok());
+}
+
+/// `ε` is a parameter: plans of two share their pipelines.
+#[test]
+fn annealing_compiles_nothing() {
+    let plans = [0.25, 0.75].map(|epsilon| {
+        let descriptor = Descriptor::relaxed(Shape { batch: 2, time: 5000, channels: 8 }, epsilon);
+        [descriptor.forward(&Limits::default(), &Tuning::default()), descriptor.backward(&Limits::default(), &Tuning::default())]
+            .map(|plan: Result<Plan, Error>| plan.expect("it fits").variants().to_vec())
+    });
+    assert_eq!(plans[0], plans[1]);
+}

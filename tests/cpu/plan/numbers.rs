@@ -1,0 +1,190 @@
+//! The twins of the stages of carries that are numbers.
+
+use bmru::{Amplitude, Operand, Plan, Unit};
+
+use super::twin::Machine;
+
+/// An element of the scan, as its words.
+type Element = [u32; 2];
+
+/// What is carried: bits, an integer, or a power and a sum.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Fill,
+    Count,
+    Decay,
+}
+
+/// The state of a walk.
+pub struct Number {
+    pub bits: u32,
+    pub count: i32,
+    initial: u32,
+}
+
+impl Number {
+    pub fn begin(machine: &mut Machine<'_, '_>, b: u64, d: u64, initial: u32, amplitude: u32, tile: Option<u64>) -> Self {
+        let mut number = Self { bits: initial, count: 0, initial };
+        if !machine.is_number() {
+            return number;
+        }
+        number.count = machine.load(Operand::InitialCount, b, 0, d) as i32;
+        let before = tile.map_or([0; 2], |tile| machine.element(Operand::Parent, b, tile, d));
+        match machine.kind() {
+            Kind::Count => {
+                number.count += before[0] as i32;
+                number.bits = number.counted(amplitude);
+            }
+            Kind::Fill if before[0] == 1 => number.bits = before[1],
+            Kind::Decay if before != [0; 2] => {
+                let [scale, sum] = floats(before);
+                number.bits = (scale * f32::from_bits(initial) + sum).to_bits();
+            }
+            _ => {}
+        }
+        number
+    }
+
+    pub fn step(&mut self, machine: &Machine<'_, '_>, payload: u32, sets: Option<bool>) {
+        let Some(positive) = sets else { return };
+        let set_state = machine.state_of(payload, positive);
+        match machine.kind() {
+            Kind::Fill => self.bits = set_state,
+            Kind::Count => {
+                self.count += if positive { 1 } else { -1 };
+                self.bits = self.counted(payload);
+            }
+            Kind::Decay => {
+                self.bits = (f32::from_bits(set_state) + machine.epsilon() * f32::from_bits(self.bits)).to_bits();
+            }
+        }
+    }
+
+    fn counted(&self, amplitude: u32) -> u32 {
+        let [initial, amplitude] = [self.initial, amplitude].map(f32::from_bits);
+        if self.count == 0 { self.initial } else { (initial + amplitude * self.count as f32).to_bits() }
+    }
+}
+
+/// The factor is kept as its difference to that of the identity.
+fn floats([scale, sum]: Element) -> [f32; 2] {
+    [f32::from_bits(scale ^ 1f32.to_bits()), f32::from_bits(sum)]
+}
+
+impl Machine<'_, '_> {
+    fn kind(&self) -> Kind {
+        match self.launched.plan.descriptor().unit() {
+            Unit::Cumulative => Kind::Count,
+            Unit::Relaxed => Kind::Decay,
+            _ => Kind::Fill,
+        }
+    }
+
+    pub fn is_number(&self) -> bool {
+        !self.of_channel()
+            || matches!(self.launched.plan.descriptor().unit(), Unit::Cumulative | Unit::Relaxed | Unit::ForwardFill)
+    }
+
+    /// Whether there is one amplitude for each channel.
+    pub fn of_channel(&self) -> bool {
+        self.launched.plan.descriptor().amplitude_kind() == Amplitude::PerChannel
+    }
+
+    fn words(&self) -> u64 {
+        if self.kind() == Kind::Count { 1 } else { 2 }
+    }
+
+    pub fn epsilon(&self) -> f32 {
+        self.launched.params().epsilon
+    }
+
+    /// What a step sets to, but for the sign.
+    pub fn payload(&mut self, b: u64, t: u64, d: u64, amplitude: u32) -> u32 {
+        match self.launched.plan.descriptor().unit() {
+            // It was loaded before.
+            Unit::ForwardFill => self.again(Operand::Candidate, b, t, d),
+            _ if self.of_channel() => amplitude,
+            _ => self.load(Operand::Amplitude, b, t, d),
+        }
+    }
+
+    fn element(&mut self, operand: Operand, b: u64, index: u64, d: u64) -> Element {
+        let words = self.words();
+        let first = self.load(operand, b, words * index, d);
+        [first, if words > 1 { self.load(operand, b, words * index + 1, d) } else { 0 }]
+    }
+
+    fn store_element(&mut self, operand: Operand, b: u64, index: u64, d: u64, element: Element) {
+        let words = self.words();
+        for (word, value) in (0..words).zip(element) {
+            self.store(operand, b, words * index + word, d, value);
+        }
+    }
+
+    fn combine(&self, earlier: Element, later: Element) -> Element {
+        match self.kind() {
+            Kind::Fill if later[0] == 1 => later,
+            Kind::Fill => earlier,
+            Kind::Count => [earlier[0].wrapping_add(later[0]), 0],
+            Kind::Decay => {
+                let ([a, s], [b, t]) = (floats(earlier), floats(later));
+                [(a * b).to_bits() ^ 1f32.to_bits(), (b * s + t).to_bits()]
+            }
+        }
+    }
+
+    pub fn probe_number(&mut self, b: u64, index: u64, d: u64, threshold: Option<[u32; 2]>) {
+        let (begin, end) = self.tile(index);
+        let needs_amplitude = self.kind() == Kind::Decay && self.of_channel();
+        let amplitude = if needs_amplitude { self.load(Operand::Amplitude, 0, 0, d) } else { 0 };
+        let mut tile = [0; 2];
+        for t in (begin..end).rev() {
+            let (sets, positive) = self.gate(b, t, d, threshold);
+            let payload = self.payload(b, t, d, amplitude);
+            let element = match self.kind() {
+                _ if !sets => [0; 2],
+                Kind::Fill => [1, self.state_of(payload, positive)],
+                Kind::Count => [if positive { 1 } else { u32::MAX }, 0],
+                Kind::Decay => [self.epsilon().to_bits() ^ 1f32.to_bits(), self.state_of(payload, positive)],
+            };
+            tile = self.combine(element, tile);
+            if self.kind() == Kind::Fill && sets {
+                break;
+            }
+        }
+        self.store_element(Operand::Aggregates, b, index, d, tile);
+    }
+
+    fn children_of(&self, index: u64) -> std::ops::Range<u64> {
+        32 * index..(32 * index + 32).min(self.launched.params().steps.into())
+    }
+
+    pub fn carry_reduce(&mut self, b: u64, index: u64, d: u64) {
+        let mut node = [0; 2];
+        for child in self.children_of(index) {
+            let child = self.element(Operand::Children, b, child, d);
+            node = self.combine(node, child);
+        }
+        self.store_element(Operand::Aggregates, b, index, d, node);
+    }
+
+    pub fn carry_scan(&mut self, b: u64, index: u64, d: u64) {
+        let mut before = self.element(Operand::Parent, b, index, d);
+        for child in self.children_of(index) {
+            let element = self.element(Operand::Children, b, child, d);
+            self.store_element(Operand::Children, b, child, d, before);
+            before = self.combine(before, element);
+        }
+    }
+}
+
+/// Whether states are those of the oracle: bit for bit, or of sums of floats nearly. How nearly is the conformance suite's matter.
+pub fn near(plan: &Plan, actual: &[u32], expected: &[f32]) -> bool {
+    let rounds = matches!(plan.descriptor().unit(), Unit::Cumulative | Unit::Relaxed);
+    let close = |a: f32, e: f32| (a - e).abs() <= 1e-4 * (1.0 + e.abs());
+    actual.len() == expected.len()
+        && actual.iter().zip(expected).all(|(&word, &value)| {
+            let float = f32::from_bits(word);
+            word == value.to_bits() || rounds && (close(float, value) || float.is_nan() && value.is_nan() || float == value)
+        })
+}

@@ -1,0 +1,88 @@
+//! Units whose state is a number, through the `host` module: counts in and out, states read again, and ε at its ends.
+
+use bmru::{
+    Amplitude, Counts, Descriptor, IncomingGradients, InitialCount, InitialState, Inputs, Save, Shape, Threshold, Unit, oracle,
+};
+
+use bmru_conformance::Runner;
+use libtest_mimic::Failed;
+
+const SHAPE: Shape = Shape { batch: 2, time: 300, channels: 3 };
+
+/// Different everywhere, and beyond a threshold of 1 about half of the time.
+fn wave(count: u64, step: f32) -> Vec<f32> {
+    (0..count).map(|index| 2.0 * (index as f32 * step).sin()).collect()
+}
+
+/// Counts go in and come out.
+pub fn counts(runner: &Runner) -> Result<(), Failed> {
+    let candidate = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.37);
+    let descriptor = Descriptor::cumulative(SHAPE)
+        .threshold(Threshold::PerChannel)
+        .initial_state(InitialState::Given)
+        .initial_count(InitialCount::Given)
+        .counts(Counts::All);
+    let inputs = Inputs {
+        candidate: &candidate,
+        threshold: &[1.0, 0.5, 1.5],
+        amplitude: &[0.25, -3.0, 1.5],
+        initial_state: &[1.0, 2.0, 3.0, -1.0, 0.0, 0.5],
+        initial_count: &[5, -7, 0, 1000, -1000, 1],
+    };
+    let expected = oracle::forward(&descriptor, &inputs)?;
+    let gpu = runner.gpu();
+    let actual = gpu.forward_blocking(&descriptor, &inputs)?;
+    assert_eq!(actual.counts, expected.counts);
+    assert_eq!(actual.final_count, expected.final_count);
+    // Sums of few bits are exact.
+    assert_eq!(actual.states, expected.states);
+    Ok(())
+}
+
+/// The general kernel agrees with the exact ones.
+pub fn ends(runner: &Runner) -> Result<(), Failed> {
+    let candidate = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.37);
+    let threshold = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.11);
+    let gradient = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.73);
+    let inputs = Inputs { candidate: &candidate, threshold: &threshold, amplitude: &[0.25, -3.0, 1.5], ..Inputs::default() };
+    let incoming = IncomingGradients { states: &gradient, ..IncomingGradients::default() };
+    let gpu = runner.gpu();
+    for epsilon in [0.0, 1.0] {
+        let exact = Descriptor::relaxed(SHAPE, epsilon).save(Save::Codes);
+        let general = Descriptor::new(Unit::Relaxed, SHAPE).epsilon(epsilon).save(Save::Codes);
+        assert_ne!(exact.unit(), general.unit());
+        let [exact, general] = [exact, general].map(|descriptor| {
+            let outputs = gpu.forward_blocking(&descriptor, &inputs).expect("it fits");
+            let gradients = gpu.backward_blocking(&descriptor, &inputs, &outputs.saved, &incoming).expect("it fits");
+            [outputs.states, gradients.candidate, gradients.threshold, gradients.amplitude]
+        });
+        for (exact, general) in exact.iter().zip(&general) {
+            let differs = exact.iter().zip(general).any(|(a, b)| (a - b).abs() > 1e-4 * (1.0 + a.abs()));
+            assert!(!differs && exact.len() == general.len(), "ε = {epsilon}");
+        }
+    }
+    Ok(())
+}
+
+/// Amplitudes per element have gradients of their own.
+pub fn amplitudes(runner: &Runner) -> Result<(), Failed> {
+    let elements = SHAPE.batch * SHAPE.time * SHAPE.channels;
+    let rows = [wave(elements, 0.37), vec![1.0; elements as usize], wave(elements, 0.21)];
+    // Candidates, thresholds and amplitudes of a step lie side by side.
+    let channels = SHAPE.channels as usize;
+    let steps = elements as usize / channels;
+    let beside: Vec<f32> =
+        (0..steps).flat_map(|row| rows.iter().flat_map(move |values| values[row * channels..][..channels].to_vec())).collect();
+    let descriptor = Descriptor::bmru(SHAPE).amplitude(Amplitude::PerElement).side_by_side().save(Save::Codes);
+    let inputs = Inputs { candidate: &beside, ..Inputs::default() };
+    let gradient = wave(elements, 0.73);
+    let incoming = IncomingGradients { states: &gradient, ..IncomingGradients::default() };
+    let expected = oracle::backward(&descriptor, &inputs, &incoming)?;
+    let gpu = runner.gpu();
+    let outputs = gpu.forward_blocking(&descriptor, &inputs)?;
+    let actual = gpu.backward_blocking(&descriptor, &inputs, &outputs.saved, &incoming)?;
+    for (at, (&a, &e)) in actual.candidate.iter().zip(&expected.candidate).enumerate() {
+        assert!((f64::from(a) - e).abs() <= 1e-4 * (1.0 + e.abs()), "{at}: {a}, not {e}");
+    }
+    Ok(())
+}
