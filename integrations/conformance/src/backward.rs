@@ -1,7 +1,9 @@
 //! Cases of the backward pass: one descriptor with its data, and many plans that must all give the same bits.
 
 use bmru::oracle::{self, Gradients, IncomingGradients};
-use bmru::{Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, View, wgpu};
+use bmru::{
+    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Shape, Slot, Strategy, Tuning, View, wgpu,
+};
 
 use crate::adapters::block_on;
 use crate::bound::bounds;
@@ -97,6 +99,48 @@ impl BackwardCase {
     }
 }
 
+impl Choice {
+    /// The plans of both passes for a device.
+    ///
+    /// # Errors
+    /// As [`Descriptor::backward`].
+    pub fn plans(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<[Plan; 2], Error> {
+        let tuning = |strategy| Tuning {
+            max_vector_width: self.vector_width,
+            workgroup_size: self.workgroup_size,
+            ..tuning.clone().with_strategy(strategy)
+        };
+        let forward = descriptor.forward(device, &tuning(self.forward))?;
+        let limits: Limits = self.profile.limits(device);
+        let backward = descriptor.backward(&limits, &Tuning { access: self.access, ..tuning(self.backward) })?;
+        Ok([forward, backward])
+    }
+}
+
+/// All slots, each with the words that the plans need there and what is uploaded.
+pub(crate) fn memory(
+    descriptor: &Descriptor,
+    plans: &[Plan; 2],
+    data: &Slots,
+    incoming: &IncomingGradients<'_>,
+) -> Vec<(Slot, u64, Vec<u32>)> {
+    let image = |&slot: &Slot| {
+        let words = plans.iter().map(|plan| plan.slot_bytes(slot) / 4).max().unwrap_or(0);
+        let contents: &[f32] = match slot {
+            Slot::StatesGradient => incoming.states,
+            Slot::FinalStateGradient => incoming.final_state,
+            slot => data.slot(slot),
+        };
+        let uploaded = if accumulates(descriptor, slot) {
+            vec![BEFORE.to_bits(); words as usize]
+        } else {
+            contents.iter().map(|float| float.to_bits()).collect()
+        };
+        (slot, words, uploaded)
+    };
+    Slot::ALL.iter().map(image).collect()
+}
+
 impl Runner {
     /// Runs a case of the backward pass.
     ///
@@ -145,32 +189,14 @@ impl Runner {
         incoming: &IncomingGradients<'_>,
     ) -> Result<(u64, [Vec<u32>; 4]), Error> {
         let gpu = self.gpu();
-        let device = gpu.limits();
-        let tuning = |strategy| Tuning {
-            max_vector_width: choice.vector_width,
-            workgroup_size: choice.workgroup_size,
-            ..self.tuning().clone().with_strategy(strategy)
-        };
-        let forward = descriptor.forward(&device, &tuning(choice.forward))?;
-        let limits: Limits = choice.profile.limits(&device);
-        let backward = descriptor.backward(&limits, &Tuning { access: choice.access, ..tuning(choice.backward) })?;
-
-        let words = |plan: &bmru::Plan, slot| plan.slot_bytes(slot).max(backward.slot_bytes(slot)) / 4;
+        let plans = choice.plans(descriptor, &gpu.limits(), self.tuning())?;
+        let [forward, backward] = &plans;
         let mut owned: Vec<(Slot, wgpu::Buffer)> = Vec::new();
-        for &slot in Slot::ALL {
-            let contents: &[f32] = match slot {
-                Slot::StatesGradient => incoming.states,
-                Slot::FinalStateGradient => incoming.final_state,
-                slot => data.slot(slot),
-            };
-            let mut image: Vec<u32> = contents.iter().map(|float| float.to_bits()).collect();
-            if accumulates(descriptor, slot) {
-                image = vec![BEFORE.to_bits(); words(&forward, slot) as usize];
-            }
-            owned.push((slot, poisoned(self, words(&forward, slot), &image)));
+        for (slot, words, contents) in memory(descriptor, &plans, data, incoming) {
+            owned.push((slot, poisoned(self, words, &contents)));
         }
         let buffer = |slot| &owned.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
-        let given = |plan: &bmru::Plan| {
+        let given = |plan: &Plan| {
             let used = Slot::ALL.iter().filter(|&&slot| plan.uses(slot));
             let buffers = used.fold(Buffers::new(), |buffers, &slot| buffers.slot(slot, buffer(slot)));
             match forward.saved_layout() {
@@ -179,8 +205,8 @@ impl Runner {
             }
         };
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        gpu.kernels().bind(&forward, &given(&forward))?.record(&mut encoder);
-        gpu.kernels().bind(&backward, &given(&backward))?.record(&mut encoder);
+        gpu.kernels().bind(forward, &given(forward))?.record(&mut encoder);
+        gpu.kernels().bind(backward, &given(backward))?.record(&mut encoder);
         gpu.queue().submit([encoder.finish()]);
         let download = |slot| block_on(gpu.download(buffer(slot)));
         let outputs = [
@@ -210,44 +236,21 @@ fn accumulates(descriptor: &Descriptor, slot: Slot) -> bool {
 
 impl BackwardOutcome {
     fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
-        let outputs = [
-            (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
-            (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
-            (Operand::AmplitudeGradient, &expected.amplitude, &bounds.amplitude),
-            (Operand::InitialStateGradient, &expected.initial_state, &bounds.initial_state),
-        ];
         // What is left of a buffer when all its elements were looked at must be as it was.
         let mut rest = actual.clone();
-        let Shape { batch, time, channels } = descriptor.shape();
-        for (number, (operand, _, _)) in outputs.iter().enumerate() {
-            let Some(view) = descriptor.view(*operand) else { continue };
-            // A stride of 0 is an axis that the output lacks.
-            let rows = if view.strides.batch > 0 { batch } else { 1 };
-            let steps = if view.strides.time > 0 { time } else { 1 };
-            let place = slot_of(view.slot);
-            let (_, wanted, bound) = outputs[place];
-            let accumulated = descriptor.gradient_of(*operand) == Gradient::Accumulate;
-            for (b, t, d) in indices(rows, steps, channels) {
-                let at = index(view, b, t, d);
-                let value = f64::from(f32::from_bits(actual[place][at]));
-                rest[place][at] = POISON;
-                let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
-                // One more addition, if it accumulates.
-                let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
-                let error = (value - before - wanted[at]).abs();
-                let allowed = bound[at] + added;
-                let share = if error == 0.0 { 0.0 } else { error / allowed };
-                self.worst[number] = self.worst[number].max(share);
-                if share.is_nan() || share > 1.0 {
-                    self.wrong += 1;
-                    self.first.get_or_insert_with(|| {
-                        let output = OUTPUTS[number];
-                        format!(
-                            "gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {:e} ± {allowed:e}",
-                            wanted[at] + before
-                        )
-                    });
-                }
+        for element in elements(descriptor, expected, bounds) {
+            let Element { output, index: (b, t, d), place, at, wanted, allowed } = element;
+            let value = f64::from(f32::from_bits(actual[place][at]));
+            rest[place][at] = POISON;
+            let error = (value - wanted).abs();
+            let share = if error == 0.0 { 0.0 } else { error / allowed };
+            self.worst[output] = self.worst[output].max(share);
+            if share.is_nan() || share > 1.0 {
+                self.wrong += 1;
+                self.first.get_or_insert_with(|| {
+                    let output = OUTPUTS[output];
+                    format!("gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {wanted:e} ± {allowed:e}")
+                });
             }
         }
         for (place, words) in rest.iter().enumerate() {
@@ -259,6 +262,56 @@ impl BackwardOutcome {
             }
         }
     }
+}
+
+/// An element of an output, and what it must be.
+pub(crate) struct Element {
+    /// Number of the output.
+    pub output: usize,
+    /// Batch, time, channel.
+    pub index: (u64, u64, u64),
+    /// Number of the buffer.
+    pub place: usize,
+    /// Index into that.
+    pub at: usize,
+    /// What it must be.
+    pub wanted: f64,
+    /// How far from that it may be.
+    pub allowed: f64,
+}
+
+/// All elements of all outputs.
+pub(crate) fn elements(
+    descriptor: &Descriptor,
+    expected: &Gradients<f64>,
+    bounds: &Gradients<f64>,
+) -> impl Iterator<Item = Element> {
+    let outputs = [
+        (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
+        (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
+        (Operand::AmplitudeGradient, &expected.amplitude, &bounds.amplitude),
+        (Operand::InitialStateGradient, &expected.initial_state, &bounds.initial_state),
+    ];
+    let Shape { batch, time, channels } = descriptor.shape();
+    let present = outputs.iter().enumerate().filter_map(|(output, &(operand, _, _))| {
+        let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
+        Some((output, accumulated, descriptor.view(operand)?))
+    });
+    let present: Vec<_> = present.collect();
+    present.into_iter().flat_map(move |(output, accumulated, view)| {
+        // A stride of 0 is an axis that the output lacks.
+        let rows = if view.strides.batch > 0 { batch } else { 1 };
+        let steps = if view.strides.time > 0 { time } else { 1 };
+        let place = slot_of(view.slot);
+        let (_, wanted, bound) = outputs[place];
+        indices(rows, steps, channels).map(move |(b, t, d)| {
+            let at = index(view, b, t, d);
+            let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
+            // One more addition, if it accumulates.
+            let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
+            Element { output, index: (b, t, d), place, at, wanted: wanted[at] + before, allowed: bound[at] + added }
+        })
+    })
 }
 
 fn slot_of(slot: Slot) -> usize {

@@ -5,6 +5,7 @@
 //! - [`matrix()`]: the cases, each with a name that reruns it alone
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
+//! - [`portable`]: the same cases for hosts that know nothing of this library
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -14,6 +15,7 @@ mod bound;
 mod case;
 pub mod data;
 mod matrix;
+pub mod portable;
 mod runner;
 
 pub use backward::{BackwardCase, BackwardOutcome};
@@ -21,4 +23,5 @@ pub use backward_matrix::backward_matrix;
 pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
+pub use portable::Portable;
 pub use runner::{Outcome, Runner};
