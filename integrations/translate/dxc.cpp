@@ -1,0 +1,55 @@
+// Compiles HLSL files with DXC for shader model 6.5, on all cores: dxc FILE...
+// Prints what it has to say against each that fails, and ends with `DXC FILES FAILURES`, parted by tabs.
+
+#include <atomic>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dxcapi.h"
+
+static std::string read(const char *path) {
+    std::ifstream file(path, std::ios::binary);
+    if (!file) return "#error no such file\n";
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// What the compiler says against a shader; nothing if it takes it.
+static std::string compile(IDxcLibrary *library, IDxcCompiler *compiler, const std::string &text) {
+    CComPtr<IDxcBlobEncoding> source, errors;
+    CComPtr<IDxcOperationResult> result;
+    HRESULT status = library->CreateBlobWithEncodingOnHeapCopy(text.data(), UINT32(text.size()), CP_UTF8, &source);
+    if (SUCCEEDED(status)) status = compiler->Compile(source, L"", L"main", L"cs_6_5", nullptr, 0, nullptr, 0, nullptr, &result);
+    if (SUCCEEDED(status)) result->GetStatus(&status);
+    if (SUCCEEDED(status)) return "";
+    if (result && SUCCEEDED(result->GetErrorBuffer(&errors)) && errors->GetBufferSize() > 0) {
+        return {static_cast<const char *>(errors->GetBufferPointer()), errors->GetBufferSize()};
+    }
+    return "status " + std::to_string(status);
+}
+
+int main(int count, char **files) {
+    std::atomic<int> next{1}, failures{0};
+    std::mutex printing;
+    auto work = [&] {
+        CComPtr<IDxcLibrary> library;
+        CComPtr<IDxcCompiler> compiler;
+        bool ready = SUCCEEDED(DxcCreateInstance(CLSID_DxcLibrary, IID_PPV_ARGS(&library))) &&
+                     SUCCEEDED(DxcCreateInstance(CLSID_DxcCompiler, IID_PPV_ARGS(&compiler)));
+        for (int number; (number = next++) < count;) {
+            std::string errors = ready ? compile(library, compiler, read(files[number])) : "no compiler";
+            if (errors.empty()) continue;
+            ++failures;
+            std::lock_guard<std::mutex> lock(printing);
+            std::printf("DXC: %s: %s\n", files[number], errors.c_str());
+        }
+    };
+    std::vector<std::thread> workers;
+    for (unsigned core = 0; core < std::max(1u, std::thread::hardware_concurrency()); ++core) workers.emplace_back(work);
+    for (auto &worker : workers) worker.join();
+    std::printf("DXC\t%d\t%d\n", count - 1, failures.load());
+}
