@@ -4,11 +4,22 @@ import { words } from './stream.mjs';
 
 const hex = (word) => `0x${word.toString(16).padStart(8, '0')}`;
 
-/** What came of a case: words that are wrong, the first of them, and the largest error as a share of what is allowed. */
+/** How many bits of a word are 1. */
+function ones(word) {
+    let count = 0;
+    for (let rest = word; rest !== 0; rest &= rest - 1) count += 1;
+    return count;
+}
+
+/**
+ * What came of a case: words that are wrong, the first of them, their wrong bits where bits are compared, and the largest error as a
+ * share of what is allowed: infinite for NaN, -1 where no error is allowed.
+ */
 export class Outcome {
     wrong = 0;
+    wrongBits = 0;
     first = '';
-    ratio = 0;
+    ratio = -1;
 
     #wrong(text) {
         if (this.wrong === 0) this.first = text();
@@ -33,6 +44,7 @@ export class Outcome {
         if (actual.length !== expected.length) this.#wrong(() => `${label} has ${actual.length} words, not ${expected.length}`);
         for (let at = 0; at < expected.length; at++) {
             if (actual[at] !== expected[at]) {
+                this.wrongBits += ones(actual[at] ^ expected[at]);
                 this.#wrong(() => `${label}[${at}] is ${hex(actual[at])}, expected ${hex(expected[at])}`);
             }
         }
@@ -48,10 +60,10 @@ export class Outcome {
                 continue;
             }
             const error = Math.abs(values[at] - middle[at]);
-            const share = error === 0 ? 0 : error / radius[at];
-            if (share > this.ratio) this.ratio = share;
-            // NaN is not below.
-            if (!(share <= 1)) this.#wrong(() => `${label}[${at}] is ${values[at]}, expected ${middle[at]} ± ${radius[at]}`);
+            let share = error === 0 ? 0 : error / radius[at];
+            if (Number.isNaN(share)) share = Infinity;
+            this.ratio = Math.max(this.ratio, share);
+            if (share > 1) this.#wrong(() => `${label}[${at}] is ${values[at]}, expected ${middle[at]} ± ${radius[at]}`);
         }
     }
 }

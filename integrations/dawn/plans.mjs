@@ -1,10 +1,10 @@
 // Runs exported plans on Dawn, knowing nothing of the library that made them.
 //
-//     node plans.mjs PLANS [--json FILE] [--layouts auto|declared] [--commit HASH] [--spoil]
+//     node plans.mjs PLANS [--layouts auto|declared] [--spoil] [--json FILE --commit HASH]
 //
 // PLANS is a file, or - for standard input. The adapter is the first that the Vulkan loader shows. Layouts of pipelines are what
 // the shader alone decides (auto), or what the plan declares. With --spoil one bit of every buffer is flipped after it was read back, and
-// the exit status is 0 only if every case fails: it shows that failures are seen.
+// the exit status is 0 only if every case fails: it shows that failures are seen. --json writes a report as docs/gpus has them.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -68,19 +68,19 @@ async function main() {
     const { device: name, description } = adapter.info;
     const version = JSON.parse(readFileSync(new URL('package.json', import.meta.resolve('webgpu')))).version;
     let host = new Host(current, options.layouts);
-    const results = { cases: 0, failures: 0, forward_wrong_bits: 0, backward_worst_bound_ratio: 0 };
+    let [count, bits, ratio] = [0, 0, -1];
     const failures = [];
     const start = Date.now();
     const { head, cases } = await open(positionals[0]);
     for await (const record of cases) {
-        results.cases += 1;
+        count += 1;
         let failure;
         try {
             const outcome = await runCase(host, record);
-            results.backward_worst_bound_ratio = Math.max(results.backward_worst_bound_ratio, outcome.ratio);
+            ratio = Math.max(ratio, outcome.ratio);
             if (outcome.wrong > 0) {
                 // What is exact is the forward pass.
-                if (record.runs[0].checks.some(({ exact }) => exact)) results.forward_wrong_bits += outcome.wrong;
+                if (record.runs[0].checks.some(({ exact }) => exact)) bits += outcome.wrongBits;
                 failure = `${outcome.wrong} words are wrong; ${outcome.first}`;
             }
         } catch (error) {
@@ -92,11 +92,16 @@ async function main() {
         }
         if (failure) failures.push(`${record.name}: ${failure}`);
     }
-    results.failures = failures.length;
+    const results = {
+        cases: count,
+        failures: failures.length,
+        forward_wrong_bits: bits,
+        backward_worst_bound_ratio: ratio >= 0 && Number.isFinite(ratio) ? ratio : null,
+    };
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
     console.log(`Dawn (webgpu ${version}), ${name}, ${description}; layouts ${options.layouts}; plans of ${head.producer}`);
-    console.log(`${results.cases} cases, ${results.failures} failures, ${results.forward_wrong_bits} wrong words forward, ` +
-        `largest error backward ${results.backward_worst_bound_ratio.toFixed(3)} of its bound, ${seconds} s`);
+    console.log(`${results.cases} cases, ${results.failures} failures, ${bits} wrong bits forward, ` +
+        `largest error backward ${ratio >= 0 ? ratio.toFixed(3) : 'none'} of its bound, ${seconds} s`);
     if (options.spoil) {
         console.log(`spoilt on purpose: ${results.failures === results.cases ? 'every case failed, as it must' : 'NOT SEEN'}`);
         return results.failures === results.cases;
@@ -108,8 +113,9 @@ async function main() {
             schema: 1,
             date: new Date().toISOString().slice(0, 10),
             commit: options.commit,
-            host: os.cpus()[0].model,
-            adapter: { name, backend: 'Vulkan', driver: `Dawn, webgpu ${version}`, driver_info: description },
+            host: `Dawn of webgpu ${version} for node, ${process.platform} ${os.machine()}`,
+            // Dawn tells the name and the version of a driver in one.
+            adapter: { name, backend: 'Vulkan', driver: '', driver_info: description },
             conformance: results,
             roofline: null,
         };

@@ -22,8 +22,9 @@ static std::string read(const char *path) {
 static std::string compile(IDxcLibrary *library, IDxcCompiler *compiler, const std::string &text) {
     CComPtr<IDxcBlobEncoding> source, errors;
     CComPtr<IDxcOperationResult> result;
+    LPCWSTR arguments[] = {L"-no-warnings"};
     HRESULT status = library->CreateBlobWithEncodingOnHeapCopy(text.data(), UINT32(text.size()), CP_UTF8, &source);
-    if (SUCCEEDED(status)) status = compiler->Compile(source, L"", L"main", L"cs_6_5", nullptr, 0, nullptr, 0, nullptr, &result);
+    if (SUCCEEDED(status)) status = compiler->Compile(source, L"", L"main", L"cs_6_5", arguments, 1, nullptr, 0, nullptr, &result);
     if (SUCCEEDED(status)) result->GetStatus(&status);
     if (SUCCEEDED(status)) return "";
     if (result && SUCCEEDED(result->GetErrorBuffer(&errors)) && errors->GetBufferSize() > 0) {

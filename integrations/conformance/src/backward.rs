@@ -54,7 +54,7 @@ pub const OUTPUTS: [&str; 4] = ["candidate", "threshold", "amplitude", "initial 
 /// What came of a case.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BackwardOutcome {
-    /// The largest error of each output, as a share of its bound.
+    /// The largest error of each output, as a share of its bound; infinite if one is not a number.
     pub worst: [f64; 4],
     /// Gradients beyond their bound, bits that differ between plans, and words that should not have been touched.
     pub wrong: u64,
@@ -244,8 +244,9 @@ impl BackwardOutcome {
             rest[place][at] = POISON;
             let error = (value - wanted).abs();
             let share = if error == 0.0 { 0.0 } else { error / allowed };
+            let share = if share.is_nan() { f64::INFINITY } else { share };
             self.worst[output] = self.worst[output].max(share);
-            if share.is_nan() || share > 1.0 {
+            if share > 1.0 {
                 self.wrong += 1;
                 self.first.get_or_insert_with(|| {
                     let output = OUTPUTS[output];
