@@ -12,7 +12,7 @@ if [[ ${version%%.*} == 25 ]]; then
     ls /usr/share/vulkan/icd.d/lvp_icd*.json
     exit
 fi
-target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+target=$(target_directory)
 place=$target/mesa-25
 manifest=$place/lvp_icd.json
 if [[ ! -e $manifest ]]; then

@@ -3,8 +3,8 @@
 //! `cargo run --release --example export -- [--quick] [--case SUBSTRING] [--tuning KIND] [--out FILE]`: the conformance matrix
 //! as plans, in the format of `format.rs`, to a file or to standard output. `integrations/dawn/plans.mjs` runs it.
 //!
-//! `cargo run --release --example export -- --shaders DIRECTORY [--quick]`: every distinct shader of the matrix under all
-//! tunings and accesses, a file each. `scripts/shaders.sh` gives them to other compilers.
+//! `cargo run --release --example export -- --shaders DIRECTORY [--quick] [--tuning KIND]`: every distinct shader of the matrix
+//! under all tunings, or one, and all accesses, a file each. `scripts/shaders.sh` gives them to other compilers.
 //!
 //! Needs no adapter: plans are made for the limits that every WebGPU device has.
 
@@ -29,14 +29,15 @@ struct Options {
     /// Only cases whose name contains this.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     case: String,
-    /// The kind of adapter that the plans suit; no result depends on it.
-    #[arg(long, value_enum, default_value = "software")]
-    tuning: Kind,
+    /// The kind of adapter that plans suit; no result depends on it. Without it plans suit software adapters, and shaders are those
+    /// of all kinds.
+    #[arg(long, value_enum)]
+    tuning: Option<Kind>,
     /// Write the plans to this file and not to standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write shaders to this directory, and no plans.
-    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["case", "tuning", "out"])]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["case", "out"])]
     shaders: Option<PathBuf>,
 }
 
@@ -64,7 +65,10 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let scope = if options.quick { Scope::Quick } else { Scope::Full };
     let written = match &options.shaders {
-        Some(directory) => shaders(scope, directory),
+        Some(directory) => {
+            let kinds = options.tuning.map_or(Kind::value_variants().to_vec(), |kind| vec![kind]);
+            shaders(scope, &kinds, directory)
+        }
         None => plans(scope, &options),
     };
     match written {
@@ -92,7 +96,7 @@ fn plans(scope: Scope, options: &Options) -> Result<(), Failure> {
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
     format::write_head(&mut out, count)?;
-    let (limits, tuning) = (Limits::default(), options.tuning.tuning());
+    let (limits, tuning) = (Limits::default(), options.tuning.unwrap_or(Kind::Software).tuning());
     // One after the other, so that never more than one case is in memory.
     let forward = forward.iter().map(|case| (&case.name, case.portable(&limits, &tuning)));
     let backward = backward.iter().map(|case| (&case.name, case.portable(&limits, &tuning)));
@@ -103,9 +107,19 @@ fn plans(scope: Scope, options: &Options) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn shaders(scope: Scope, directory: &Path) -> Result<(), Failure> {
+fn shaders(scope: Scope, kinds: &[Kind], directory: &Path) -> Result<(), Failure> {
+    if directory.exists() {
+        // What an earlier version had is not what this one has.
+        for entry in std::fs::read_dir(directory)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "wgsl") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
     std::fs::create_dir_all(directory)?;
-    let texts = shaders::texts(scope)?;
+    let tunings: Vec<Tuning> = kinds.iter().map(|kind| kind.tuning()).collect();
+    let texts = shaders::texts(scope, &tunings)?;
     for (name, text) in &texts {
         std::fs::write(directory.join(name), text)?;
     }

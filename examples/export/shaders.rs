@@ -7,21 +7,21 @@ use bmru::{Access, Error, Limits, Plan, Tuning, Variant};
 use bmru_conformance::backward::Choice;
 use bmru_conformance::{Scope, backward_matrix, matrix};
 
-/// The texts of all variants that the cases of a scope have under all tunings and accesses, by a name for each.
-pub fn texts(scope: Scope) -> Result<BTreeMap<String, String>, Error> {
+/// The texts of all variants that the cases of a scope have under these tunings and all accesses, by a name for each.
+pub fn texts(scope: Scope, tunings: &[Tuning]) -> Result<BTreeMap<String, String>, Error> {
     let mut variants: HashSet<Variant> = HashSet::new();
     let limits = Limits::default();
-    for tuning in [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete()] {
+    for tuning in tunings {
         for access in [Access::Declared, Access::AllReadWrite] {
             for case in matrix(scope) {
                 let case = bmru_conformance::Case { access, ..case };
-                keep(&mut variants, access, case.plan(&case.descriptor, &limits, &tuning).map(|plan| [plan]))?;
+                keep(&mut variants, access, case.plan(&case.descriptor, &limits, tuning).map(|plan| [plan]))?;
             }
             for case in backward_matrix(scope) {
                 for &choice in &case.choices {
                     let workgroup_size = tuning.workgroup_size;
                     for choice in [Choice { access, ..choice }, Choice { access, workgroup_size, ..choice }] {
-                        keep(&mut variants, access, choice.plans(&case.descriptor, &limits, &tuning))?;
+                        keep(&mut variants, access, choice.plans(&case.descriptor, &limits, tuning))?;
                     }
                 }
             }

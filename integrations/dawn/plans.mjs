@@ -6,7 +6,8 @@
 // the shader alone decides (auto), or what the plan declares. With --spoil one bit of every buffer is flipped after it was read back, and
 // the exit status is 0 only if every case fails: it shows that failures are seen. --json writes a report as docs/gpus has them.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { create, globals } from 'webgpu';
@@ -66,7 +67,7 @@ async function runCase(host, record) {
 async function main() {
     let { adapter, device: current } = await device();
     const { device: name, description } = adapter.info;
-    const version = JSON.parse(readFileSync(new URL('package.json', import.meta.resolve('webgpu')))).version;
+    const { version } = createRequire(import.meta.url)('webgpu/package.json');
     let host = new Host(current, options.layouts);
     let [count, bits, ratio] = [0, 0, -1];
     const failures = [];
@@ -90,6 +91,7 @@ async function main() {
             ({ device: current } = await device());
             host = new Host(current, options.layouts);
         }
+        if (process.stderr.isTTY) process.stderr.write(`\r${count} of ${head.cases}\r`);
         if (failure) failures.push(`${record.name}: ${failure}`);
     }
     const results = {
@@ -99,15 +101,15 @@ async function main() {
         backward_worst_bound_ratio: ratio >= 0 && Number.isFinite(ratio) ? ratio : null,
     };
     const seconds = ((Date.now() - start) / 1000).toFixed(1);
-    console.log(`Dawn (webgpu ${version}), ${name}, ${description}; layouts ${options.layouts}; plans of ${head.producer}`);
-    console.log(`${results.cases} cases, ${results.failures} failures, ${bits} wrong bits forward, ` +
-        `largest error backward ${ratio >= 0 ? ratio.toFixed(3) : 'none'} of its bound, ${seconds} s`);
     if (options.spoil) {
-        console.log(`spoilt on purpose: ${results.failures === results.cases ? 'every case failed, as it must' : 'NOT SEEN'}`);
-        return results.failures === results.cases;
+        console.log(`spoilt on purpose: ${failures.length} of ${count} cases fail, as they must`);
+        return failures.length === count;
     }
+    console.log(`Dawn (webgpu ${version}), ${name}, ${description}; layouts ${options.layouts}; plans of ${head.producer}`);
+    console.log(`${bits} wrong bits forward, largest error backward ${ratio >= 0 ? ratio.toFixed(3) : 'none'} of its bound, ${seconds} s`);
     for (const failure of failures.slice(0, 20)) console.log(`  ${failure}`);
     if (failures.length > 20) console.log(`  and ${failures.length - 20} more`);
+    console.log(`${count - failures.length} passed, ${failures.length} failed`);
     if (options.json) {
         const report = {
             schema: 1,

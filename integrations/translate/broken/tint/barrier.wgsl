@@ -6,5 +6,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if out[id.x] == 0u {
         workgroupBarrier();
     }
-    out[id.x] = 1u;
+    out[id.x] = id.x + 1u;
 }

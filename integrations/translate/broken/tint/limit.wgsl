@@ -3,5 +3,5 @@
 
 @compute @workgroup_size(512)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    out[id.x] = id.x;
+    out[id.x] = id.x + 1u;
 }

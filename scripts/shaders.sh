@@ -1,0 +1,121 @@
+#!/usr/bin/env bash
+# Gives every shader of the conformance matrix, under all tunings and accesses, to compilers that are not wgpu's:
+# `scripts/shaders.sh [--quick]`; --quick takes fewer sizes and one tuning.
+#
+# naga validates with no capability allowed and translates as wgpu does; Tint reads the WGSL itself, spirv-val the SPIR-V, DXC the
+# HLSL, glslangValidator the GLSL ES 3.20. MSL is written, but no compiler for it is here. Each is given broken texts first, and must
+# refuse them. Sets up what it needs on a Debian machine (x86-64) with Rust.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
+source scripts/packages.sh
+
+export=(--shaders)
+case $* in
+'') ;;
+--quick) export=(--quick --tuning software --shaders) ;;
+*)
+    sed -n '2,3s/^# //p' "$0" >&2
+    exit 2
+    ;;
+esac
+
+packages spirv-tools glslang-tools g++ python3-pip
+dawn
+target=$(target_directory)
+work=$target/shaders
+cores=$(nproc)
+mkdir -p "$work"
+
+# DXC is a shared library inside the source package of compushady, with its headers.
+dxc=$target/dxc-compushady-0.17.5
+if [[ ! -e $dxc/libdxcompiler.so.3.7 ]]; then
+    echo "fetching DXC"
+    rm -rf "$dxc"
+    mkdir -p "$dxc"
+    python3 -m pip download --quiet --no-deps --no-binary compushady --dest "$dxc" compushady==0.17.5
+    tar -xzf "$dxc"/compushady-*.tar.gz -C "$dxc" --strip-components=3 --wildcards '*/backends/dxcapi.h' '*/backends/WinAdapter.h' \
+        '*/backends/libdxcompiler_x86_64.so.3.7'
+    rm "$dxc"/compushady-*.tar.gz
+    mv "$dxc/libdxcompiler_x86_64.so.3.7" "$dxc/libdxcompiler.so.3.7"
+fi
+if [[ ! $dxc/dxc -nt integrations/translate/dxc.cpp ]]; then
+    # -w: the headers are not ours.
+    g++ -std=c++17 -w -I"$dxc" -o "$dxc/dxc" integrations/translate/dxc.cpp "$dxc/libdxcompiler.so.3.7" -pthread -Wl,-rpath,"$dxc"
+fi
+
+# Every checker ends with a line `NAME FILES FAILURES`, parted by tabs.
+naga() { "$translate" translate "$@"; }
+tint() { node integrations/dawn/tint.mjs "$1"; }
+dxc() { "$dxc/dxc" "$1"; }
+spirv() { each spirv-val 1 spv "$1" spirv-val --target-env vulkan1.1; }
+glslang() { each glslangValidator 64 comp "$1" glslangValidator -S comp; }
+
+# each NAME BATCH EXTENSION DIRECTORY COMMAND…: the command on so many files at once, and alone on those of a batch that fails.
+each() {
+    local name=$1 batch=$2 extension=$3 directory=$4 failures
+    shift 4
+    # shellcheck disable=SC2016
+    failures=$(find "$directory" -name "*.$extension" | NAME=$name COMMAND=$* xargs -r -d '\n' -P "$cores" -n "$batch" bash -c '
+        $COMMAND "$@" >/dev/null 2>&1 && exit
+        for file; do
+            said=$($COMMAND "$file" 2>&1) || echo "$NAME: $file: ${said//[[:cntrl:]]/ }"
+        done' each)
+    [[ -z $failures ]] || echo "$failures"
+    printf '%s\t%s\t%s\n' "$name" "$(find "$directory" -name "*.$extension" | wc -l)" "$(grep -c . <<<"$failures" || true)"
+}
+
+# refuses CHECKER DIRECTORY…: ends all if the checker takes any file there.
+refuses() {
+    local checked name files failures
+    checked=$("$@" | tail -n 1)
+    IFS=$'\t' read -r name files failures <<<"$checked"
+    ((files > 0 && files == failures)) || {
+        echo "$name took $((files - failures)) of $files broken files: it proves nothing" >&2
+        exit 1
+    }
+    printf '%-18s refuses %s of %s\n' "$name" "$failures" "$files"
+}
+
+cargo build -q --example export
+cargo build -q -p bmru-translate
+translate=$target/debug/bmru-translate
+
+echo "broken shaders:"
+broken=integrations/translate/broken
+refuses naga $broken/everywhere "$work/broken"
+refuses tint $broken/everywhere
+refuses tint $broken/tint
+# What naga takes of those, broken after its translation.
+naga $broken/tint "$work/broken" >/dev/null
+"$translate" spoil "$work/broken" "$work/broken/spoilt"
+refuses spirv "$work/broken/spoilt"
+refuses dxc "$work/broken/spoilt"
+refuses glslang "$work/broken/spoilt"
+
+"$target/debug/examples/export" "${export[@]}" "$work/wgsl"
+tint "$work/wgsl" >"$work/tint.txt" &
+naga "$work/wgsl" "$work" >"$work/naga.txt"
+for checker in spirv glslang dxc; do
+    case $checker in
+    spirv) directory=spv ;;
+    glslang) directory=glsl ;;
+    dxc) directory=hlsl ;;
+    esac
+    "$checker" "$work/$directory" >"$work/$checker.txt"
+done
+wait $!
+
+for checker in naga tint spirv dxc glslang; do
+    sed '$d' "$work/$checker.txt"
+done
+printf '\n%-18s %8s %9s\n' checker shaders failures
+all=0 failed=0
+for checker in naga tint spirv dxc glslang; do
+    IFS=$'\t' read -r name files failures < <(tail -n 1 "$work/$checker.txt")
+    printf '%-18s %8s %9s\n' "$name" "$files" "$failures"
+    ((all += files, failed += failures)) || true
+done
+printf '%-18s %8s %9s\n\n' 'MSL, written only' "$(find "$work/msl" -name '*.metal' | wc -l)" -
+echo "$((all - failed)) passed, $failed failed"
+((all > 0 && failed == 0))
