@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: installs the software adapters on Debian, and points the Vulkan loader at them.
 
 # shellcheck source=scripts/packages.sh

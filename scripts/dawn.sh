@@ -38,7 +38,7 @@ for driver in "${drivers[@]}"; do
     swiftshader) manifest=$VK_ADD_DRIVER_FILES layouts=auto ;;
     lavapipe) manifest=$(scripts/mesa25.sh) layouts=declared ;;
     esac
-    run() { VK_DRIVER_FILES=$manifest VK_ADD_DRIVER_FILES='' node integrations/dawn/plans.mjs - --layouts $layouts "$@"; }
+    run() { VK_DRIVER_FILES=$manifest VK_ADD_DRIVER_FILES='' node integrations/dawn/plans.mjs - --layouts "$layouts" "$@"; }
     "$exporter" --quick --case 'view/rows/4' | run --spoil
     report=()
     [[ -z $reports ]] || report=(--json "$reports/dawn-$driver.json" --commit "$commit")

@@ -18,6 +18,7 @@ manifest=$place/lvp_icd.json
 if [[ ! -e $manifest ]]; then
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     # The mirror that this system uses for the release that it is.
+    # shellcheck disable=SC2016
     mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' | sed -n "s/ $codename\$//p" | head -n 1)
     [[ -n $codename && -n $mirror ]] || {
         echo "mesa25.sh: no package source of this Debian release" >&2

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced: what scripts need of Debian and npm.
 
 # packages NAME…: installs those that are missing.

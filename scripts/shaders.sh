@@ -56,7 +56,7 @@ each() {
     local name=$1 batch=$2 extension=$3 directory=$4 failures
     shift 4
     # shellcheck disable=SC2016
-    failures=$(find "$directory" -name "*.$extension" | NAME=$name COMMAND=$* xargs -r -d '\n' -P "$cores" -n "$batch" bash -c '
+    failures=$(find "$directory" -name "*.$extension" -print0 | NAME=$name COMMAND=$* xargs -r -0 -P "$cores" -n "$batch" bash -c '
         $COMMAND "$@" >/dev/null 2>&1 && exit
         for file; do
             said=$($COMMAND "$file" 2>&1) || echo "$NAME: $file: ${said//[[:cntrl:]]/ }"
