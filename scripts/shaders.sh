@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # Gives every shader of the conformance matrix, under all tunings and accesses, to compilers that are not wgpu's:
-# `scripts/shaders.sh [--quick]`; --quick takes fewer sizes and one tuning.
+# `scripts/shaders.sh [--quick] [--fxc]`; --quick takes fewer sizes and one tuning.
 #
 # naga validates with no capability allowed and translates as wgpu does; Tint reads the WGSL itself, spirv-val the SPIR-V, DXC the
-# HLSL, glslangValidator the GLSL ES 3.20. MSL is written, but no compiler for it is here. Each is given broken texts first, and must
-# refuse them. Sets up what it needs on a Debian machine (x86-64) with Rust.
+# HLSL, glslangValidator the GLSL ES 3.20. MSL is written, but no compiler for it is here. --fxc adds FXC, run by wine, for the shaders
+# that GPUs get: it takes a second for each, and minutes for long bands. Each is given broken texts first, and must refuse them.
+# Sets up what it needs on a Debian machine (x86-64) with Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/packages.sh
 source scripts/packages.sh
 
-export=(--shaders)
-case $* in
-'') ;;
---quick) export=(--quick --tuning software --shaders) ;;
-*)
-    sed -n '2,3s/^# //p' "$0" >&2
-    exit 2
-    ;;
-esac
+scope=() checkers=(naga tint spirv glslang dxc)
+for option; do
+    case $option in
+    --quick) scope=(--quick --tuning software) ;;
+    --fxc) checkers+=(fxc) ;;
+    *)
+        sed -n '2,3s/^# //p' "$0" >&2
+        exit 2
+        ;;
+    esac
+done
 
 packages spirv-tools glslang-tools g++ python3-pip
 dawn
@@ -39,15 +42,29 @@ if [[ ! -e $dxc/libdxcompiler.so.3.7 ]]; then
     rm "$dxc"/compushady-*.tar.gz
     mv "$dxc/libdxcompiler_x86_64.so.3.7" "$dxc/libdxcompiler.so.3.7"
 fi
-if [[ ! $dxc/dxc -nt integrations/translate/dxc.cpp ]]; then
+sources=integrations/translate/compilers
+if [[ ! $dxc/dxc -nt $sources/dxc.cpp || ! $dxc/dxc -nt $sources/check.hpp ]]; then
     # -w: the headers are not ours.
-    g++ -std=c++17 -w -I"$dxc" -o "$dxc/dxc" integrations/translate/dxc.cpp "$dxc/libdxcompiler.so.3.7" -pthread -Wl,-rpath,"$dxc"
+    g++ -std=c++17 -w -I"$dxc" -o "$dxc/dxc" $sources/dxc.cpp "$dxc/libdxcompiler.so.3.7" -pthread -Wl,-rpath,"$dxc"
+fi
+
+# FXC is a library for Windows, which the npm package of Dawn brings.
+if [[ ${checkers[*]} == *fxc* ]]; then
+    packages wine wine64 g++-mingw-w64-x86-64-posix
+    mkdir -p "$target/fxc/home"
+    cp integrations/dawn/node_modules/webgpu/dist/win32-x64/d3dcompiler_47.dll "$target/fxc"
+    x86_64-w64-mingw32-g++-posix -std=c++17 -static -o "$target/fxc/fxc.exe" $sources/fxc.cpp
 fi
 
 # Every checker ends with a line `NAME FILES FAILURES`, parted by tabs.
 naga() { "$translate" translate "$@"; }
 tint() { node integrations/dawn/tint.mjs "$1"; }
 dxc() { "$dxc/dxc" "$1"; }
+# Its own library and not wine's; no desktop, no installers.
+fxc() {
+    HOME=$target/fxc/home WINEPREFIX=$target/fxc/wine WINEDEBUG=-all WINEDLLOVERRIDES='d3dcompiler_47=n;mscoree=;mshtml=' \
+        wine "$target/fxc/fxc.exe" "$1" 2>/dev/null | tr -d '\r'
+}
 spirv() { each spirv-val 1 spv "$1" spirv-val --target-env vulkan1.1; }
 glslang() { each glslangValidator 64 comp "$1" glslangValidator -S comp; }
 
@@ -89,29 +106,37 @@ refuses tint $broken/tint
 # What naga takes of those, broken after its translation.
 naga $broken/tint "$work/broken" >/dev/null
 "$translate" spoil "$work/broken" "$work/broken/spoilt"
-refuses spirv "$work/broken/spoilt"
-refuses dxc "$work/broken/spoilt"
-refuses glslang "$work/broken/spoilt"
+for checker in "${checkers[@]:2}"; do
+    refuses "$checker" "$work/broken/spoilt"
+done
 
-"$target/debug/examples/export" "${export[@]}" "$work/wgsl"
+"$target/debug/examples/export" "${scope[@]}" --shaders "$work/wgsl"
 tint "$work/wgsl" >"$work/tint.txt" &
 naga "$work/wgsl" "$work" >"$work/naga.txt"
-for checker in spirv glslang dxc; do
+for checker in "${checkers[@]:2}"; do
     case $checker in
     spirv) directory=spv ;;
     glslang) directory=glsl ;;
-    dxc) directory=hlsl ;;
+    dxc) directory=hlsl_6_5 ;;
+    fxc)
+        directory=hlsl_for_gpus
+        rm -rf "${work:?}/$directory"
+        mkdir "$work/$directory"
+        # Bands of one vector.
+        grep -lr '^const BAND: u32 = 1u;' "$work/wgsl" | sed "s|.*/\(.*\)\.wgsl|$work/hlsl_5_1/\1.hlsl|" |
+            xargs -d '\n' cp -t "$work/$directory"
+        ;;
     esac
     "$checker" "$work/$directory" >"$work/$checker.txt"
 done
 wait $!
 
-for checker in naga tint spirv dxc glslang; do
+for checker in "${checkers[@]}"; do
     sed '$d' "$work/$checker.txt"
 done
 printf '\n%-18s %8s %9s\n' checker shaders failures
 all=0 failed=0
-for checker in naga tint spirv dxc glslang; do
+for checker in "${checkers[@]}"; do
     IFS=$'\t' read -r name files failures < <(tail -n 1 "$work/$checker.txt")
     printf '%-18s %8s %9s\n' "$name" "$files" "$failures"
     ((all += files, failed += failures)) || true

@@ -15,7 +15,7 @@ use clap::Parser;
 /// Shaders for other compilers.
 #[derive(Parser)]
 enum Command {
-    /// Validates each .wgsl with naga, no capability allowed, and writes OUT/{spv,hlsl,glsl,msl}.
+    /// Validates each .wgsl with naga, no capability allowed, and writes OUT/{spv,hlsl_6_5,hlsl_5_1,glsl,msl}.
     Translate {
         /// Directory with .wgsl files.
         wgsl: PathBuf,

@@ -15,7 +15,7 @@ pub fn all(out: &Path, broken: &Path) -> Result<(), Failure> {
         let files = files(&out.join(language), extension)?;
         files.into_iter().next().ok_or_else(|| Failure::from(format!("{} has no {language}", out.display())))
     };
-    for (language, extension) in [("hlsl", "hlsl"), ("glsl", "comp")] {
+    for (language, extension) in [("hlsl_6_5", "hlsl"), ("glsl", "comp")] {
         let text = fs::read_to_string(first(language, extension)?)?;
         fs::write(broken.join("broken").with_extension(extension), text + NAMELESS)?;
     }

@@ -1,9 +1,10 @@
-//! WGSL in, four languages out, with the options that wgpu's backends set.
+//! WGSL in, four languages out, one of them twice, with the options that wgpu's backends set.
 
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use naga::back::hlsl::ShaderModel;
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -24,7 +25,7 @@ const POLICIES: BoundsCheckPolicies = BoundsCheckPolicies {
 
 /// Translates all files of a directory.
 pub fn all(wgsl: &Path, out: &Path) -> Result<(), Failure> {
-    for language in ["spv", "hlsl", "glsl", "msl"] {
+    for language in ["spv", "hlsl_6_5", "hlsl_5_1", "glsl", "msl"] {
         let directory = out.join(language);
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
@@ -56,7 +57,9 @@ fn translate(path: &Path, out: &Path) -> Result<(), Failure> {
     let place = |language: &str, extension: &str| out.join(language).join(name).with_extension(extension);
     let words: Vec<u8> = to_spv(&module, &info)?.into_iter().flat_map(u32::to_le_bytes).collect();
     fs::write(place("spv", "spv"), words)?;
-    fs::write(place("hlsl", "hlsl"), to_hlsl(&module, &info)?)?;
+    // For DXC, and for FXC, which has no newer one.
+    fs::write(place("hlsl_6_5", "hlsl"), to_hlsl(&module, &info, ShaderModel::V6_5)?)?;
+    fs::write(place("hlsl_5_1", "hlsl"), to_hlsl(&module, &info, ShaderModel::V5_1)?)?;
     fs::write(place("glsl", "comp"), to_glsl(&module, &info)?)?;
     fs::write(place("msl", "metal"), to_msl(&module, &info)?)?;
     Ok(())
@@ -73,8 +76,8 @@ fn to_spv(module: &Module, info: &ModuleInfo) -> Result<Vec<u32>, Failure> {
     Ok(spv::write_vec(module, info, &options, Some(&pipeline))?)
 }
 
-fn to_hlsl(module: &Module, info: &ModuleInfo) -> Result<String, Failure> {
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_5, ..hlsl::Options::default() };
+fn to_hlsl(module: &Module, info: &ModuleInfo, shader_model: ShaderModel) -> Result<String, Failure> {
+    let options = hlsl::Options { shader_model, ..hlsl::Options::default() };
     let pipeline = hlsl::PipelineOptions { entry_point: Some((STAGE, ENTRY_POINT.into())) };
     let mut text = String::new();
     let reflected = hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None)?;
