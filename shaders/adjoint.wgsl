@@ -4,6 +4,14 @@
 // are added within aligned blocks of 32, far to near; what leaves a block is added within 1,024 steps, what leaves those
 // within 32,768, and so on. All of it is dropped at a set.
 
+// What a step adds to the gradients.
+struct ElementGradients {
+    candidate: Floats,
+    threshold: Floats,
+    low_threshold: Floats,
+    amplitude: Floats,
+}
+
 struct Carries {
     // What flows in from beyond the block, from the block up to the end of its 32^n steps.
     two: Floats,
@@ -24,13 +32,15 @@ struct Registers {
     amplitude_sum: Floats,
     threshold_block: Floats,
     threshold_sum: Floats,
+    low_threshold_block: Floats,
+    low_threshold_sum: Floats,
 }
 
 // The same for each vector of the band, and what is known of the word that it walks over.
 struct Walk {
     registers: Registers,
     amplitude: Vector,
-    threshold: Vector,
+    thresholds: Thresholds,
     initial_state: Vector,
     // Later than every step while nothing has set.
     first_set: Signed,
@@ -49,9 +59,11 @@ struct At {
     // Indices of the step in the first vector of the band.
     candidate: u32,
     threshold: u32,
+    low_threshold: u32,
     states_gradient: u32,
     candidate_gradient: u32,
     threshold_gradient: u32,
+    low_threshold_gradient: u32,
 }
 
 fn run(item: u32) {
@@ -69,9 +81,11 @@ fn walk_back(tile: Node) {
         end,
         candidate_at(tile.b, behind, tile.d),
         threshold_at(tile.b, behind, tile.d),
+        low_threshold_at(tile.b, behind, tile.d),
         states_gradient_at(tile.b, behind, tile.d),
         candidate_gradient_at(tile.b, behind, tile.d),
         threshold_gradient_at(tile.b, behind, tile.d),
+        low_threshold_gradient_at(tile.b, behind, tile.d),
     );
     var band: Band;
     begin_band(&band, at);
@@ -83,9 +97,11 @@ fn walk_back(tile: Node) {
             at.time--;
             at.candidate -= candidate_step();
             at.threshold -= threshold_step();
+            at.low_threshold -= low_threshold_step();
             at.states_gradient -= states_gradient_step();
             at.candidate_gradient -= candidate_gradient_step();
             at.threshold_gradient -= threshold_gradient_step();
+            at.low_threshold_gradient -= low_threshold_gradient_step();
             advance_band(&band, at);
         }
         if at.time % 32u == 0u {
@@ -138,14 +154,14 @@ fn next_carries(old: Carries, gradient: Floats, z: Vector, time: u32) -> Carries
 
 fn begin(at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
-    var threshold = Vector(0u);
+    var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
-        threshold = load_threshold(at.threshold + offset);
+        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     return Walk(
         load_walk(at.tile.b, at.tile.index, d, at.time),
         load_saved_amplitude(saved_amplitude_at(0u, 0u, d)),
-        threshold,
+        thresholds,
         load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
         Signed(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
         Vector(0u),
@@ -168,15 +184,15 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
 fn advance(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let candidate = load_candidate(at.candidate + offset);
-    var threshold = walk.threshold;
+    var thresholds = walk.thresholds;
     if !THRESHOLD_PER_CHANNEL {
-        threshold = load_threshold(at.threshold + offset);
+        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
     // The bit of this step is the highest, those of the steps behind it are shifted out.
     let place = Vector(31u - at.time % 32u);
     let sets = Signed(walk.z << place) < Signed(0);
-    let set_before = walk.amplitude ^ ((walk.minus << place) & Vector(SIGN_BIT));
+    let set_before = state_of(walk.amplitude, (walk.minus << place) & Vector(SIGN_BIT));
     let state_before = select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);
 
     let sum = walk.registers.gradient + incoming;
@@ -185,11 +201,17 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
     let gradient = sum + select(Floats(0.0), walk.carry, (walk.z & steps_behind) == Vector(0u));
     walk.registers.gradient = select(sum, Floats(0.0), sets);
 
-    let element = gate_adjoint(candidate, threshold, walk.amplitude, state_before, gradient, sets);
+    let element = gate_adjoint(candidate, thresholds, walk.amplitude, state_before, gradient, sets);
     store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
     store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
+    store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));
     walk.registers.amplitude_block += element.amplitude;
-    walk.registers.threshold_block += element.threshold;
+    if THRESHOLD_PER_CHANNEL {
+        walk.registers.threshold_block += element.threshold;
+    }
+    if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
+        walk.registers.low_threshold_block += element.low_threshold;
+    }
     return walk;
 }
 
@@ -204,15 +226,28 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, walk.z, at.time);
     walk.registers.gradient = Floats(0.0);
     walk.registers.amplitude_sum += walk.registers.amplitude_block;
-    walk.registers.threshold_sum += walk.registers.threshold_block;
     walk.registers.amplitude_block = Floats(0.0);
-    walk.registers.threshold_block = Floats(0.0);
+    if THRESHOLD_PER_CHANNEL {
+        walk.registers.threshold_sum += walk.registers.threshold_block;
+        walk.registers.threshold_block = Floats(0.0);
+    }
+    if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
+        walk.registers.low_threshold_sum += walk.registers.low_threshold_block;
+        walk.registers.low_threshold_block = Floats(0.0);
+    }
     if at.time % 1024u == 0u {
         let terms = at.time / 1024u - params.time_origin / 1024u;
         store_amplitude_terms(amplitude_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.amplitude_sum));
         store_threshold_terms(threshold_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.threshold_sum));
         walk.registers.amplitude_sum = Floats(0.0);
         walk.registers.threshold_sum = Floats(0.0);
+        if TWO_THRESHOLDS {
+            store_low_threshold_terms(
+                low_threshold_terms_at(at.tile.b, terms, d),
+                bitcast<Vector>(walk.registers.low_threshold_sum),
+            );
+            walk.registers.low_threshold_sum = Floats(0.0);
+        }
     }
     return walk;
 }
@@ -227,7 +262,7 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
     let none = Floats(0.0);
     let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index, d)));
     var registers =
-        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none);
+        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none);
     if RESUMES && end < params.time_total {
         let at = registers_at(b, 0u, d);
         registers.gradient = load_register(at, 0u);
@@ -242,6 +277,10 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
         registers.amplitude_sum = load_register(at, 9u);
         registers.threshold_block = load_register(at, 10u);
         registers.threshold_sum = load_register(at, 11u);
+        if TWO_THRESHOLDS {
+            registers.low_threshold_block = load_register(at, 12u);
+            registers.low_threshold_sum = load_register(at, 13u);
+        }
     }
     return registers;
 }
@@ -261,6 +300,10 @@ fn store_walk(b: u32, d: u32, registers: Registers) {
         store_register(at, 9u, registers.amplitude_sum);
         store_register(at, 10u, registers.threshold_block);
         store_register(at, 11u, registers.threshold_sum);
+        if TWO_THRESHOLDS {
+            store_register(at, 12u, registers.low_threshold_block);
+            store_register(at, 13u, registers.low_threshold_sum);
+        }
     }
 }
 

@@ -27,6 +27,14 @@ fn aggregate(z: Vector, p: Vector) -> Vector {
     return sets | ((signs_after(z, p, Vector(0u)) >> Vector(31u)) << Vector(1u));
 }
 
+// The state that a sign bit stands for: on for the lower of the two.
+fn state_of(amplitude: Vector, minus: Vector) -> Vector {
+    if LOWER_IS_ZERO {
+        return select(amplitude, Vector(0u), minus != Vector(0u));
+    }
+    return amplitude ^ minus;
+}
+
 fn bit_at(word: Vector, index: u32) -> Vector {
     return (word >> Vector(index)) & Vector(1u);
 }

@@ -1,25 +1,32 @@
-// The gate, on bit patterns: shading languages promise neither NaN nor infinity nor denormals.
+// What the gates of all units share. Gates work on bit patterns: shading languages promise neither NaN nor infinity nor
+// denormals.
 
 const SIGN_BIT: u32 = 0x80000000u;
-const INFINITY: i32 = 0x7f800000;
+
+// What a step does to the state.
+struct Action {
+    // 1 where it sets.
+    sets: Vector,
+    // The sign bit of the state that it would set: on for the lower of the two.
+    minus: Vector,
+}
+
+// The edges of the region in which the state is held. Bistable units have one: their region lies around zero.
+struct Thresholds {
+    high: Vector,
+    low: Vector,
+}
+
+fn load_thresholds(high_at: u32, low_at: u32) -> Thresholds {
+    return Thresholds(load_threshold(high_at), load_low_threshold(low_at));
+}
 
 // Bits without the sign. They compare as integers, and as signed ones: CPUs seldom have other comparisons of vectors.
 fn magnitude(x: Vector) -> Signed {
     return Signed(x & Vector(~SIGN_BIT));
 }
 
-// 1 where a candidate leaves its region. A NaN candidate has a magnitude above infinity, even where one more wraps; a NaN
-// threshold has one above every number, so that no test of its own is needed: both hold.
-fn set_bit(candidate: Vector, threshold: Vector) -> Vector {
-    let c = magnitude(candidate);
-    let edge = Signed(select(0, 1, BOUNDARY_SETS));
-    return select(Vector(0u), Vector(1u), (c + edge > magnitude(threshold)) & (c <= Signed(INFINITY)));
-}
-
-// The sign bit of the state that a candidate sets. Only on the edge can a zero set, and S(-0) is +1 there.
-fn set_sign(candidate: Vector) -> Vector {
-    if BOUNDARY_SETS {
-        return candidate & (candidate - Vector(1u)) & Vector(SIGN_BIT);
-    }
-    return candidate & Vector(SIGN_BIT);
+// 1 where a step sets to the upper state.
+fn plus_bit(action: Action) -> Vector {
+    return action.sets & ~(action.minus >> Vector(31u));
 }

@@ -4,11 +4,13 @@
 // before it in the tree.
 
 const NEVER: u32 = 0xffffffffu;
+// The same in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
+const NOT_YET: u32 = 0x7fffffffu;
 
 // What lives from vector to vector of steps, for each vector of the band.
 struct Walk {
     amplitude: Vector,
-    threshold: Vector,
+    thresholds: Thresholds,
     state: Vector,
     // The steps of this word that set, those that set to +, and the sign before its first step.
     z: Vector,
@@ -22,6 +24,7 @@ struct At {
     // Indices of the step in the first vector of the band.
     candidate: u32,
     threshold: u32,
+    low_threshold: u32,
     states: u32,
     codes: u32,
     // The step within its word, and where in the word this stretch began.
@@ -52,6 +55,7 @@ fn at_begin(tile: Node) -> At {
         tile,
         candidate_at(tile.b, begin / FOLD, tile.d),
         threshold_at(tile.b, begin / FOLD, tile.d),
+        low_threshold_at(tile.b, begin / FOLD, tile.d),
         states_at(tile.b, begin / FOLD, tile.d),
         codes_at(tile.b, 2u * (begin / 32u), tile.d),
         0u,
@@ -96,6 +100,7 @@ fn walk(band: ptr<function, Band>, first: At) {
             at.bit++;
             at.candidate += candidate_step();
             at.threshold += threshold_step();
+            at.low_threshold += low_threshold_step();
             at.states += states_step();
         }
         step += stretch;
@@ -112,7 +117,7 @@ fn load_channel(at: At, offset: u32) -> Walk {
     var walk: Walk;
     walk.amplitude = load_amplitude(amplitude_at(0u, 0u, at.tile.d + offset));
     if THRESHOLD_PER_CHANNEL && params.steps > 0u {
-        walk.threshold = load_threshold(at.threshold + offset);
+        walk.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     return walk;
 }
@@ -128,35 +133,34 @@ fn begin(before: Walk, at: At, offset: u32) -> Walk {
             store_saved_amplitude(saved_amplitude_at(0u, 0u, d), amplitude);
         }
     }
-    var first_set = Vector(NEVER);
+    var first_set = Vector(NOT_YET);
     var plus = Vector(0u);
     if TREE {
         let parent = parent_at(at.tile.b, 2u * (at.tile_of_whole / 32u), d);
         let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
         plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
-        state = select(state, amplitude ^ (~plus << Vector(31u)), set_before != Vector(0u));
+        state = select(state, state_of(amplitude, ~plus << Vector(31u)), set_before != Vector(0u));
     } else if SAVES && params.time_origin > 0u {
-        first_set = load_first_set(first_set_at(at.tile.b, 0u, d));
-        // The sign of a state that was set is the bit in which it differs from the amplitude.
-        plus = select(Vector(0u), ~(state ^ amplitude) >> Vector(31u), first_set != Vector(NEVER));
+        let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
+        first_set = rested & Vector(NOT_YET);
+        plus = rested >> Vector(31u);
     }
-    return Walk(amplitude, before.threshold, state, Vector(0u), Vector(0u), plus, first_set);
+    return Walk(amplitude, before.thresholds, state, Vector(0u), Vector(0u), plus, first_set);
 }
 
 fn advance(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let candidate = load_candidate(at.candidate + offset);
-    var threshold = walk.threshold;
+    var thresholds = walk.thresholds;
     if !THRESHOLD_PER_CHANNEL {
-        threshold = load_threshold(at.threshold + offset);
+        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
-    let sets = set_bit(candidate, threshold);
-    let sign = set_sign(candidate);
+    let action = gate(candidate, thresholds);
     if SAVES {
-        walk.z |= sets << Vector(at.bit);
-        walk.p |= (sets & ~(sign >> Vector(31u))) << Vector(at.bit);
+        walk.z |= action.sets << Vector(at.bit);
+        walk.p |= plus_bit(action) << Vector(at.bit);
     }
-    let states = resolve(walk.state, walk.amplitude ^ sign, sets != Vector(0u));
+    let states = resolve(walk.state, state_of(walk.amplitude, action.minus), action.sets != Vector(0u));
     store_states(at.states + offset, states);
     walk.state = last_state(states);
     return walk;
@@ -169,15 +173,16 @@ fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
     var signs = signs_before(z >> Vector(at.begin_bit), walk.p >> Vector(at.begin_bit), walk.plus) << Vector(at.begin_bit);
     signs &= Vector(0xffffffffu >> (32u - at.bit));
     let word_begin = at.end - at.bit;
-    walk.first_set = min(walk.first_set, select(Vector(NEVER), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
+    walk.first_set = min(walk.first_set, select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
     if !TREE && at.begin_bit > 0u {
         z |= load_codes(at.codes + offset);
         signs |= load_codes(at.codes + offset + codes_step());
     }
     store_codes(at.codes + offset, z);
     store_codes(at.codes + offset + codes_step(), signs);
-    // Once something has set, the state tells the sign.
-    walk.plus = select(walk.plus, ~(walk.state ^ walk.amplitude) >> Vector(31u), walk.z != Vector(0u));
+    // The sign is that of the last step that set, which is the highest of all.
+    let last_is_plus = select(Vector(0u), Vector(1u), walk.p > (walk.z & ~walk.p));
+    walk.plus = select(walk.plus, last_is_plus, walk.z != Vector(0u));
     walk.z = Vector(0u);
     walk.p = Vector(0u);
     return walk;
@@ -189,7 +194,11 @@ fn finish(walk: Walk, at: At, offset: u32) -> Walk {
         store_final_state(final_state_at(at.tile.b, 0u, d), walk.state);
     }
     if SAVES && !TREE {
-        store_first_set(first_set_at(at.tile.b, 0u, d), walk.first_set);
+        var first_set = select(walk.first_set, Vector(NEVER), walk.first_set == Vector(NOT_YET));
+        if at.end < params.time_total {
+            first_set = walk.first_set | (walk.plus << Vector(31u));
+        }
+        store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
     }
     return walk;
 }

@@ -30,7 +30,7 @@ fn apply_tile(tile: Node) {
             store_codes(codes_index + codes_step(), signs_before(z, p, plus) & inside);
         }
         for (var k = 0u; k < stretch; k++) {
-            let set_state = amplitude ^ ((~bit_at(after, k)) << Vector(31u));
+            let set_state = state_of(amplitude, ~bit_at(after, k) << Vector(31u));
             state = select(set_state, initial_state, bit_at(initial_after, k) != Vector(0u));
             store_states(states_index, state);
             states_index += states_step();

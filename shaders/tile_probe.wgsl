@@ -9,9 +9,10 @@ fn probe_tile(tile: Node) {
     var step = min(begin + params.tile_steps, params.steps);
     var candidate_index = candidate_at(tile.b, step, tile.d);
     var threshold_index = threshold_at(tile.b, step, tile.d);
-    var threshold = Vector(0u);
+    var low_threshold_index = low_threshold_at(tile.b, step, tile.d);
+    var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
-        threshold = load_threshold(threshold_index);
+        thresholds = load_thresholds(threshold_index, low_threshold_index);
     }
 
     var tile_aggregate = Vector(0u);
@@ -19,13 +20,14 @@ fn probe_tile(tile: Node) {
         step--;
         candidate_index -= candidate_step();
         threshold_index -= threshold_step();
+        low_threshold_index -= low_threshold_step();
         let candidate = load_candidate(candidate_index);
         if !THRESHOLD_PER_CHANNEL {
-            threshold = load_threshold(threshold_index);
+            thresholds = load_thresholds(threshold_index, low_threshold_index);
         }
-        let sets = set_bit(candidate, threshold);
-        let plus = ~(set_sign(candidate) >> Vector(31u)) & sets;
-        tile_aggregate = select(sets | (plus << Vector(1u)), tile_aggregate, tile_aggregate != Vector(0u));
+        let action = gate(candidate, thresholds);
+        let step_aggregate = action.sets | (plus_bit(action) << Vector(1u));
+        tile_aggregate = select(step_aggregate, tile_aggregate, tile_aggregate != Vector(0u));
     }
     store_aggregates(aggregates_at(tile.b, tile.index, tile.d), tile_aggregate);
 }

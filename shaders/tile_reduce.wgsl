@@ -9,10 +9,11 @@ fn reduce_tile(tile: Node) {
     let end = min(begin + params.tile_steps, params.steps);
     var candidate_index = candidate_at(tile.b, begin, tile.d);
     var threshold_index = threshold_at(tile.b, begin, tile.d);
+    var low_threshold_index = low_threshold_at(tile.b, begin, tile.d);
     var codes_index = codes_at(tile.b, 2u * (begin / 32u), tile.d);
-    var threshold = Vector(0u);
+    var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
-        threshold = load_threshold(threshold_index);
+        thresholds = load_thresholds(threshold_index, low_threshold_index);
     }
 
     var tile_aggregate = Vector(0u);
@@ -23,13 +24,14 @@ fn reduce_tile(tile: Node) {
         for (var k = 0u; k < stretch; k++) {
             let candidate = load_candidate(candidate_index);
             if !THRESHOLD_PER_CHANNEL {
-                threshold = load_threshold(threshold_index);
+                thresholds = load_thresholds(threshold_index, low_threshold_index);
             }
-            let sets = set_bit(candidate, threshold);
-            z |= sets << Vector(k);
-            p |= (sets & ~(set_sign(candidate) >> Vector(31u))) << Vector(k);
+            let action = gate(candidate, thresholds);
+            z |= action.sets << Vector(k);
+            p |= plus_bit(action) << Vector(k);
             candidate_index += candidate_step();
             threshold_index += threshold_step();
+            low_threshold_index += low_threshold_step();
         }
         store_codes(codes_index, z);
         store_codes(codes_index + codes_step(), p);

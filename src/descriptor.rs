@@ -3,13 +3,13 @@
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Direction, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, SavedLayout,
-    Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, View,
+    Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
+    SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
 ///
-/// By default every operand has a slot of its own and is contiguous in the descriptor's [`Layout`]. All elements are `f32`.
+/// By default every operand has a slot of its own and is contiguous in the descriptor's [`Layout`], of elements of `f32`.
 ///
 /// ```
 /// use bmru::{Boundary, Descriptor, FinalState, Layout, Shape, Threshold};
@@ -25,6 +25,8 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Descriptor {
+    unit: Unit,
+    element: Element,
     shape: Shape,
     layout: Layout,
     time_order: TimeOrder,
@@ -35,6 +37,7 @@ pub struct Descriptor {
     save: Save,
     candidate_view: Option<View>,
     threshold_view: Option<View>,
+    low_threshold_view: Option<View>,
     states_view: Option<View>,
     surrogates: [Surrogate; 2],
     incoming: Incoming,
@@ -50,7 +53,24 @@ impl Descriptor {
     /// `h_t = α·S(c_t)` if `|c_t| > |r_t|`, else `h_{t−1}`.
     #[must_use]
     pub fn bmru(shape: Shape) -> Self {
+        Self::new(Unit::Bistable, shape)
+    }
+
+    /// The first-quadrant form of the unit (arXiv 2605.15216), a comparator with hysteresis:
+    /// `h_t = α` if `c_t > β_hi`, else `0` if `c_t < β_lo`, else `h_{t−1}`.
+    ///
+    /// Both thresholds lie in [`Slot::Threshold`]: `[B, T, 2·D]`, or `[2·D]` per channel, `β_hi` first.
+    #[must_use]
+    pub fn first_quadrant(shape: Shape) -> Self {
+        Self::new(Unit::FirstQuadrant, shape)
+    }
+
+    /// Of any unit, with everything else by default.
+    #[must_use]
+    pub fn new(unit: Unit, shape: Shape) -> Self {
         Self {
+            unit,
+            element: Element::default(),
             shape,
             layout: Layout::default(),
             time_order: TimeOrder::default(),
@@ -61,11 +81,19 @@ impl Descriptor {
             save: Save::default(),
             candidate_view: None,
             threshold_view: None,
+            low_threshold_view: None,
             states_view: None,
             surrogates: [Surrogate::default(); 2],
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
         }
+    }
+
+    /// The type of candidates, thresholds and states.
+    #[must_use]
+    pub fn element(mut self, element: Element) -> Self {
+        self.element = element;
+        self
     }
 
     /// Order of the axes of all operands that have no view of their own.
@@ -118,14 +146,17 @@ impl Descriptor {
     }
 
     /// Candidate and threshold side by side in rows of `2·D`, as one fused projection leaves them:
-    /// row `(b, t)` is `c[b, t, 0..D]` and then `r[b, t, 0..D]`, all in [`Slot::Candidate`].
+    /// row `(b, t)` is `c[b, t, 0..D]` and then `r[b, t, 0..D]`, all in [`Slot::Candidate`]. Of first-quadrant units rows of
+    /// `3·D`: `c`, `β_hi`, `β_lo`.
     #[must_use]
     pub fn side_by_side(self) -> Self {
         let channels = self.shape.channels;
-        let strides = Strides::rows(self.layout, self.shape, channels.saturating_mul(2));
-        self.threshold(Threshold::PerElement)
-            .candidate_view(View { slot: Slot::Candidate, offset: 0, strides })
-            .threshold_view(View { slot: Slot::Candidate, offset: channels, strides })
+        let two_thresholds = self.unit.has_low_threshold();
+        let row = channels.saturating_mul(if two_thresholds { 3 } else { 2 });
+        let strides = Strides::rows(self.layout, self.shape, row);
+        let column = |number: u64| View { slot: Slot::Candidate, offset: channels.saturating_mul(number), strides };
+        let placed = self.threshold(Threshold::PerElement).candidate_view(column(0)).threshold_view(column(1));
+        if two_thresholds { placed.low_threshold_view(column(2)) } else { placed }
     }
 
     /// Places the candidates: any view into [`Slot::Candidate`] whose channel stride is 1.
@@ -139,6 +170,14 @@ impl Descriptor {
     #[must_use]
     pub fn threshold_view(mut self, view: View) -> Self {
         self.threshold_view = Some(view);
+        self
+    }
+
+    /// Places the low thresholds of first-quadrant units: as [`threshold_view`](Self::threshold_view), which places the high
+    /// ones.
+    #[must_use]
+    pub fn low_threshold_view(mut self, view: View) -> Self {
+        self.low_threshold_view = Some(view);
         self
     }
 
@@ -166,8 +205,8 @@ impl Descriptor {
     }
 
     /// What the backward pass does with an output: [`Operand::CandidateGradient`], [`Operand::ThresholdGradient`],
-    /// [`Operand::AmplitudeGradient`] or [`Operand::InitialStateGradient`]. All overwrite by default. Naming another operand
-    /// changes nothing.
+    /// [`Operand::AmplitudeGradient`] or [`Operand::InitialStateGradient`]. All overwrite by default. What is done with the
+    /// gradient of the thresholds is done with both of a first-quadrant unit. Naming another operand changes nothing.
     #[must_use]
     pub fn gradient(mut self, output: Operand, gradient: Gradient) -> Self {
         if let Some(number) = GRADIENTS.iter().position(|&named| named == output) {
@@ -197,7 +236,14 @@ impl Descriptor {
     /// ```
     ///
     /// `dr` of thresholds per channel and `dα` are summed over batch and time. Where `c` or `r` is NaN or infinite, `dc` and `dr`
-    /// are `+0`. The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
+    /// are `+0`. Of first-quadrant units, with `z_hi` and `z_lo` where the thresholds fire:
+    ///
+    /// ```text
+    /// w_hi = g·(α − h_{t−1}), or g·α where z_lo       dβ_hi = −φ(c − β_hi)·w_hi       dc = φ(c − β_hi)·w_hi + φ(β_lo − c)·w_lo
+    /// w_lo = g·h_{t−1}, or 0 where z_hi               dβ_lo = −φ(β_lo − c)·w_lo       dα = Σ over z_hi of g
+    /// ```
+    ///
+    /// The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
     /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them.
     ///
     /// Gradients lie as their tensors do: that of a candidate at the same place of [`Slot::CandidateGradient`] as the candidate
@@ -208,6 +254,37 @@ impl Descriptor {
     /// would share a place.
     pub fn backward(&self, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
         Plan::new(self, Direction::Backward, limits, tuning)
+    }
+
+    /// The unit.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The type of candidates, thresholds and states.
+    #[must_use]
+    pub fn element_type(&self) -> Element {
+        self.element
+    }
+
+    /// The type of the elements of a slot: words of 32 bits where it is internal.
+    #[must_use]
+    pub fn element_of(&self, slot: Slot) -> Element {
+        match slot {
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
+            _ => self.element,
+        }
+    }
+
+    /// Bytes that the descriptor's operands use in a slot, in whole words; as [`slot_elements`](Self::slot_elements).
+    ///
+    /// # Errors
+    /// A shape or view that cannot exist.
+    pub fn slot_bytes(&self, slot: Slot) -> Result<u64, Error> {
+        let bytes = self.slot_elements(slot)?.saturating_mul(self.element_of(slot).bytes());
+        Ok(bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX))
     }
 
     /// The shape.
@@ -267,7 +344,9 @@ impl Descriptor {
     /// What the backward pass does with an output; omitted if the descriptor has no such output.
     #[must_use]
     pub fn gradient_of(&self, output: Operand) -> Gradient {
-        match GRADIENTS.iter().position(|&named| named == output) {
+        let governing = if output == Operand::LowThresholdGradient { Operand::ThresholdGradient } else { output };
+        match GRADIENTS.iter().position(|&named| named == governing) {
+            _ if output == Operand::LowThresholdGradient && !self.unit.has_low_threshold() => Gradient::Omit,
             Some(3) if !self.has_initial_state() => Gradient::Omit,
             Some(number) => self.gradients[number],
             None => Gradient::Omit,
@@ -286,12 +365,19 @@ impl Descriptor {
         let Shape { channels, .. } = self.shape;
         let own = |slot, batch, time| View { slot, offset: 0, strides: Strides { batch, time, channel: 1 } };
         let contiguous = |slot| View { slot, offset: 0, strides: Strides::rows(self.layout, self.shape, channels) };
+        // Two thresholds of a row lie side by side.
+        let thresholds = if self.unit.has_low_threshold() { channels.saturating_mul(2) } else { channels };
+        let threshold = |offset| match self.threshold {
+            Threshold::PerElement => {
+                View { slot: Slot::Threshold, offset, strides: Strides::rows(self.layout, self.shape, thresholds) }
+            }
+            Threshold::PerChannel => View { offset, ..own(Slot::Threshold, 0, 0) },
+        };
         match operand {
             Operand::Candidate => Some(self.candidate_view.unwrap_or_else(|| contiguous(Slot::Candidate))),
-            Operand::Threshold => Some(match self.threshold {
-                Threshold::PerElement => self.threshold_view.unwrap_or_else(|| contiguous(Slot::Threshold)),
-                Threshold::PerChannel => own(Slot::Threshold, 0, 0),
-            }),
+            Operand::Threshold => Some(self.threshold_view.unwrap_or_else(|| threshold(0))),
+            Operand::LowThreshold if !self.unit.has_low_threshold() => None,
+            Operand::LowThreshold => Some(self.low_threshold_view.unwrap_or_else(|| threshold(channels))),
             Operand::Amplitude => Some(own(Slot::Amplitude, 0, 0)),
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
@@ -303,6 +389,7 @@ impl Descriptor {
             output if self.gradient_of(output) == Gradient::Omit => None,
             Operand::CandidateGradient => self.view(Operand::Candidate).map(gradient_view),
             Operand::ThresholdGradient => self.view(Operand::Threshold).map(gradient_view),
+            Operand::LowThresholdGradient => self.view(Operand::LowThreshold).map(gradient_view),
             Operand::AmplitudeGradient => Some(own(Slot::AmplitudeGradient, 0, 0)),
             Operand::InitialStateGradient => Some(own(Slot::InitialStateGradient, channels, 0)),
             _ => None,
@@ -346,8 +433,10 @@ impl Descriptor {
         let per_channel = self.threshold == Threshold::PerChannel;
         match operand {
             Operand::Threshold | Operand::ThresholdGradient if per_channel => Axes::Channel,
-            Operand::Candidate | Operand::CandidateGradient | Operand::Threshold | Operand::ThresholdGradient => Axes::Element,
-            Operand::States | Operand::StatesGradient => Axes::Element,
+            Operand::LowThreshold | Operand::LowThresholdGradient if per_channel => Axes::Channel,
+            Operand::Threshold | Operand::ThresholdGradient => Axes::Element,
+            Operand::LowThreshold | Operand::LowThresholdGradient => Axes::Element,
+            Operand::Candidate | Operand::CandidateGradient | Operand::States | Operand::StatesGradient => Axes::Element,
             Operand::Amplitude | Operand::AmplitudeGradient => Axes::Channel,
             _ => Axes::Row,
         }
@@ -361,7 +450,7 @@ impl Descriptor {
             }
         }
         let mut placed: Vec<(Operand, Region)> = Vec::new();
-        for operand in [Operand::CandidateGradient, Operand::ThresholdGradient] {
+        for operand in [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient] {
             let Some(region) = self.whole(operand)? else { continue };
             let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
             if region.overlaps_itself() || shared {
@@ -377,12 +466,19 @@ impl Descriptor {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });
-        if let (Threshold::PerChannel, Some(view)) = (self.threshold, self.threshold_view) {
-            return invalid(Operand::Threshold, "none with thresholds per channel, which are [D]", format!("{view:?}"));
+        let thresholds = [(Operand::Threshold, self.threshold_view), (Operand::LowThreshold, self.low_threshold_view)];
+        for (operand, view) in thresholds.into_iter().filter_map(|(operand, view)| Some((operand, view?))) {
+            if operand == Operand::LowThreshold && !self.unit.has_low_threshold() {
+                return invalid(operand, "none: this unit has one threshold", format!("{view:?}"));
+            }
+            if self.threshold == Threshold::PerChannel {
+                return invalid(operand, "none with thresholds per channel, which are [D]", format!("{view:?}"));
+            }
         }
         for (operand, slots, expected) in [
             (Operand::Candidate, &[Slot::Candidate][..], "a view into candidate"),
             (Operand::Threshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
+            (Operand::LowThreshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
             (Operand::States, &[Slot::States][..], "a view into states"),
         ] {
             let Some(view) = self.view(operand) else { continue };

@@ -139,7 +139,8 @@ impl Gpu {
     }
 
     /// The forward pass: uploads the slices, runs the plan, downloads the results. The same bits as
-    /// [`oracle::forward`](crate::oracle::forward).
+    /// [`oracle::forward`](crate::oracle::forward). Inputs are rounded to the descriptor's [`Element`](crate::Element), outputs are
+    /// such.
     ///
     /// ```
     /// # fn main() -> Result<(), bmru::Error> {
@@ -168,12 +169,11 @@ impl Gpu {
     pub async fn forward(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
         inputs.check(descriptor)?;
         let plan = self.plan(descriptor)?;
-        let given: Vec<(Slot, &[u8])> =
-            inputs.slots().into_iter().map(|(slot, slice)| (slot, bytemuck::cast_slice(slice))).collect();
+        let given = inputs.slots().map(|(slot, slice)| (slot, descriptor.element_of(slot).to_words(slice)));
         let memory = self.run(&plan, &given).await?;
         Ok(Outputs {
-            states: self.floats(&memory, Slot::States).await?,
-            final_state: self.floats(&memory, Slot::FinalState).await?,
+            states: self.numbers(descriptor, &memory, Slot::States).await?,
+            final_state: self.numbers(descriptor, &memory, Slot::FinalState).await?,
             saved: self.words(&memory, Slot::Saved).await?,
         })
     }
@@ -220,27 +220,27 @@ impl Gpu {
             return Err(Error::LengthMismatch { slot: Slot::Saved, expected, actual });
         }
         let plan = descriptor.backward(&self.limits(), &self.tuning)?;
-        let mut given: Vec<(Slot, &[u8])> = vec![(Slot::Saved, bytemuck::cast_slice(saved))];
+        let mut given = vec![(Slot::Saved, saved.to_vec())];
         for (slot, slice) in inputs.slots().into_iter().chain(incoming.slots()) {
-            given.push((slot, bytemuck::cast_slice(slice)));
+            given.push((slot, descriptor.element_of(slot).to_words(slice)));
         }
         let memory = self.run(&plan, &given).await?;
         Ok(Gradients {
-            candidate: self.floats(&memory, Slot::CandidateGradient).await?,
-            threshold: self.floats(&memory, Slot::ThresholdGradient).await?,
-            amplitude: self.floats(&memory, Slot::AmplitudeGradient).await?,
-            initial_state: self.floats(&memory, Slot::InitialStateGradient).await?,
+            candidate: self.numbers(descriptor, &memory, Slot::CandidateGradient).await?,
+            threshold: self.numbers(descriptor, &memory, Slot::ThresholdGradient).await?,
+            amplitude: self.numbers(descriptor, &memory, Slot::AmplitudeGradient).await?,
+            initial_state: self.numbers(descriptor, &memory, Slot::InitialStateGradient).await?,
         })
     }
 
     /// Uploads what is given, runs a plan, and returns its buffers.
-    async fn run(&self, plan: &Plan, given: &[(Slot, &[u8])]) -> Result<Vec<(Slot, wgpu::Buffer)>, Error> {
+    async fn run(&self, plan: &Plan, given: &[(Slot, Vec<u32>)]) -> Result<Vec<(Slot, wgpu::Buffer)>, Error> {
         self.kernels.prepare(plan).await?;
         let mut memory = Vec::new();
         for &(slot, bytes) in plan.slots() {
             let buffer = self.buffer(slot, bytes).await?;
-            if let Some((_, contents)) = given.iter().find(|&&(given, _)| given == slot) {
-                self.queue.write_buffer(&buffer, 0, contents);
+            if let Some((_, words)) = given.iter().find(|(given, _)| *given == slot) {
+                self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
             }
             memory.push((slot, buffer));
         }
@@ -261,8 +261,11 @@ impl Gpu {
         }
     }
 
-    async fn floats(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<f32>, Error> {
-        Ok(self.words(memory, slot).await?.into_iter().map(f32::from_bits).collect())
+    /// The numbers of a slot, without the half word behind an odd number of them.
+    async fn numbers(&self, descriptor: &Descriptor, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<f32>, Error> {
+        let mut numbers = descriptor.element_of(slot).from_words(&self.words(memory, slot).await?);
+        numbers.truncate(descriptor.slot_elements(slot)? as usize);
+        Ok(numbers)
     }
 
     /// [`forward`](Self::forward) for callers that are not async.

@@ -60,6 +60,7 @@
 #[cfg(feature = "wgpu")]
 mod bind;
 mod descriptor;
+mod element;
 mod error;
 #[cfg(feature = "host")]
 pub mod host;
@@ -79,6 +80,7 @@ mod unit;
 #[cfg(feature = "wgpu")]
 pub use bind::{BufferRange, Buffers};
 pub use descriptor::Descriptor;
+pub use element::Element;
 pub use error::Error;
 #[cfg(feature = "wgpu")]
 pub use kernels::Kernels;
@@ -91,7 +93,7 @@ pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
-pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder};
+pub use unit::{Boundary, FinalState, Gradient, Incoming, InitialState, Save, Surrogate, Threshold, TimeOrder, Unit};
 #[cfg(feature = "wgpu")]
 pub use wgpu;
 

@@ -1,6 +1,6 @@
 //! The oracle: the plain sequential loop that every kernel must agree with, forward bit for bit, backward within a bound.
 
-use crate::{Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, View};
+use crate::{Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
 
 /// The contents of the slots that a descriptor reads. Slots that it does not use are empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,14 +83,41 @@ fn check_length(descriptor: &Descriptor, slot: Slot, slice: &[f32]) -> Result<()
     if expected == actual { Ok(()) } else { Err(Error::LengthMismatch { slot, expected, actual }) }
 }
 
-/// `H(|c| − |r|)`: whether the candidate leaves its region.
-fn sets(c: f32, r: f32, boundary: Boundary) -> bool {
-    c.abs() > r.abs() || (boundary == Boundary::Set && c.abs() == r.abs())
+/// What a unit makes of the inputs of one step.
+#[derive(Clone, Copy)]
+struct Gate {
+    unit: Unit,
+    boundary: Boundary,
 }
 
-/// `S(c) < 0` for a candidate that sets. Zero sets only on the edge, where `S(±0) = +1`.
-fn is_negative(c: f32) -> bool {
-    c < 0.0
+impl Gate {
+    fn of(descriptor: &Descriptor) -> Self {
+        Self { unit: descriptor.unit(), boundary: descriptor.boundary_rule() }
+    }
+
+    /// `H(above − below)`. A NaN lies nowhere.
+    fn fires(self, above: f32, below: f32) -> bool {
+        above > below || (self.boundary == Boundary::Set && above == below)
+    }
+
+    /// Whether a step sets, and then whether to the upper state.
+    fn action(self, c: f32, r: f32, low: f32) -> Option<bool> {
+        match self.unit {
+            // Zero sets only on the edge, where S(±0) = +1.
+            Unit::Bistable => self.fires(c.abs(), r.abs()).then_some(c >= 0.0),
+            Unit::FirstQuadrant if self.fires(c, r) => Some(true),
+            Unit::FirstQuadrant => self.fires(low, c).then_some(false),
+        }
+    }
+
+    /// The state that a step sets.
+    fn state(self, amplitude: f32, upper: bool) -> f32 {
+        match (self.unit, upper) {
+            (_, true) => amplitude,
+            (Unit::Bistable, false) => negated(amplitude),
+            (Unit::FirstQuadrant, false) => 0.0,
+        }
+    }
 }
 
 /// `−x` without arithmetic: a signalling NaN stays one.
@@ -98,7 +125,7 @@ fn negated(x: f32) -> f32 {
     f32::from_bits(x.to_bits() ^ 0x8000_0000)
 }
 
-/// The forward pass (arXiv 2601.09495): `h_t = α·S(c_t)` if `H(|c_t| − |r_t|)`, else `h_{t−1}`.
+/// The forward pass, as [`Unit`] says. Inputs are rounded to the descriptor's [`Element`](crate::Element) first, and outputs are such.
 ///
 /// Elements of the states' slot that belong to no element of the view are 0.
 ///
@@ -112,28 +139,30 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let mut final_state: Vec<u32> = zeros(Slot::FinalState)?;
     let mut saved: Vec<u32> = zeros(Slot::Saved)?;
     let saved_layout = descriptor.saved_layout();
+    let gate = Gate::of(descriptor);
     let view = |operand| descriptor.view(operand);
-    let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| inputs.slot(view.slot)[index(view, b, t, d)]);
+    let element = descriptor.element_type();
+    let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| element.round(inputs.slot(view.slot)[index(view, b, t, d)]));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
         let amplitude = load(view(Operand::Amplitude), 0, 0, d);
         let initial_state = load(view(Operand::InitialState), b, 0, d);
         let mut state = initial_state;
-        let mut plus = false;
+        let mut upper = false;
         let mut first_set = SavedLayout::NEVER;
         for step in 0..time {
             let t = descriptor.order_of_time().time(step, time);
             let c = load(view(Operand::Candidate), b, t, d);
             let r = load(view(Operand::Threshold), b, t, d);
-            let sets = sets(c, r, descriptor.boundary_rule());
+            let action = gate.action(c, r, load(view(Operand::LowThreshold), b, t, d));
             if descriptor.saves() {
                 let codes = index(saved_layout.codes(), b, 2 * (step / 32), d);
-                saved[codes] |= u32::from(sets) << (step % 32);
-                saved[codes + channels as usize] |= u32::from(plus) << (step % 32);
+                saved[codes] |= u32::from(action.is_some()) << (step % 32);
+                saved[codes + channels as usize] |= u32::from(upper) << (step % 32);
             }
-            if sets {
-                state = if is_negative(c) { negated(amplitude) } else { amplitude };
-                plus = !is_negative(c);
+            if let Some(set_to_upper) = action {
+                upper = set_to_upper;
+                state = gate.state(amplitude, upper);
                 first_set = first_set.min(step as u32);
             }
             if let Some(view) = view(Operand::States) {
@@ -145,8 +174,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         }
         if descriptor.saves() {
             saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
-            saved[index(saved_layout.initial_state(), b, 0, d)] = initial_state.to_bits();
-            saved[index(saved_layout.amplitude(), b, 0, d)] = amplitude.to_bits();
+            saved[index(saved_layout.initial_state(), b, 0, d)] = element.pattern(initial_state);
+            saved[index(saved_layout.amplitude(), b, 0, d)] = element.pattern(amplitude);
         }
     }
     let floats = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
@@ -155,7 +184,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
 
 /// The backward pass in double precision; the formulas are those of [`Descriptor::backward`].
 ///
-/// Elements of a slot that belong to no element of a view are 0. Outputs that accumulate begin at 0 here.
+/// Inputs are rounded to the descriptor's [`Element`](crate::Element), gradients are not. Elements of a slot that belong to no
+/// element of a view are 0. Outputs that accumulate begin at 0 here.
 ///
 /// # Errors
 /// A descriptor that cannot exist, or a slice of the wrong length.
@@ -164,8 +194,7 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
     incoming.check(descriptor)?;
     descriptor.check_backward()?;
     let Shape { batch, time, channels } = descriptor.shape();
-    let [gate, sign] = descriptor.surrogate_pair();
-    let boundary = descriptor.boundary_rule();
+    let (gate, surrogates, element) = (Gate::of(descriptor), descriptor.surrogate_pair(), descriptor.element_type());
     let zeros = |slot| Ok::<_, Error>(vec![0.0f64; descriptor.slot_elements(slot)? as usize]);
     let mut gradients = Gradients {
         candidate: zeros(Slot::CandidateGradient)?,
@@ -175,55 +204,121 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
     };
     let view = |operand| descriptor.view(operand);
     let load = |operand, b, t, d| match view(operand) {
-        Some(view) => inputs.slot(view.slot)[index(view, b, t, d)],
+        Some(view) => element.round(inputs.slot(view.slot)[index(view, b, t, d)]),
         None => 0.0,
     };
     let load_incoming =
-        |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(slice[index(view, b, t, d)]));
+        |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(element.round(slice[index(view, b, t, d)])));
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
-        let amplitude = f64::from(load(Operand::Amplitude, 0, 0, d));
-        // What each step finds, and whether it sets.
-        let mut state = f64::from(load(Operand::InitialState, b, 0, d));
+        let amplitude = load(Operand::Amplitude, 0, 0, d);
+        let mut state = load(Operand::InitialState, b, 0, d);
         let mut steps = Vec::with_capacity(time as usize);
         let at = |step| descriptor.order_of_time().time(step, time);
-        for step in 0..time {
-            let t = at(step);
-            let (c, r) = (load(Operand::Candidate, b, t, d), load(Operand::Threshold, b, t, d));
-            let sets = sets(c, r, boundary);
-            steps.push((c, r, sets, state));
-            if sets {
-                state = if is_negative(c) { -amplitude } else { amplitude };
-            }
+        for t in (0..time).map(at) {
+            let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|input| load(input, b, t, d));
+            let action = gate.action(c, r, low);
+            steps.push(Step { t, gate, c, r, low, action, before: state.into(), amplitude: amplitude.into() });
+            state = action.map_or(state, |upper| gate.state(amplitude, upper));
         }
         let mut carry = load_incoming(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
-        for step in (0..time).rev() {
-            let t = at(step);
-            let (c, r, sets, before) = steps[step as usize];
+        for step in steps.iter().rev() {
+            let t = step.t;
             let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
-            carry = if sets { 0.0 } else { g };
-
-            // S(0) is what H(0) makes of it: −1 under Hold, +1 under Set.
-            let s = if c > 0.0 || (c == 0.0 && boundary == Boundary::Set) { 1.0 } else { -1.0 };
-            if sets {
-                add(&mut gradients.amplitude, view(Operand::AmplitudeGradient), 0, 0, d, g * s);
+            carry = if step.action.is_some() { 0.0 } else { g };
+            let found = step.gradients(surrogates, g);
+            for (output, value) in [
+                (Operand::CandidateGradient, found.candidate),
+                (Operand::ThresholdGradient, found.threshold),
+                (Operand::LowThresholdGradient, found.low_threshold),
+                (Operand::AmplitudeGradient, found.amplitude),
+            ] {
+                let Some(view) = view(output) else { continue };
+                // The gradients of thresholds beside candidates lie beside those of the candidates.
+                let slot = match view.slot {
+                    Slot::CandidateGradient => &mut gradients.candidate,
+                    Slot::ThresholdGradient => &mut gradients.threshold,
+                    _ => &mut gradients.amplitude,
+                };
+                slot[index(view, b, t, d)] += value;
             }
-            if !(c.is_finite() && r.is_finite()) {
-                continue;
-            }
-            let (c, r) = (f64::from(c), f64::from(r));
-            let through_gate = gate.derivative(c.abs() - r.abs()) * g * (amplitude * s - before);
-            let through_sign = if sets { g * amplitude * 2.0 * sign.derivative(c) } else { 0.0 };
-            add(&mut gradients.candidate, view(Operand::CandidateGradient), b, t, d, signed(c, through_gate) + through_sign);
-            let threshold_gradient = view(Operand::ThresholdGradient);
-            // Beside the candidates, the thresholds' gradients lie beside theirs.
-            let beside = threshold_gradient.is_some_and(|view| view.slot == Slot::CandidateGradient);
-            let slot = if beside { &mut gradients.candidate } else { &mut gradients.threshold };
-            add(slot, threshold_gradient, b, t, d, -signed(r, through_gate));
         }
-        add(&mut gradients.initial_state, view(Operand::InitialStateGradient), b, 0, d, carry);
+        if let Some(view) = view(Operand::InitialStateGradient) {
+            gradients.initial_state[index(view, b, 0, d)] += carry;
+        }
     }
     Ok(gradients)
+}
+
+/// A step as the forward pass found it.
+struct Step {
+    t: u64,
+    gate: Gate,
+    c: f32,
+    r: f32,
+    low: f32,
+    action: Option<bool>,
+    /// The state before it.
+    before: f64,
+    amplitude: f64,
+}
+
+/// What one step adds to the gradients.
+#[derive(Default)]
+struct ElementGradients {
+    candidate: f64,
+    threshold: f64,
+    low_threshold: f64,
+    amplitude: f64,
+}
+
+impl Step {
+    /// Given the surrogates of gate and sign, and the gradient of the state after the step.
+    fn gradients(&self, surrogates: [Surrogate; 2], g: f64) -> ElementGradients {
+        match self.gate.unit {
+            Unit::Bistable => self.bistable(surrogates, g),
+            Unit::FirstQuadrant => self.first_quadrant(surrogates[0], g),
+        }
+    }
+
+    fn bistable(&self, [gate, sign]: [Surrogate; 2], g: f64) -> ElementGradients {
+        let Self { c, r, amplitude, before, .. } = *self;
+        let sets = self.action.is_some();
+        // S(0) is what H(0) makes of it: −1 under Hold, +1 under Set.
+        let s = if c > 0.0 || (c == 0.0 && self.gate.boundary == Boundary::Set) { 1.0 } else { -1.0 };
+        let through_amplitude = if sets { g * s } else { 0.0 };
+        if !(c.is_finite() && r.is_finite()) {
+            return ElementGradients { amplitude: through_amplitude, ..ElementGradients::default() };
+        }
+        let (c, r) = (f64::from(c), f64::from(r));
+        let through_gate = gate.derivative(c.abs() - r.abs()) * g * (amplitude * s - before);
+        let through_sign = if sets { g * amplitude * 2.0 * sign.derivative(c) } else { 0.0 };
+        ElementGradients {
+            candidate: signed(c, through_gate) + through_sign,
+            threshold: -signed(r, through_gate),
+            low_threshold: 0.0,
+            amplitude: through_amplitude,
+        }
+    }
+
+    fn first_quadrant(&self, surrogate: Surrogate, g: f64) -> ElementGradients {
+        let Self { c, r: high, low, amplitude, before, .. } = *self;
+        let (fires_high, fires_low) = (self.gate.fires(c, high), self.gate.fires(low, c));
+        // What the state would be without the threshold that fires, or fires not.
+        let without_high = if fires_low { 0.0 } else { before };
+        let below_high = if fires_high { 0.0 } else { before };
+        let slope = |above: f32, below: f32, w: f64| {
+            let finite = above.is_finite() && below.is_finite() && (above - below).is_finite();
+            if finite { surrogate.derivative(f64::from(above) - f64::from(below)) * g * w } else { 0.0 }
+        };
+        let (by_high, by_low) = (slope(c, high, amplitude - without_high), slope(low, c, below_high));
+        ElementGradients {
+            candidate: by_high + by_low,
+            threshold: -by_high,
+            low_threshold: -by_low,
+            amplitude: if fires_high { g } else { 0.0 },
+        }
+    }
 }
 
 /// `sign(x)·value`, and 0 where `x` is, whatever the value.
@@ -234,12 +329,6 @@ fn signed(x: f64, value: f64) -> f64 {
         -value
     } else {
         0.0
-    }
-}
-
-fn add(slot: &mut [f64], view: Option<View>, b: u64, t: u64, d: u64, value: f64) {
-    if let Some(view) = view {
-        slot[index(view, b, t, d)] += value;
     }
 }
 

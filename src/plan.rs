@@ -2,6 +2,7 @@
 
 mod adjoint;
 mod build;
+mod halves;
 mod serial;
 pub(crate) mod split;
 mod tiles;
@@ -56,14 +57,16 @@ impl Direction {
     pub(crate) fn operands(self) -> &'static [Operand] {
         use Operand::*;
         match self {
-            Self::Forward => &[Candidate, Threshold, Amplitude, InitialState, States, FinalState],
+            Self::Forward => &[Candidate, Threshold, LowThreshold, Amplitude, InitialState, States, FinalState],
             Self::Backward => &[
                 Candidate,
                 Threshold,
+                LowThreshold,
                 StatesGradient,
                 FinalStateGradient,
                 CandidateGradient,
                 ThresholdGradient,
+                LowThresholdGradient,
                 AmplitudeGradient,
                 InitialStateGradient,
             ],
@@ -180,15 +183,15 @@ impl Plan {
         }
         limits.check()?;
         tuning.check(limits)?;
-        let check = |slot, elements: u64| {
-            let (expected, actual) = (limits.max_buffer_size, elements.saturating_mul(4));
+        let check = |slot, actual: u64| {
+            let expected = limits.max_buffer_size;
             if actual > expected { Err(Error::BufferTooLarge { slot, expected, actual }) } else { Ok(()) }
         };
         for slot in Slot::ALL.iter().copied().filter(|&slot| uses(descriptor, direction, slot)) {
-            check(slot, descriptor.slot_elements(slot)?)?;
+            check(slot, descriptor.slot_bytes(slot)?)?;
         }
         if uses(descriptor, direction, Slot::Saved) {
-            check(Slot::Saved, descriptor.saved_layout().words())?;
+            check(Slot::Saved, descriptor.saved_layout().bytes())?;
         }
         let build = |strategy| build::build(descriptor, direction, limits, tuning, strategy);
         let (strategy, built) = match tuning.strategy {
@@ -207,7 +210,7 @@ impl Plan {
             variants: built.variants,
             dispatches: built.dispatches,
         };
-        check(Slot::Scratch, plan.slot_bytes(Slot::Scratch) / 4)?;
+        check(Slot::Scratch, plan.slot_bytes(Slot::Scratch))?;
         log::debug!("{plan}");
         Ok(plan)
     }

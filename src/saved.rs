@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::{Boundary, Descriptor, Slot, Strides, Threshold, TimeOrder, View};
+use crate::{Boundary, Descriptor, Element, Slot, Strides, Threshold, TimeOrder, Unit, View};
 
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
@@ -11,10 +11,10 @@ use crate::{Boundary, Descriptor, Slot, Strides, Threshold, TimeOrder, View};
 ///
 /// | region | shape | content |
 /// |---|---|---|
-/// | amplitude | `[D]` | the bits of `α` |
-/// | codes | `[⌈T/32⌉][2][D]` in each row | `Z`: bit `k` is 1 where step `k` of the word sets; then the sign *before* each step, 1 for `+` and 0 for `−` or still `h0`. Bits past `T` are 0. |
+/// | amplitude | `[D]` | the bits of `α`; of elements of 16 bits those that it is rounded to, in the upper half |
+/// | codes | `[⌈T/32⌉][2][D]` in each row | `Z`: bit `k` is 1 where step `k` of the word sets; then the sign *before* each step, 1 for `+α`, and 0 for the other state or still `h0`. Bits past `T` are 0. |
 /// | first set | `[D]` in each row | index of the first step that set, [`NEVER`](Self::NEVER) if none did |
-/// | initial state | `[D]` in each row | the bits of `h0` |
+/// | initial state | `[D]` in each row | the bits of `h0`, in the same way |
 ///
 /// Without rows or without channels there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,8 @@ pub struct SavedLayout {
     batch: u64,
     time: u64,
     channels: u64,
+    unit: Unit,
+    element: Element,
     boundary: Boundary,
     threshold: Threshold,
     time_order: TimeOrder,
@@ -29,7 +31,7 @@ pub struct SavedLayout {
 
 impl SavedLayout {
     /// Version of this layout; it changes whenever the meaning of a word does.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
     /// First set step of a channel that never set.
     pub const NEVER: u32 = u32::MAX;
     /// Steps that one pair of words describes.
@@ -41,6 +43,8 @@ impl SavedLayout {
             batch: shape.batch,
             time: shape.time,
             channels: shape.channels,
+            unit: descriptor.unit(),
+            element: descriptor.element_type(),
             boundary: descriptor.boundary_rule(),
             threshold: descriptor.threshold_kind(),
             time_order: descriptor.order_of_time(),
@@ -51,7 +55,8 @@ impl SavedLayout {
     /// The same on every machine, so it may be stored with a saved buffer.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let options = [self.boundary as u64, self.threshold as u64, self.time_order as u64];
+        let options =
+            [self.unit as u64, self.element as u64, self.boundary as u64, self.threshold as u64, self.time_order as u64];
         let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
         // FNV-1a over the bytes.
         fields
@@ -113,10 +118,10 @@ impl SavedLayout {
 
 impl fmt::Display for SavedLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, time, channels, boundary, threshold, time_order } = self;
+        let Self { batch, time, channels, unit, element, boundary, threshold, time_order } = self;
         write!(
             f,
-            "version {} of B = {batch}, T = {time}, D = {channels}, {boundary:?}, {threshold:?}, {time_order:?}",
+            "version {} of B = {batch}, T = {time}, D = {channels}, {unit:?}, {element:?}, {boundary:?}, {threshold:?}, {time_order:?}",
             Self::VERSION
         )
     }

@@ -4,7 +4,7 @@ mod header;
 
 use core::fmt;
 
-use crate::{Access, Boundary, Operand, Slot, Threshold};
+use crate::{Access, Boundary, Element, Operand, Slot, Threshold, Unit};
 
 /// A kernel of the pipeline: one file of `shaders/`, with one entry point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +36,8 @@ pub enum Stage {
     SumReduce,
     /// Backward: copies rows between what the caller binds and scratch.
     HandOver,
+    /// Puts elements of 16 bits from scratch into the words that they share.
+    Pack,
 }
 
 /// What a stage does with an operand.
@@ -58,7 +60,7 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
@@ -72,6 +74,7 @@ impl Stage {
         Self::Adjoint,
         Self::SumReduce,
         Self::HandOver,
+        Self::Pack,
     ];
 
     /// Name of the stage: its file without the ending.
@@ -91,6 +94,7 @@ impl Stage {
             Self::Adjoint => "adjoint",
             Self::SumReduce => "sum_reduce",
             Self::HandOver => "hand_over",
+            Self::Pack => "pack",
         }
     }
 
@@ -105,7 +109,7 @@ impl Stage {
             (SavedInitialState, Use::Store),
             (SavedAmplitude, Use::Store),
         ];
-        let gate = [(Candidate, Use::Load), (Threshold, Use::Load)];
+        let gate = [(Candidate, Use::Load), (Threshold, Use::Load), (LowThreshold, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
                 let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
@@ -123,11 +127,15 @@ impl Stage {
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
                 let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
-                let outputs = [CandidateGradient, ThresholdGradient, InitialStateGradient, AmplitudeTerms, ThresholdTerms];
-                [&gate[..], &saved, &incoming, &outputs.map(|operand| (operand, Use::Store))].concat()
+                let gradients = [CandidateGradient, ThresholdGradient, LowThresholdGradient, InitialStateGradient];
+                let terms = [AmplitudeTerms, ThresholdTerms, LowThresholdTerms];
+                let outputs =
+                    [&gradients[..], &terms].concat().into_iter().map(|operand| (operand, Use::Store)).collect::<Vec<_>>();
+                [&gate[..], &saved, &incoming, &outputs].concat()
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
+            Self::Pack => vec![(Source, Use::Load), (Target, Use::LoadStore)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
         operands
@@ -138,9 +146,14 @@ impl Stage {
         matches!(self, Self::Serial | Self::TileProbe | Self::TileReduce | Self::Adjoint)
     }
 
+    /// Whether the stage's text depends on the unit: on when it sets, or on what its codes mean.
+    pub(crate) fn is_of_unit(self) -> bool {
+        self.gates() || self == Self::TileApply
+    }
+
     /// Whether the stage has floats to add.
     fn adds(self) -> bool {
-        self >= Self::AdjointReduce
+        self >= Self::AdjointReduce && self != Self::Pack
     }
 
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
@@ -152,7 +165,7 @@ impl Stage {
         }
     }
 
-    /// The fixed files of the stage, in order.
+    /// The fixed files of the stage, in order; those of the unit come before them.
     fn parts(self) -> &'static [&'static str] {
         const PARAMS: &str = include_str!("../shaders/params.wgsl");
         const GATE: &str = include_str!("../shaders/gate.wgsl");
@@ -168,16 +181,12 @@ impl Stage {
             Self::AdjointReduce => &[PARAMS, include_str!("../shaders/adjoint_reduce.wgsl")],
             Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],
             Self::AdjointTreeScan => &[PARAMS, include_str!("../shaders/adjoint_tree_scan.wgsl")],
-            Self::Adjoint => &[
-                PARAMS,
-                GATE,
-                CARRY,
-                include_str!("../shaders/surrogate.wgsl"),
-                include_str!("../shaders/gate_adjoint.wgsl"),
-                include_str!("../shaders/adjoint.wgsl"),
-            ],
+            Self::Adjoint => {
+                &[PARAMS, GATE, CARRY, include_str!("../shaders/surrogate.wgsl"), include_str!("../shaders/adjoint.wgsl")]
+            }
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
+            Self::Pack => &[PARAMS, include_str!("../shaders/pack.wgsl")],
         }
     }
 }
@@ -205,7 +214,13 @@ pub struct Variant {
     pub(crate) bindings: Vec<(Slot, BindingAccess)>,
     /// The operands that are there, each with the binding that it lies in, in the order of the views of the parameters.
     pub(crate) operands: Vec<(Operand, u32)>,
+    /// The default for stages that do not depend on it.
+    pub(crate) unit: Unit,
     pub(crate) gate: Option<(Boundary, Threshold)>,
+    /// The type of elements in the slots of the caller; the default where none of them is bound.
+    pub(crate) element: Element,
+    /// Whether what is packed are numbers, not yet rounded.
+    pub(crate) narrows: bool,
     pub(crate) saves: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
     pub(crate) surrogates: Option<[&'static str; 2]>,
@@ -267,6 +282,20 @@ impl Variant {
         self.operands.iter().find(|&&(present, _)| present == operand).map(|&(_, binding)| binding)
     }
 
+    /// The type of the elements of a slot.
+    #[must_use]
+    pub fn element_of(&self, slot: Slot) -> Element {
+        match slot {
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            _ => self.element,
+        }
+    }
+
+    /// Whether registers hold numbers, and not patterns of elements.
+    pub(crate) fn calculates(&self) -> bool {
+        self.stage.adds() || (self.narrows && !self.accumulates.is_empty())
+    }
+
     /// Channels of a vector.
     #[must_use]
     pub fn vector_width(&self) -> u32 {
@@ -283,8 +312,10 @@ impl Variant {
     /// Steps of this operand in a vector.
     #[must_use]
     pub fn fold_of(&self, operand: Operand) -> u32 {
-        let per_channel = operand == Operand::Threshold && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
-        let element = matches!(operand, Operand::Candidate | Operand::Threshold | Operand::States) && !per_channel;
+        let per_channel = matches!(operand, Operand::Threshold | Operand::LowThreshold)
+            && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
+        let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::States];
+        let element = of_steps.contains(&operand) && !per_channel;
         if element { self.fold } else { 1 }
     }
 
@@ -325,8 +356,20 @@ impl Variant {
             (Stage::Serial, _) => &[include_str!("../shaders/fold_4.wgsl")],
             _ => &[],
         };
+        let unit: &[&str] = match (self.stage, self.unit) {
+            (Stage::Adjoint, Unit::Bistable) => {
+                &[include_str!("../shaders/bistable.wgsl"), include_str!("../shaders/bistable_adjoint.wgsl")]
+            }
+            (Stage::Adjoint, Unit::FirstQuadrant) => {
+                &[include_str!("../shaders/first_quadrant.wgsl"), include_str!("../shaders/first_quadrant_adjoint.wgsl")]
+            }
+            (stage, Unit::Bistable) if stage.gates() => &[include_str!("../shaders/bistable.wgsl")],
+            (stage, Unit::FirstQuadrant) if stage.gates() => &[include_str!("../shaders/first_quadrant.wgsl")],
+            _ => &[],
+        };
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
-        for part in fold.iter().chain(self.stage.parts()).chain(&[ENTRY]) {
+        for part in self.element.parts(self.calculates()).iter().chain(fold).chain(unit).chain(self.stage.parts()).chain(&[ENTRY])
+        {
             text.push('\n');
             text.push_str(part);
         }

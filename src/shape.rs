@@ -100,7 +100,7 @@ named! {
     Slot {
         /// Candidates, and whatever else a descriptor places beside them.
         Candidate = "candidate",
-        /// Thresholds.
+        /// Thresholds; of first-quadrant units the high and the low ones.
         Threshold = "threshold",
         /// Amplitudes, `[D]`.
         Amplitude = "amplitude",
@@ -137,8 +137,10 @@ named! {
     Operand {
         /// `c[b, t, d]`, the pre-activation.
         Candidate = "candidate",
-        /// `r[b, t, d]` or `r[d]`: the threshold before its absolute value.
+        /// `r[b, t, d]` or `r[d]`: the threshold before its absolute value; of first-quadrant units `β_hi`.
         Threshold = "threshold",
+        /// `β_lo[b, t, d]` or `β_lo[d]` of first-quadrant units.
+        LowThreshold = "low_threshold",
         /// `α[d]`.
         Amplitude = "amplitude",
         /// `h0[b, d]`.
@@ -153,8 +155,10 @@ named! {
         FinalStateGradient = "final_state_gradient",
         /// `dc[b, t, d]`.
         CandidateGradient = "candidate_gradient",
-        /// `dr[b, t, d]` or `dr[d]`.
+        /// `dr[b, t, d]` or `dr[d]`; of first-quadrant units `dβ_hi`.
         ThresholdGradient = "threshold_gradient",
+        /// `dβ_lo[b, t, d]` or `dβ_lo[d]` of first-quadrant units.
+        LowThresholdGradient = "low_threshold_gradient",
         /// `dα[d]`.
         AmplitudeGradient = "amplitude_gradient",
         /// `dh0[b, d]`.
@@ -187,6 +191,8 @@ named! {
         AmplitudeTerms = "amplitude_terms",
         /// Backward: terms of the gradient of thresholds per channel.
         ThresholdTerms = "threshold_terms",
+        /// Backward: terms of the gradient of low thresholds per channel.
+        LowThresholdTerms = "low_threshold_terms",
         /// Terms of a sum.
         Terms = "terms",
         /// Sums of 32 terms.

@@ -1,6 +1,25 @@
 //! The memory recurrent units and the options of their recurrence.
 
-/// What happens where the candidate lies exactly on the edge of the bistable region, `|c| = |r|`.
+/// How the state follows from the inputs. `h0` is what the unit begins with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unit {
+    /// The Bistable Memory Recurrent Unit (arXiv 2601.09495): `h_t = α·S(c_t)` if `|c_t| > |r_t|`, else `h_{t−1}`.
+    #[default]
+    Bistable,
+    /// The first-quadrant form of it, a comparator with hysteresis (arXiv 2605.15216): `h_t = α` if `c_t > β_hi`, else `0` if
+    /// `c_t < β_lo`, else `h_{t−1}`. Where both fire, because `β_lo` lies above `β_hi`, the high one wins.
+    FirstQuadrant,
+}
+
+impl Unit {
+    /// Whether it has a low threshold beside the high one.
+    pub(crate) fn has_low_threshold(self) -> bool {
+        self == Self::FirstQuadrant
+    }
+}
+
+/// What happens where the candidate lies exactly on an edge of the region: `|c| = |r|`, or `c = β_hi` or `c = β_lo`.
 ///
 /// A model trained elsewhere must give the same bits here, so this follows the step function of its framework.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,10 +34,11 @@ pub enum Boundary {
 /// How many thresholds there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Threshold {
-    /// `r[b, t, d]`: the region moves with the input, `β_t = |W_β x_t + b_β|`.
+    /// `r[b, t, d]`: the region moves with the input, `β_t = |W_β x_t + b_β|`. First-quadrant: rows of `2·D`, `β_hi` and then
+    /// `β_lo`.
     #[default]
     PerElement,
-    /// `r[d]`: a fixed region for each channel.
+    /// `r[d]`: a fixed region for each channel. First-quadrant: `[2·D]`, `β_hi` and then `β_lo`.
     PerChannel,
 }
 

@@ -28,8 +28,9 @@
 //! type      "read-only-storage" | "storage" | "uniform"
 //! check     {"buffer": index, "exact": words}
 //!         | {"buffer": index, "untouched_from": bytes}
-//!         | {"buffer": index, "within": {"wanted": range, "allowed": range}}
+//!         | {"buffer": index, "within": {"element": element, "wanted": range, "allowed": range}}
 //!         | {"buffer": index, "as_first": true}
+//! element   "f32" | "f16" | "bf16"
 //! ```
 //!
 //! To run a case: for each of its runs make the buffers with their words, bind group 0 of each dispatch, a binding with `parameters`
@@ -38,14 +39,15 @@
 //!
 //! - `exact`: the buffer holds these words.
 //! - `untouched_from`: from there on it holds what it held before.
-//! - `within`: the ranges are of f64, one for each word of the buffer from its beginning. Read as an f32, the word must be within
-//!   `allowed` of `wanted`, and not NaN; where `allowed` is below 0 it must hold what it held before, bit for bit.
+//! - `within`: the ranges are of f64, one for each element of the buffer from its beginning; of those of 16 bits the first of a word is
+//!   its lower half. An element must be within `allowed` of `wanted`, and not NaN; where `allowed` is below 0 it must hold what it held
+//!   before, bit for bit, and where it is infinite it may hold anything.
 //! - `as_first`: it holds the same words as the buffer with this index in the first run.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use bmru::{Access, BindingAccess, Dispatch, Params, Plan, Variant};
+use bmru::{Access, BindingAccess, Dispatch, Element, Params, Plan, Variant};
 use bmru_conformance::portable::{Check, Launch, Portable, Run};
 use serde_json::{Value, json};
 
@@ -135,12 +137,17 @@ impl Record {
         match check {
             Check::Exact { buffer, words } => json!({ "buffer": buffer, "exact": self.words(words) }),
             Check::Untouched { buffer, from } => json!({ "buffer": buffer, "untouched_from": from * 4 }),
-            Check::Within { buffer, wanted, allowed } => {
+            Check::Within { buffer, element, wanted, allowed } => {
                 let [wanted, allowed] = [wanted, allowed].map(|floats| {
                     let bytes: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
                     self.range(&bytes)
                 });
-                json!({ "buffer": buffer, "within": { "wanted": wanted, "allowed": allowed } })
+                let element = match element {
+                    Element::F32 => "f32",
+                    Element::F16 => "f16",
+                    Element::Bf16 => "bf16",
+                };
+                json!({ "buffer": buffer, "within": { "element": element, "wanted": wanted, "allowed": allowed } })
             }
             Check::AsFirst { buffer } => json!({ "buffer": buffer, "as_first": true }),
         }

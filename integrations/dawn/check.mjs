@@ -4,6 +4,28 @@ import { words } from './stream.mjs';
 
 const hex = (word) => `0x${word.toString(16).padStart(8, '0')}`;
 
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The number that is an f32 with these bits. */
+function single(bits) {
+    word[0] = bits;
+    return float[0];
+}
+
+/** The number that is an f16 with these bits. */
+function half(bits) {
+    const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, bits >> 10 & 0x1f, bits & 0x3ff];
+    if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+}
+
+const ELEMENTS = {
+    f32: { Bits: Uint32Array, decode: single },
+    f16: { Bits: Uint16Array, decode: half },
+    bf16: { Bits: Uint16Array, decode: (bits) => single(bits << 16) },
+};
+
 /** How many bits of a word are 1. */
 function ones(word) {
     let count = 0;
@@ -50,20 +72,22 @@ export class Outcome {
         }
     }
 
-    #within(label, actual, before, data, { wanted, allowed }) {
+    #within(label, actual, before, data, { element, wanted, allowed }) {
         const floats = ([offset, length]) => new Float64Array(data, offset, length / 8);
         const [middle, radius] = [floats(wanted), floats(allowed)];
-        const values = new Float32Array(actual.buffer);
-        for (let at = 0; at < actual.length; at++) {
+        const { Bits, decode } = ELEMENTS[element];
+        const [bits, untouched] = [new Bits(actual.buffer), new Bits(before.buffer)];
+        for (let at = 0; at < bits.length; at++) {
             if (radius[at] < 0) {
-                if (actual[at] !== before[at]) this.#wrong(() => `${label}[${at}] was written, but no element is there`);
+                if (bits[at] !== untouched[at]) this.#wrong(() => `${label}[${at}] was written, but no element is there`);
                 continue;
             }
-            const error = Math.abs(values[at] - middle[at]);
-            let share = error === 0 ? 0 : error / radius[at];
+            const value = decode(bits[at]);
+            const error = Math.abs(value - middle[at]);
+            let share = error === 0 || radius[at] === Infinity ? 0 : error / radius[at];
             if (Number.isNaN(share)) share = Infinity;
             this.ratio = Math.max(this.ratio, share);
-            if (share > 1) this.#wrong(() => `${label}[${at}] is ${values[at]}, expected ${middle[at]} ± ${radius[at]}`);
+            if (share > 1) this.#wrong(() => `${label}[${at}] is ${value}, expected ${middle[at]} ± ${radius[at]}`);
         }
     }
 }

@@ -4,14 +4,17 @@
 use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
-use crate::{Error, Operand, Params, Slot, Stage, Strategy, Threshold, View};
+use crate::{Error, Operand, Params, Slot, Stage, Strategy, Threshold, Unit, View};
 
 /// Children of a node, terms of a sum, steps of a block.
 const FAN_OUT: u64 = 32;
 /// Steps that give one term of a sum, and that one invocation walks over when there are few channels.
 const STRETCH: u64 = FAN_OUT * FAN_OUT;
+
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them.
-const REGISTERS: u64 = 12;
+fn registers(unit: Unit) -> u64 {
+    if unit.has_low_threshold() { 14 } else { 12 }
+}
 
 /// The longest chain of additions: within blocks, within 32 of them and so on, then over the levels; sums over batch and time
 /// first over the blocks of a stretch.
@@ -72,7 +75,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
         &[
             Constraint {
                 limit: "max_storage_buffer_binding_size",
-                allowed: builder.limits.binding_bytes(),
+                allowed: builder.scratch_bytes(),
                 measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
             },
             builder.grid_constraint(move |part| {
@@ -92,6 +95,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
         builder.grid_constraint(move |part| vectors(part) * if tiled { part[1].div_ceil(STRETCH) } else { 1 }),
     ];
     constraints.extend(builder.binding_constraints(whole, &walked));
+    constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
     let cut = |steps| split(group, [1, steps, width], order, &constraints);
     // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
@@ -100,6 +104,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let handed: Vec<Placed> = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
     let mut of_rows = vec![builder.grid_constraint(vectors)];
     of_rows.extend(builder.binding_constraints(whole, &handed));
+    of_rows.extend(builder.detour_constraint());
     let rows = split([batch, 1, group[2]], [1, 1, width], order, &of_rows)?;
     Ok(Cut { group, part, rows })
 }
@@ -146,7 +151,7 @@ impl Scratch {
         let beyond = output(Operand::FinalStateGradient).map(|_| place(Operand::Beyond, batch, 1, Axes::Row));
         let initial_state_gradient =
             output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
-        let registers = resumes.then(|| place(Operand::Registers, batch, REGISTERS, Axes::Element));
+        let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor.unit()), Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);
         let per_channel = builder.descriptor.threshold_kind() == Threshold::PerChannel;
@@ -154,6 +159,7 @@ impl Scratch {
         for (terms, result, summed) in [
             (Operand::AmplitudeTerms, Operand::AmplitudeGradient, true),
             (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel),
+            (Operand::LowThresholdTerms, Operand::LowThresholdGradient, per_channel),
         ] {
             let Some(output) = output(result).filter(|_| summed) else { continue };
             let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH }), batch * stretches)];
@@ -349,10 +355,12 @@ impl Group {
     fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, tiled: bool) -> Result<(), Error> {
         let [batch, steps, channels] = part;
         let tiles = if tiled { steps.div_ceil(STRETCH) } else { 1 };
+        let kept = registers(builder.descriptor.unit());
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
             // The sums and the row before time go through scratch.
-            let summed = placed.operand == Operand::ThresholdGradient && placed.axes == Axes::Channel;
+            let of_threshold = matches!(placed.operand, Operand::ThresholdGradient | Operand::LowThresholdGradient);
+            let summed = of_threshold && placed.axes == Axes::Channel;
             if placed.operand != Operand::InitialStateGradient && !summed {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
@@ -361,7 +369,7 @@ impl Group {
             boxes.push(gradient.boxed(origin, part)?);
         }
         if let Some(registers) = self.scratch.registers {
-            boxes.push(registers.boxed([origin[0], 0, origin[2]], [batch, REGISTERS, channels])?);
+            boxes.push(registers.boxed([origin[0], 0, origin[2]], [batch, kept, channels])?);
         }
         for sums in &self.scratch.sums {
             boxes.push(sums.levels[0].0.boxed(origin, part)?);
@@ -379,7 +387,7 @@ impl Group {
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
         // A term is stored by the part in which its stretch begins.
         let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;
-        let resumed = REGISTERS * batch * channels;
+        let resumed = kept * batch * channels;
         let is_last = origin[1] + steps == self.extent[1];
         let launch = Launch {
             stage: Stage::Adjoint,
@@ -394,6 +402,7 @@ impl Group {
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
+                Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::loads(Operand::StatesGradient, elements),
                 Moved::loads(Operand::Codes, 2 * batch * words * channels),
                 Moved::loads(Operand::FirstSet, rows),
@@ -403,9 +412,11 @@ impl Group {
                 Moved { operand: Operand::Registers, loads: if is_last { 0 } else { resumed }, stores: resumed },
                 Moved::stores(Operand::CandidateGradient, elements),
                 Moved::stores(Operand::ThresholdGradient, elements),
+                Moved::stores(Operand::LowThresholdGradient, elements),
                 Moved::stores(Operand::InitialStateGradient, batch * channels),
                 Moved::stores(Operand::AmplitudeTerms, terms),
                 Moved::stores(Operand::ThresholdTerms, terms),
+                Moved::stores(Operand::LowThresholdTerms, terms),
             ],
         };
         builder.push(launch, channels, boxes)

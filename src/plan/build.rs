@@ -5,8 +5,8 @@ use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, seri
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Descriptor, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Threshold, TimeOrder, Tuning,
-    Variant, View,
+    Access, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate, Threshold, TimeOrder,
+    Tuning, Unit, Variant, View,
 };
 
 pub(super) struct Built {
@@ -73,10 +73,12 @@ pub(super) struct Builder<'a> {
     pub operands: Vec<Placed>,
     pub vector_width: u64,
     pub scratch_elements: u64,
+    /// Where detours end in scratch.
+    pub detour_elements: u64,
     /// Backward: walks begin where others ended.
     pub resumes: bool,
-    variants: Vec<Variant>,
-    dispatches: Vec<Dispatch>,
+    pub variants: Vec<Variant>,
+    pub dispatches: Vec<Dispatch>,
 }
 
 impl<'a> Builder<'a> {
@@ -86,7 +88,11 @@ impl<'a> Builder<'a> {
         let mut operands: Vec<Placed> = direction
             .operands()
             .iter()
-            .filter_map(|&operand| Some(Placed::new(operand, descriptor.view(operand)?, descriptor.axes(operand))))
+            .filter_map(|&operand| {
+                let view = descriptor.view(operand)?;
+                let bytes = descriptor.element_of(view.slot).bytes();
+                Some(Placed { bytes, ..Placed::new(operand, view, descriptor.axes(operand)) })
+            })
             .collect();
         if descriptor.order_of_time() == TimeOrder::Descending {
             for placed in operands.iter_mut().filter(|placed| placed.axes == Axes::Element) {
@@ -113,6 +119,7 @@ impl<'a> Builder<'a> {
             operands,
             vector_width,
             scratch_elements: 0,
+            detour_elements: 0,
             resumes: false,
             variants: Vec::new(),
             dispatches: Vec::new(),
@@ -204,8 +211,9 @@ impl<'a> Builder<'a> {
         let Launch { stage, mut params, rows, iterations, moved } = launch;
         boxes.retain(|boxed| boxed.region.len > 0);
         boxes.sort_unstable_by_key(|boxed| boxed.operand);
-        let bindings = self.bindings(stage, &boxes)?;
         let vectors = self.vectors(stage, &params, [rows, channels], &boxes);
+        let detours = self.detour(stage, &mut boxes, vectors);
+        let bindings = self.bindings(stage, &boxes)?;
         let operands = self.place(&mut params, &boxes, &bindings, vectors);
         params.channels = (channels / vectors.width) as u32;
         params.bands = vectors.bands as u32;
@@ -222,47 +230,79 @@ impl<'a> Builder<'a> {
         params.items = invocations as u32;
 
         let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();
-        let present = |moved: &&Moved| operands.iter().any(|&(operand, _)| operand == moved.operand);
-        let traffic = moved.iter().filter(present).fold(Traffic::default(), |sum, moved| {
+        let traffic = moved.iter().fold(Traffic::default(), |sum, moved| {
+            let Some(boxed) = boxes.iter().find(|boxed| boxed.operand == moved.operand) else { return sum };
+            let bytes = self.bytes_of(boxed.region.slot);
             // What is added to is read first.
             let added = if accumulates.contains(&moved.operand) { moved.stores } else { 0 };
-            Traffic { read: sum.read + 4 * (moved.loads + added), written: sum.written + 4 * moved.stores }
+            Traffic { read: sum.read + bytes * (moved.loads + added), written: sum.written + bytes * moved.stores }
         });
+        let descriptor = self.descriptor;
         let variant = self.number(Variant {
-            stage,
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
-            gate: stage.gates().then(|| (self.descriptor.boundary_rule(), self.descriptor.threshold_kind())),
-            saves: self.direction == Direction::Forward && self.descriptor.saves(),
+            unit: if stage.is_of_unit() { descriptor.unit() } else { Unit::default() },
+            gate: stage.gates().then(|| (descriptor.boundary_rule(), descriptor.threshold_kind())),
+            element: self.element_in(stage, &boxes),
+            saves: self.direction == Direction::Forward && descriptor.saves(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
             vector_width: vectors.width as u32,
             fold: vectors.fold as u32,
             // A walk back goes down through memory, and one through descending time: both together go up.
-            descends: (stage == Stage::Adjoint) != (self.descriptor.order_of_time() == TimeOrder::Descending),
+            descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
             band: vectors.band as u32,
             ragged: vectors.band * vectors.bands != channels / vectors.width,
-            workgroup_size: self.tuning.workgroup_size,
-            access: self.tuning.access,
+            ..self.plain_variant(stage)
         });
         // A trip of a folded walk takes several steps.
         let folded = u64::from(params.rows) * (2 + u64::from(params.steps.min(params.tile_steps)) / vectors.fold);
         let iterations = if vectors.fold > 1 { folded } else { iterations };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
-        Ok(())
+        detours.into_iter().try_for_each(|detour| self.pack(detour))
+    }
+
+    /// Of scalars, without anything that only some have.
+    pub fn plain_variant(&self, stage: Stage) -> Variant {
+        Variant {
+            stage,
+            bindings: Vec::new(),
+            operands: Vec::new(),
+            unit: Unit::default(),
+            gate: None,
+            element: Element::default(),
+            narrows: false,
+            saves: false,
+            surrogates: None,
+            resumes: false,
+            accumulates: Vec::new(),
+            vector_width: 1,
+            fold: 1,
+            descends: false,
+            one_step: false,
+            band: 1,
+            ragged: false,
+            workgroup_size: self.tuning.workgroup_size,
+            access: self.tuning.access,
+        }
+    }
+
+    /// Bytes of the elements of a slot.
+    pub fn bytes_of(&self, slot: Slot) -> u64 {
+        self.descriptor.element_of(slot).bytes()
     }
 
     /// Workgroups along each dimension: as few rows of them as can be.
-    fn grid(&self, invocations: u64) -> [u32; 3] {
+    pub fn grid(&self, invocations: u64) -> [u32; 3] {
         let workgroups = invocations.div_ceil(u64::from(self.tuning.workgroup_size));
         let per_dimension = u64::from(self.limits.max_compute_workgroups_per_dimension);
         [workgroups.min(per_dimension), workgroups.div_ceil(per_dimension), 1].map(|length| length as u32)
     }
 
     /// One binding for each slot, around all boxes in it.
-    fn bindings(&self, stage: Stage, boxes: &[Boxed]) -> Result<Vec<Binding>, Error> {
+    pub fn bindings(&self, stage: Stage, boxes: &[Boxed]) -> Result<Vec<Binding>, Error> {
         let named = stage.operands();
         let stores = |operand| named.iter().any(|&(named, usage)| named == operand && usage.stores());
         let regions: Vec<Region> = boxes.iter().map(|boxed| boxed.region).collect();
@@ -279,8 +319,9 @@ impl<'a> Builder<'a> {
         let bind = |slot| {
             let (start, end) = span(&regions, slot);
             let alignment = u64::from(self.limits.min_storage_buffer_offset_alignment);
-            let offset = start * 4 / alignment * alignment;
-            let (size, longest) = (end * 4 - offset, self.limits.binding_bytes());
+            let bytes = self.bytes_of(slot);
+            let offset = start * bytes / alignment * alignment;
+            let (size, longest) = ((end * bytes).next_multiple_of(4) - offset, self.limits.binding_bytes());
             if size > longest {
                 let limit = "max_storage_buffer_binding_size";
                 return Err(Error::CannotSplit { limit, expected: longest, actual: size });
@@ -297,7 +338,7 @@ impl<'a> Builder<'a> {
 
     /// Whether stores of an operand add to what is there. Only outputs of the caller do: what is on its way in scratch is
     /// written over, and added by the dispatch that stores the output.
-    fn accumulates(&self, boxed: &Boxed) -> bool {
+    pub fn accumulates(&self, boxed: &Boxed) -> bool {
         let output = match (boxed.region.slot, boxed.operand) {
             (Slot::AmplitudeGradient, _) => Operand::AmplitudeGradient,
             (Slot::InitialStateGradient, _) => Operand::InitialStateGradient,
@@ -310,7 +351,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The number of a variant among those of the plan.
-    fn number(&mut self, variant: Variant) -> usize {
+    pub fn number(&mut self, variant: Variant) -> usize {
         self.variants.iter().position(|known| *known == variant).unwrap_or_else(|| {
             self.variants.push(variant);
             self.variants.len() - 1
@@ -326,12 +367,12 @@ impl<'a> Builder<'a> {
         slots.dedup();
         let mut sized = Vec::with_capacity(slots.len());
         for slot in slots {
-            let elements = match slot {
-                Slot::Scratch => self.scratch_elements,
-                Slot::Saved => self.descriptor.saved_layout().words(),
-                slot => self.descriptor.slot_elements(slot)?,
+            let bytes = match slot {
+                Slot::Scratch => self.scratch_elements.max(self.detour_elements).saturating_mul(4),
+                Slot::Saved => self.descriptor.saved_layout().bytes(),
+                slot => self.descriptor.slot_bytes(slot)?,
             };
-            sized.push((slot, elements.saturating_mul(4)));
+            sized.push((slot, bytes));
         }
         debug_assert!(self.dispatches.iter().all(|dispatch| dispatch.iterations <= Plan::MAX_ITERATIONS));
         Ok(Built { slots: sized, variants: self.variants, dispatches: self.dispatches })

@@ -61,6 +61,7 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
         constraints.push(Constraint { limit: "max_shared_elements", allowed, measure });
     }
     constraints.extend(builder.binding_constraints(whole, &bound));
+    constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
     // Parts of whole words, unless rows are so long that single steps make fewer.
     let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
@@ -100,6 +101,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
+            Moved::loads(Operand::LowThreshold, thresholds),
             Moved::loads(Operand::Amplitude, groups * channels),
             Moved::loads(Operand::InitialState, rows),
             Moved::stores(Operand::States, elements),

@@ -101,8 +101,11 @@ pub(crate) fn longest_binding(whole: Extent, part: Extent, alignment: u64, opera
         }
         for slot in regions.iter().filter(|region| region.len > 0).map(|region| region.slot) {
             let (start, end) = span(&regions, slot);
-            let slack = if part == whole { start.saturating_mul(4) % alignment } else { alignment - 4 };
-            longest = longest.max((end - start).saturating_mul(4).saturating_add(slack));
+            let bytes = operands.iter().find(|placed| placed.view.slot == slot).map_or(4, |placed| placed.bytes);
+            let slack = if part == whole { start.saturating_mul(bytes) % alignment } else { alignment - bytes };
+            // The last word is whole.
+            let length = (end - start).saturating_mul(bytes).saturating_add(slack);
+            longest = longest.max(length.checked_next_multiple_of(4).unwrap_or(u64::MAX));
         }
     }
     longest
@@ -134,6 +137,8 @@ pub(crate) enum Axes {
 pub(crate) struct Placed {
     pub operand: Operand,
     pub view: View,
+    /// Of an element.
+    pub bytes: u64,
     pub axes: Axes,
     /// Only the part that begins at the origin of the axes that the operand lacks has it: copies are made once.
     pub once: bool,
@@ -143,7 +148,7 @@ pub(crate) struct Placed {
 
 impl Placed {
     pub fn new(operand: Operand, view: View, axes: Axes) -> Self {
-        Self { operand, view, axes, once: false, descends: None }
+        Self { operand, view, bytes: 4, axes, once: false, descends: None }
     }
 
     /// Whether a part that begins at `origin` has this operand.

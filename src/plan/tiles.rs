@@ -62,7 +62,7 @@ fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
     let mut of_group = vec![
         Constraint {
             limit: "max_storage_buffer_binding_size",
-            allowed: builder.limits.binding_bytes(),
+            allowed: builder.scratch_bytes(),
             measure: Box::new(move |part| of.scratch(builder, part).elements.saturating_mul(4)),
         },
         builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
@@ -74,6 +74,7 @@ fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
     let bound = of.stages().map(|stage| builder.placed(stage)).concat();
     let mut of_part = vec![builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width))];
     of_part.extend(builder.binding_constraints(whole, &bound));
+    of_part.extend(builder.detour_constraint());
     of_part.push(builder.work_constraint());
     let part = split(group, [1, of.steps, width], order, &of_part)?;
     Ok(Cut { group, part })
@@ -213,6 +214,7 @@ impl Group {
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
+                Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
                 Moved::stores(Operand::Aggregates, rows),
             ],
@@ -290,6 +292,7 @@ impl Group {
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
+                Moved::loads(Operand::LowThreshold, thresholds),
                 codes,
                 Moved::loads(Operand::Parent, 2 * rows),
                 Moved::loads(Operand::Amplitude, rows),

@@ -35,7 +35,7 @@ impl Builder<'_> {
         for (view, boxed) in params.views.iter_mut().zip(boxes) {
             let Boxed { operand, region } = boxed;
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
-            let start = bindings[number].offset / 4;
+            let start = bindings[number].offset / self.bytes_of(region.slot);
             *view = if fold > 1 && self.has_steps(boxed) {
                 // One vector holds `fold` steps, and the next follows it.
                 ViewParams { time: 1, ..view_params(region, start, fold * width) }
@@ -47,7 +47,7 @@ impl Builder<'_> {
         operands
     }
 
-    fn has_steps(&self, boxed: &Boxed) -> bool {
+    pub fn has_steps(&self, boxed: &Boxed) -> bool {
         let placed = self.operands.iter().find(|placed| placed.operand == boxed.operand);
         placed.is_some_and(|placed| placed.axes == Axes::Element)
     }

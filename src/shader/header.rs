@@ -6,7 +6,7 @@
 use core::fmt::{self, Write};
 
 use super::{BindingAccess, Stage, Use, Variant};
-use crate::{Access, Boundary, Operand, Threshold};
+use crate::{Access, Boundary, Element, Operand, Slot, Threshold, Unit};
 
 impl Variant {
     pub(super) fn header(&self) -> Result<String, fmt::Error> {
@@ -31,7 +31,7 @@ impl Variant {
     fn types(&self, w: &mut String) -> fmt::Result {
         let vector = |scalar: &str, width: u32| if width == 1 { scalar.to_owned() } else { format!("vec{width}<{scalar}>") };
         for (alias, scalar) in [("Vector", "u32"), ("Signed", "i32"), ("Mask", "bool"), ("Floats", "f32")] {
-            if scalar != "f32" || self.stage.adds() {
+            if scalar != "f32" || self.calculates() {
                 writeln!(w, "alias {alias} = {};", vector(scalar, self.vector_width * self.fold))?;
             }
         }
@@ -64,7 +64,11 @@ impl Variant {
         if let Some((boundary, threshold)) = self.gate {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
             writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
+            let element = if self.calculates() { Element::F32 } else { self.element };
+            writeln!(w, "const INFINITY: i32 = {:#x};", element.infinity())?;
         }
+        writeln!(w, "const LOWER_IS_ZERO: bool = {};", self.unit == Unit::FirstQuadrant)?;
+        writeln!(w, "const TWO_THRESHOLDS: bool = {};", self.unit.has_low_threshold())?;
         writeln!(w, "const SAVES: bool = {};", self.saves)?;
         writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
     }
@@ -78,7 +82,13 @@ impl Variant {
             // Only operands of one kind share a slot where steps are folded.
             let mut inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
             let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
-            let element = if folded { "Vector" } else { "Channels" };
+            let lanes = self.vector_width * if folded { self.fold } else { 1 };
+            let element = match (self.element_of(*slot).bytes(), lanes) {
+                (2, 4) => "vec2<u32>",
+                (2, _) => "u32",
+                _ if folded => "Vector",
+                _ => "Channels",
+            };
             writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<{element}>;")?;
         }
         let space = match self.access {
@@ -144,19 +154,73 @@ impl Variant {
         let (slot, _) = self.bindings[self.operands[view].1 as usize];
         writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
         writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
-        let unfolds = self.fold_of(operand) != self.fold;
+        if self.stage == Stage::Pack && operand == Operand::Target {
+            return self.pairs(w, view, slot);
+        }
         if usage.loads() {
-            let loaded = format!("{slot}_slot[at]");
-            let loaded = if unfolds { format!("unfold({loaded})") } else { loaded };
-            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {loaded}; }}")?;
+            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {}; }}", self.loaded(operand, slot))?;
         }
         if usage.stores() && self.accumulates.contains(&operand) {
-            let sum = format!("bitcast<Floats>({slot}_slot[at]) + bitcast<Floats>(value)");
-            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = bitcast<Vector>({sum}); }}")?;
+            let sum = format!("bitcast<Floats>({}) + bitcast<Floats>(value)", self.loaded(operand, slot));
+            let stored = self.stored(operand, slot, &format!("bitcast<Vector>({sum})"));
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
         } else if usage.stores() {
-            let stored = if unfolds { "fold(value)" } else { "value" };
+            let stored = self.stored(operand, slot, "value");
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
         }
         Ok(())
+    }
+
+    /// Whether registers hold something else of an operand than memory: numbers and not patterns.
+    fn converts(&self, operand: Operand, slot: Slot) -> bool {
+        let patterns = matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState);
+        self.stage.adds() && self.element != Element::F32 && (patterns || self.element_of(slot).bytes() == 2)
+    }
+
+    /// A vector of an operand, as registers hold it.
+    fn loaded(&self, operand: Operand, slot: Slot) -> String {
+        let unfolds = self.fold_of(operand) != self.fold;
+        let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
+        let mut loaded = match (self.element_of(slot).bytes(), lanes) {
+            (2, 1) => format!("unpack_one({slot}_slot[at / 2u], at)"),
+            (2, 2) => format!("unpack_two({slot}_slot[at])"),
+            (2, _) => format!("unpack_four({slot}_slot[at])"),
+            _ => format!("{slot}_slot[at]"),
+        };
+        if unfolds {
+            loaded = format!("unfold({loaded})");
+        }
+        if self.converts(operand, slot) {
+            loaded = format!("widen({loaded})");
+        } else if operand == Operand::Amplitude && self.element != Element::F32 {
+            loaded = format!("narrow({loaded})");
+        }
+        loaded
+    }
+
+    /// What memory holds of a vector of an operand.
+    fn stored(&self, operand: Operand, slot: Slot, value: &str) -> String {
+        let unfolds = self.fold_of(operand) != self.fold;
+        let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
+        let value = if self.converts(operand, slot) { format!("narrow({value})") } else { value.to_owned() };
+        let value = if unfolds { format!("fold({value})") } else { value };
+        match (self.element_of(slot).bytes(), lanes) {
+            (2, 2) => format!("pack_two({value})"),
+            (2, _) => format!("pack_four({value})"),
+            _ => value,
+        }
+    }
+
+    /// Access to whole words, and what fills the half of one.
+    fn pairs(&self, w: &mut String, view: usize, slot: Slot) -> fmt::Result {
+        writeln!(w, "const TARGET: u32 = {view}u;")?;
+        writeln!(w, "fn load_pair(pair: u32) -> u32 {{ return {slot}_slot[pair]; }}")?;
+        writeln!(w, "fn store_pair(pair: u32, word: u32) {{ {slot}_slot[pair] = word; }}")?;
+        let packed = match (self.narrows, self.accumulates.is_empty()) {
+            (false, _) => "source",
+            (true, true) => "narrow(source)",
+            (true, false) => "narrow(bitcast<u32>(bitcast<f32>(widen(before)) + bitcast<f32>(source)))",
+        };
+        writeln!(w, "fn packed(source: u32, before: u32) -> u32 {{ return {packed}; }}")
     }
 }

@@ -6,9 +6,10 @@ use bmru::{
 };
 
 use crate::adapters::block_on;
-use crate::bound::bounds;
+use crate::bound::{bounds, rounding};
 use crate::data::{Rate, Slots, Values, generate};
-use crate::runner::{MARGIN, POISON, poisoned};
+use crate::image::{self, POISON, put};
+use crate::runner::{MARGIN, poisoned};
 use crate::{Profile, Runner};
 
 /// What the accumulating outputs hold before.
@@ -70,7 +71,8 @@ pub fn incoming(descriptor: &Descriptor, seed: u64) -> [Vec<f32>; 2] {
         let length = descriptor.slot_elements(slot).expect("a descriptor that can exist");
         let mut value = || {
             let magnitude = (rng.f32() * 8.0 - 4.0).exp2();
-            [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }]
+            let value = [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }];
+            descriptor.element_type().round(value)
         };
         (0..length).map(|_| value()).collect()
     })
@@ -124,21 +126,22 @@ pub(crate) fn memory(
     data: &Slots,
     incoming: &IncomingGradients<'_>,
 ) -> Vec<(Slot, u64, Vec<u32>)> {
-    let image = |&slot: &Slot| {
+    let uploaded = |&slot: &Slot| {
         let words = plans.iter().map(|plan| plan.slot_bytes(slot) / 4).max().unwrap_or(0);
         let contents: &[f32] = match slot {
             Slot::StatesGradient => incoming.states,
             Slot::FinalStateGradient => incoming.final_state,
             slot => data.slot(slot),
         };
-        let uploaded = if accumulates(descriptor, slot) {
-            vec![BEFORE.to_bits(); words as usize]
-        } else {
-            contents.iter().map(|float| float.to_bits()).collect()
-        };
-        (slot, words, uploaded)
+        let element = descriptor.element_of(slot);
+        let mut image = element.to_words(contents);
+        for at in accumulating(descriptor, slot) {
+            image.resize(image.len().max(at + 1), POISON);
+            put(element, &mut image, at, BEFORE);
+        }
+        (slot, words, image)
     };
-    Slot::ALL.iter().map(image).collect()
+    Slot::ALL.iter().map(uploaded).collect()
 }
 
 impl Runner {
@@ -222,28 +225,88 @@ impl Runner {
     }
 }
 
-/// Whether the outputs in a slot add to what is there.
-fn accumulates(descriptor: &Descriptor, slot: Slot) -> bool {
-    let output = match slot {
-        Slot::CandidateGradient => Operand::CandidateGradient,
-        Slot::ThresholdGradient => Operand::ThresholdGradient,
-        Slot::AmplitudeGradient => Operand::AmplitudeGradient,
-        Slot::InitialStateGradient => Operand::InitialStateGradient,
-        _ => return false,
-    };
-    descriptor.gradient_of(output) == Gradient::Accumulate
+/// In the order of the outputs.
+pub(crate) const SLOTS: [Slot; 4] =
+    [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient];
+
+/// Each output with the number of its slot.
+const OPERANDS: [(Operand, usize); 5] = [
+    (Operand::CandidateGradient, 0),
+    (Operand::ThresholdGradient, 1),
+    (Operand::LowThresholdGradient, 1),
+    (Operand::AmplitudeGradient, 2),
+    (Operand::InitialStateGradient, 3),
+];
+
+/// The elements of a slot that are added to.
+fn accumulating(descriptor: &Descriptor, slot: Slot) -> Vec<usize> {
+    let accumulates = |operand| descriptor.gradient_of(operand) == Gradient::Accumulate;
+    let views = OPERANDS.iter().filter(|(operand, _)| accumulates(*operand)).filter_map(|(operand, _)| descriptor.view(*operand));
+    views.filter(|view| view.slot == slot).flat_map(|view| elements(descriptor, view)).map(|(at, _)| at).collect()
+}
+
+/// The elements of a view, with their indices. A stride of 0 is an axis that the output lacks.
+fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize, [u64; 3])> + use<> {
+    let Shape { batch, time, channels } = descriptor.shape();
+    let rows = if view.strides.batch > 0 { batch } else { 1 };
+    let steps = if view.strides.time > 0 { time } else { 1 };
+    let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
+    triples.map(move |[b, t, d]| ((view.offset + b * view.strides.batch + t * view.strides.time + d) as usize, [b, t, d]))
+}
+
+/// An element of an output, and what it must be.
+pub(crate) struct Wanted {
+    /// Number of the output.
+    pub output: usize,
+    /// Batch, time, channel.
+    pub index: [u64; 3],
+    /// Number of its slot in [`SLOTS`].
+    pub place: usize,
+    /// Index into that.
+    pub at: usize,
+    /// What it must be.
+    pub value: f64,
+    /// How far from that it may be.
+    pub allowed: f64,
+}
+
+/// All elements of all outputs.
+pub(crate) fn wanted(descriptor: &Descriptor, expected: &Gradients<f64>, bounds: &Gradients<f64>) -> Vec<Wanted> {
+    let slots = [
+        (&expected.candidate, &bounds.candidate),
+        (&expected.threshold, &bounds.threshold),
+        (&expected.amplitude, &bounds.amplitude),
+        (&expected.initial_state, &bounds.initial_state),
+    ];
+    let mut all = Vec::new();
+    for (operand, output) in OPERANDS {
+        let Some(view) = descriptor.view(operand) else { continue };
+        let place = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
+        let ((wanted, bound), element) = (slots[place], descriptor.element_of(view.slot));
+        let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
+        for (at, index) in elements(descriptor, view) {
+            let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
+            // One more addition, if it accumulates.
+            let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
+            let value = before + wanted[at];
+            let allowed = bound[at] + added + rounding(element, value.abs() + bound[at]);
+            all.push(Wanted { output, index, place, at, value, allowed });
+        }
+    }
+    all
 }
 
 impl BackwardOutcome {
     fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
+        let types = SLOTS.map(|slot| descriptor.element_of(slot));
+        let actual: [Vec<u32>; 4] = std::array::from_fn(|place| image::elements(types[place], &actual[place]));
         // What is left of a buffer when all its elements were looked at must be as it was.
         let mut rest = actual.clone();
-        for element in elements(descriptor, expected, bounds) {
-            let Element { output, index: (b, t, d), place, at, wanted, allowed } = element;
-            let value = f64::from(f32::from_bits(actual[place][at]));
-            rest[place][at] = POISON;
+        for Wanted { output, index: [b, t, d], place, at, value: wanted, allowed } in wanted(descriptor, expected, bounds) {
+            let value = f64::from(types[place].decode(actual[place][at]));
+            rest[place][at] = image::poison(types[place], at);
             let error = (value - wanted).abs();
-            let share = if error == 0.0 { 0.0 } else { error / allowed };
+            let share = if error == 0.0 || allowed == f64::INFINITY { 0.0 } else { error / allowed };
             let share = if share.is_nan() { f64::INFINITY } else { share };
             self.worst[output] = self.worst[output].max(share);
             if share > 1.0 {
@@ -255,7 +318,9 @@ impl BackwardOutcome {
             }
         }
         for (place, words) in rest.iter().enumerate() {
-            if let Some(at) = words.iter().position(|&word| word != POISON && word != BEFORE.to_bits()) {
+            let element = types[place];
+            let untouched = |(at, &bits): (usize, &u32)| bits == image::poison(element, at) || bits == element.encode(BEFORE);
+            if let Some(at) = words.iter().enumerate().position(|word| !untouched(word)) {
                 self.wrong += 1;
                 let output = OUTPUTS[place];
                 self.first
@@ -263,71 +328,4 @@ impl BackwardOutcome {
             }
         }
     }
-}
-
-/// An element of an output, and what it must be.
-pub(crate) struct Element {
-    /// Number of the output.
-    pub output: usize,
-    /// Batch, time, channel.
-    pub index: (u64, u64, u64),
-    /// Number of the buffer.
-    pub place: usize,
-    /// Index into that.
-    pub at: usize,
-    /// What it must be.
-    pub wanted: f64,
-    /// How far from that it may be.
-    pub allowed: f64,
-}
-
-/// All elements of all outputs.
-pub(crate) fn elements(
-    descriptor: &Descriptor,
-    expected: &Gradients<f64>,
-    bounds: &Gradients<f64>,
-) -> impl Iterator<Item = Element> {
-    let outputs = [
-        (Operand::CandidateGradient, &expected.candidate, &bounds.candidate),
-        (Operand::ThresholdGradient, &expected.threshold, &bounds.threshold),
-        (Operand::AmplitudeGradient, &expected.amplitude, &bounds.amplitude),
-        (Operand::InitialStateGradient, &expected.initial_state, &bounds.initial_state),
-    ];
-    let Shape { batch, time, channels } = descriptor.shape();
-    let present = outputs.iter().enumerate().filter_map(|(output, &(operand, _, _))| {
-        let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
-        Some((output, accumulated, descriptor.view(operand)?))
-    });
-    let present: Vec<_> = present.collect();
-    present.into_iter().flat_map(move |(output, accumulated, view)| {
-        // A stride of 0 is an axis that the output lacks.
-        let rows = if view.strides.batch > 0 { batch } else { 1 };
-        let steps = if view.strides.time > 0 { time } else { 1 };
-        let place = slot_of(view.slot);
-        let (_, wanted, bound) = outputs[place];
-        indices(rows, steps, channels).map(move |(b, t, d)| {
-            let at = index(view, b, t, d);
-            let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
-            // One more addition, if it accumulates.
-            let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
-            Element { output, index: (b, t, d), place, at, wanted: wanted[at] + before, allowed: bound[at] + added }
-        })
-    })
-}
-
-fn slot_of(slot: Slot) -> usize {
-    match slot {
-        Slot::CandidateGradient => 0,
-        Slot::ThresholdGradient => 1,
-        Slot::AmplitudeGradient => 2,
-        _ => 3,
-    }
-}
-
-fn indices(batch: u64, time: u64, channels: u64) -> impl Iterator<Item = (u64, u64, u64)> {
-    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d))))
-}
-
-fn index(view: View, b: u64, t: u64, d: u64) -> usize {
-    (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }

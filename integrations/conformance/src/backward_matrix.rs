@@ -24,6 +24,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     limits(&mut cases);
     views(&mut cases);
     time_orders(&mut cases);
+    crate::family::backward(scope, &mut cases);
     cases
 }
 

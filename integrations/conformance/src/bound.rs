@@ -11,10 +11,12 @@
 //! τ = 2⁻¹²³·(1 + G)·(1 + |w| + |α|)·(1 + k or 1/half_width)
 //! ```
 //!
-//! where `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
+//! First-quadrant units have two step functions, each with its own `u` and `w` and no sign: `dc` has the bounds of both.
+//!
+//! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
-use bmru::{Descriptor, Error, Operand, Slot, Surrogate, View};
+use bmru::{Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -36,6 +38,18 @@ fn phi_error(surrogate: Surrogate, u: f64) -> f64 {
     let phi = surrogate.derivative(u);
     let moved = |factor: f64| (surrogate.derivative(u * factor) - phi).abs();
     moved(1.0 + EPSILON).max(moved(1.0 - EPSILON)) + EPSILON * rho(surrogate, u)
+}
+
+/// What rounding a gradient to an element may change, ties to even: half a unit in its last place, or of the least number.
+pub(crate) fn rounding(element: Element, magnitude: f64) -> f64 {
+    let (unit, least, largest) = match element {
+        // Part of the bounds.
+        Element::F32 => return 0.0,
+        Element::F16 => (2f64.powi(-11), 2f64.powi(-25), 65_504.0),
+        Element::Bf16 => (2f64.powi(-8), 2f64.powi(-134), f64::from(Element::Bf16.decode(0x7f7f))),
+    };
+    // Beyond the largest number comes infinity.
+    if magnitude > largest { f64::INFINITY } else { unit * magnitude + least }
 }
 
 fn slope(surrogate: Surrogate) -> f64 {
@@ -63,7 +77,7 @@ pub fn bounds(
     let states = oracle::forward(descriptor, inputs)?.states;
     let shape = descriptor.shape();
     let depth = depth as f64;
-    let [gate, sign] = descriptor.surrogate_pair();
+    let [gate, _] = descriptor.surrogate_pair();
     let zeros = |slot| Ok::<_, Error>(vec![0.0f64; descriptor.slot_elements(slot)? as usize]);
     let mut bounds = Gradients {
         candidate: zeros(Slot::CandidateGradient)?,
@@ -79,19 +93,18 @@ pub fn bounds(
             Slot::Amplitude => inputs.amplitude,
             _ => inputs.initial_state,
         };
-        slot[at(view, b, t, d)]
+        descriptor.element_type().round(slot[at(view, b, t, d)])
     };
     let magnitude =
         |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());
     let states_view = descriptor.view(Operand::States).expect("every descriptor has states");
-    let threshold_view = descriptor.view(Operand::ThresholdGradient);
-    let descends = descriptor.order_of_time() == bmru::TimeOrder::Descending;
-    let per_channel = descriptor.threshold_kind() == bmru::Threshold::PerChannel;
+    let descends = descriptor.order_of_time() == TimeOrder::Descending;
+    let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
 
     for d in 0..shape.channels {
-        let alpha = f64::from(input(Operand::Amplitude, 0, 0, d)).abs();
-        let (mut amplitude_bound, mut amplitude_terms) = (0.0, 0.0);
-        let (mut threshold_bound, mut threshold_terms) = (0.0, 0.0);
+        let amplitude = f64::from(input(Operand::Amplitude, 0, 0, d));
+        // Of the amplitude and of both thresholds: the bounds of the terms, and the terms.
+        let mut sums = [(0.0, 0.0); 3];
         for b in 0..shape.batch {
             let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
             let (mut reach, mut count) = (tail, f64::from(u8::from(tail != 0.0)));
@@ -100,40 +113,33 @@ pub fn bounds(
                 let state = |step| f64::from(states[at(states_view, b, time(step), d)]);
                 let before = if step > 0 { state(step - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
                 let t = time(step);
-                let (c, r) = (input(Operand::Candidate, b, t, d), input(Operand::Threshold, b, t, d));
-                let on_edge = c.abs() == r.abs() && descriptor.boundary_rule() == bmru::Boundary::Set;
-                let sets = c.abs() > r.abs() || on_edge;
+                let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|of| input(of, b, t, d));
+                let found = Step { descriptor, c, r, low, amplitude, before };
                 reach += magnitude(incoming.states, Operand::StatesGradient, b, t, d);
                 count += 1.0;
                 let m = (count - 1.0f64).min(depth);
 
-                if sets {
-                    amplitude_bound += m * EPSILON * reach;
-                    amplitude_terms += reach;
+                let (sets, by_amplitude) = found.sets();
+                if by_amplitude {
+                    sums[0].0 += m * EPSILON * reach;
+                    sums[0].1 += reach;
                 }
-                if c.is_finite() && r.is_finite() {
-                    let plus = c > 0.0 || (c == 0.0 && descriptor.boundary_rule() == bmru::Boundary::Set);
-                    let set_state = f64::from(input(Operand::Amplitude, 0, 0, d)) * if plus { 1.0 } else { -1.0 };
-                    let w = (set_state - before).abs();
-                    let (c, r) = (f64::from(c), f64::from(r));
-                    let u = c.abs() - r.abs();
-                    let phi = gate.derivative(u);
-                    let psi = 2.0 * sign.derivative(c);
-                    let tau = 2f64.powi(-123) * (1.0 + reach) * (1.0 + w + alpha) * (1.0 + slope(gate).max(slope(sign)));
-                    let by_gate = EPSILON * (m + 4.0) * phi * w + w * phi_error(gate, u);
-                    let by_sign =
-                        if sets { EPSILON * (m + 4.0) * alpha * psi + alpha * 2.0 * EPSILON * rho(sign, c) } else { 0.0 };
-                    let threshold = 1.01 * reach * by_gate + tau;
-                    if let Some(view) = descriptor.view(Operand::CandidateGradient) {
-                        bounds.candidate[at(view, b, t, d)] = 1.01 * reach * (by_gate + by_sign) + tau;
-                    }
-                    threshold_bound += threshold;
-                    threshold_terms += phi * w * reach;
-                    if let Some(view) = threshold_view.filter(|_| !per_channel) {
+                let mut of_candidate = 0.0;
+                for (place, slope) in found.slopes().into_iter().enumerate() {
+                    let Some(slope) = slope else { continue };
+                    let threshold = slope.bound(gate, reach, m) + found.tau(slope.w, reach);
+                    of_candidate += threshold;
+                    sums[1 + place].0 += threshold;
+                    sums[1 + place].1 += gate.derivative(slope.u) * slope.w * reach;
+                    let output = [Operand::ThresholdGradient, Operand::LowThresholdGradient][place];
+                    if let Some(view) = descriptor.view(output).filter(|_| !per_channel) {
                         let beside = view.slot == Slot::CandidateGradient;
                         let slot = if beside { &mut bounds.candidate } else { &mut bounds.threshold };
                         slot[at(view, b, t, d)] = threshold;
                     }
+                }
+                if let Some(view) = descriptor.view(Operand::CandidateGradient) {
+                    bounds.candidate[at(view, b, t, d)] = of_candidate + 1.01 * reach * found.through_sign(m);
                 }
                 if step == 0 {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets) {
@@ -145,12 +151,91 @@ pub fn bounds(
                 }
             }
         }
+        let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth * EPSILON * terms;
         if let Some(view) = descriptor.view(Operand::AmplitudeGradient) {
-            bounds.amplitude[at(view, 0, 0, d)] = 1.01 * amplitude_bound + depth * EPSILON * amplitude_terms;
+            bounds.amplitude[at(view, 0, 0, d)] = of_sum(sums[0]);
         }
-        if let Some(view) = threshold_view.filter(|_| per_channel) {
-            bounds.threshold[at(view, 0, 0, d)] = 1.01 * threshold_bound + depth * EPSILON * threshold_terms;
+        for (place, output) in [Operand::ThresholdGradient, Operand::LowThresholdGradient].into_iter().enumerate() {
+            if let Some(view) = descriptor.view(output).filter(|_| per_channel) {
+                bounds.threshold[at(view, 0, 0, d)] = of_sum(sums[1 + place]);
+            }
         }
     }
     Ok(bounds)
+}
+
+/// A step function of the gate: its argument, and what it moves the state by.
+#[derive(Clone, Copy)]
+struct Slope {
+    u: f64,
+    w: f64,
+}
+
+impl Slope {
+    /// `1.01·G·(ε·(m + 4)·φ|w| + |w|·e_φ)`
+    fn bound(self, gate: Surrogate, reach: f64, m: f64) -> f64 {
+        let Self { u, w } = self;
+        1.01 * reach * (EPSILON * (m + 4.0) * gate.derivative(u) * w + w * phi_error(gate, u))
+    }
+}
+
+/// One step of one channel.
+struct Step<'a> {
+    descriptor: &'a Descriptor,
+    c: f32,
+    r: f32,
+    low: f32,
+    amplitude: f64,
+    before: f64,
+}
+
+impl Step<'_> {
+    fn edge_sets(&self) -> bool {
+        self.descriptor.boundary_rule() == Boundary::Set
+    }
+
+    fn fires(&self, above: f32, below: f32) -> bool {
+        above > below || (self.edge_sets() && above == below)
+    }
+
+    /// Whether the step sets, and whether the amplitude gets of the gradient.
+    fn sets(&self) -> (bool, bool) {
+        if self.descriptor.unit() == Unit::FirstQuadrant {
+            let high = self.fires(self.c, self.r);
+            return (high || self.fires(self.low, self.c), high);
+        }
+        let sets = self.fires(self.c.abs(), self.r.abs());
+        (sets, sets)
+    }
+
+    /// The step functions of the high and the low threshold, where they have a slope.
+    fn slopes(&self) -> [Option<Slope>; 2] {
+        let Self { c, r, low, amplitude, before, .. } = *self;
+        let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs() });
+        if self.descriptor.unit() == Unit::FirstQuadrant {
+            let without_high = if self.fires(low, c) { 0.0 } else { before };
+            let below_high = if self.fires(c, r) { 0.0 } else { before };
+            let of_high = finite(r, amplitude - without_high, f64::from(c) - f64::from(r));
+            return [of_high, finite(low, below_high, f64::from(low) - f64::from(c))];
+        }
+        let plus = c > 0.0 || (c == 0.0 && self.edge_sets());
+        let set_state = if plus { amplitude } else { -amplitude };
+        [finite(r, set_state - before, f64::from(c.abs()) - f64::from(r.abs())), None]
+    }
+
+    /// `ε·(m + 4)·|α|ψ + |α|·e_ψ`, where it set through a sign.
+    fn through_sign(&self, m: f64) -> f64 {
+        let [_, sign] = self.descriptor.surrogate_pair();
+        let finite = self.c.is_finite() && self.r.is_finite();
+        if self.descriptor.unit() == Unit::FirstQuadrant || !finite || !self.sets().0 {
+            return 0.0;
+        }
+        let (c, alpha) = (f64::from(self.c), self.amplitude.abs());
+        EPSILON * (m + 4.0) * alpha * 2.0 * sign.derivative(c) + alpha * 2.0 * EPSILON * rho(sign, c)
+    }
+
+    fn tau(&self, w: f64, reach: f64) -> f64 {
+        let [gate, sign] = self.descriptor.surrogate_pair();
+        2f64.powi(-123) * (1.0 + reach) * (1.0 + w + self.amplitude.abs()) * (1.0 + slope(gate).max(slope(sign)))
+    }
 }

@@ -1,7 +1,7 @@
 //! Inputs in which a lost, doubled or swapped element shows: thresholds and candidates are different everywhere, amplitudes
 //! are different for each channel and initial states for each row, and sets fall at random.
 
-use bmru::{Descriptor, Inputs, Operand, Slot};
+use bmru::{Descriptor, Element, Inputs, Operand, Shape, Slot, Threshold, Unit};
 
 /// How often a candidate leaves its region.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub enum Values {
     Plain,
     /// As edges, but only the candidates and thresholds, and no denormals: gradients are real numbers that a bound holds for.
     Inputs,
-    /// NaN, infinities, zeros, denormals, candidates equal to the threshold and one unit in the last place beside it;
+    /// NaN, infinities, zeros, denormals, candidates equal to a threshold and one unit in the last place beside it;
     /// amplitudes and initial states of the same kinds.
     Edges,
 }
@@ -87,6 +87,15 @@ const EDGES: [u32; 14] = [
     SIGNALLING | 0x8000_0000,
 ];
 
+/// The same for elements of 16 bits, most of which mean something in both types.
+const HALF_EDGES: [u32; 14] =
+    [0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00, 0x7c01, 0xfe23, 0x7f80, 0xff80, 0x7fa1];
+
+fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
+    let edges = if element == Element::F32 { &EDGES } else { &HALF_EDGES };
+    element.decode(edges[rng.usize(..edges.len())])
+}
+
 /// Fills the input slots of a descriptor.
 ///
 /// # Panics
@@ -95,76 +104,128 @@ const EDGES: [u32; 14] = [
 pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) -> Slots {
     let mut rng = fastrand::Rng::with_seed(seed);
     let length = |slot| descriptor.slot_elements(slot).expect("a descriptor that can exist") as usize;
-    let edge = |rng: &mut fastrand::Rng| f32::from_bits(EDGES[rng.usize(..EDGES.len())]);
+    let element = descriptor.element_type();
+    // Of 16 bits there are too few far from zero.
+    let initial = |row: usize| match element {
+        Element::F32 => -1e6 - row as f32,
+        half => half.decode(0xb800 + (row % 0x3000) as u32),
+    };
     let mut slots = Slots {
         candidate: vec![f32::NAN; length(Slot::Candidate)],
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
-        initial_state: (0..length(Slot::InitialState)).map(|row| -1e6 - row as f32).collect(),
+        initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
         *amplitude = -*amplitude;
     }
     if values == Values::Edges {
-        for value in slots.amplitude.iter_mut().chain(&mut slots.initial_state) {
-            if rng.bool() {
-                *value = edge(&mut rng);
+        // Amplitudes are f32 whatever the elements are.
+        let mut sharpen = |values: &mut [f32], element| {
+            for value in values {
+                if rng.bool() {
+                    *value = edge(&mut rng, element);
+                }
             }
-        }
+        };
+        sharpen(&mut slots.amplitude, Element::F32);
+        sharpen(&mut slots.initial_state, element);
     }
 
-    let shape = descriptor.shape();
-    let place = |operand, b: u64, t: u64, d: u64| {
-        let view = descriptor.view(operand).expect("forward has candidates and thresholds");
-        let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
-        (view.slot, at as usize)
-    };
-    for b in 0..shape.batch {
-        for t in 0..shape.time {
-            for d in 0..shape.channels {
-                // Thresholds per channel are written again and again; the last stays, and candidates are made from that.
-                let (slot, at) = place(Operand::Threshold, b, t, d);
-                let target = if slot == Slot::Threshold { &mut slots.threshold } else { &mut slots.candidate };
-                if target[at].is_nan() {
-                    let magnitude = 0.5 + rng.f32();
-                    target[at] = if rng.bool() { magnitude } else { -magnitude };
-                }
-                let r = target[at];
-                let (_, at) = place(Operand::Candidate, b, t, d);
-                slots.candidate[at] = candidate(&mut rng, r, rate);
-                let edge = |rng: &mut fastrand::Rng| match values {
-                    Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
-                    _ => edge(rng),
-                };
-                if values != Values::Plain && rng.u8(..4) == 0 {
-                    slots.candidate[at] = match rng.u8(..4) {
-                        0 => edge(&mut rng),
-                        1 => f32::from_bits(r.to_bits() ^ (u32::from(rng.bool()) << 31)),
-                        2 => f32::from_bits(r.to_bits() + 1),
-                        _ => f32::from_bits(r.to_bits() - 1),
-                    };
-                    if descriptor.threshold_kind() == bmru::Threshold::PerElement && rng.bool() {
-                        let (slot, at) = place(Operand::Threshold, b, t, d);
-                        let target = if slot == Slot::Threshold { &mut slots.threshold } else { &mut slots.candidate };
-                        target[at] = edge(&mut rng);
-                    }
-                }
-            }
+    for (b, t, d) in indices(descriptor) {
+        let mut step = Step { descriptor, slots: &mut slots, at: [b, t, d] };
+        step.fill(&mut rng, rate);
+        if values != Values::Plain && rng.u8(..4) == 0 {
+            step.sharpen(&mut rng, values);
         }
     }
     slots
 }
 
-fn candidate(rng: &mut fastrand::Rng, r: f32, rate: Rate) -> f32 {
+fn indices(descriptor: &Descriptor) -> impl Iterator<Item = (u64, u64, u64)> + use<> {
+    let Shape { batch, time, channels } = descriptor.shape();
+    (0..batch).flat_map(move |b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d))))
+}
+
+/// The inputs of one step of one channel.
+struct Step<'a> {
+    descriptor: &'a Descriptor,
+    slots: &'a mut Slots,
+    at: [u64; 3],
+}
+
+impl Step<'_> {
+    /// Where an operand lies here.
+    fn place(&mut self, operand: Operand) -> Option<&mut f32> {
+        let view = self.descriptor.view(operand)?;
+        let [b, t, d] = self.at;
+        let at = view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel;
+        let slot = if view.slot == Slot::Threshold { &mut self.slots.threshold } else { &mut self.slots.candidate };
+        Some(&mut slot[at as usize])
+    }
+
+    fn candidate(&mut self) -> &mut f32 {
+        self.place(Operand::Candidate).expect("every unit has candidates")
+    }
+
+    /// Thresholds per channel are met again and again; the first stays, and all candidates are made from that.
+    fn fill(&mut self, rng: &mut fastrand::Rng, rate: Rate) {
+        let (two, element) = (self.descriptor.unit() == Unit::FirstQuadrant, self.descriptor.element_type());
+        for operand in [Operand::Threshold, Operand::LowThreshold] {
+            let Some(threshold) = self.place(operand).filter(|threshold| threshold.is_nan()) else { continue };
+            let magnitude = 0.5 + rng.f32();
+            // Two of them lie one above the other, mostly with zero between them; the sign of a single one means nothing.
+            let negative = if two { operand == Operand::LowThreshold } else { rng.bool() };
+            *threshold = element.round(if negative { -magnitude } else { magnitude });
+            if two && operand == Operand::LowThreshold && rng.u8(..8) == 0 {
+                *threshold = if rng.bool() { 0.25 } else { 2.0 };
+            }
+        }
+        let high = self.place(Operand::Threshold).map_or(0.0, |threshold| *threshold);
+        let [low, high] = match self.place(Operand::LowThreshold) {
+            Some(low) => [*low, high],
+            None => [-high.abs(), high.abs()],
+        };
+        *self.candidate() = element.round(candidate(rng, low, high, rate));
+    }
+
+    /// Puts something where arithmetic would go wrong.
+    fn sharpen(&mut self, rng: &mut fastrand::Rng, values: Values) {
+        let element = self.descriptor.element_type();
+        let edge = |rng: &mut fastrand::Rng| match values {
+            Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
+            _ => edge(rng, element),
+        };
+        let operand = if rng.bool() { Operand::LowThreshold } else { Operand::Threshold };
+        let operand = if self.place(operand).is_some() { operand } else { Operand::Threshold };
+        let r = self.place(operand).map_or(0, |threshold| element.encode(*threshold));
+        let sign = 1 << (8 * element.bytes() - 1);
+        let moved = |distance: u32| element.decode(r.wrapping_add(distance) & (sign | (sign - 1)));
+        *self.candidate() = match rng.u8(..4) {
+            0 => edge(rng),
+            1 if operand == Operand::LowThreshold => moved(0),
+            1 => element.decode(if rng.bool() { r ^ sign } else { r }),
+            2 => moved(1),
+            _ => moved(u32::MAX),
+        };
+        if self.descriptor.threshold_kind() == Threshold::PerElement && rng.bool() {
+            *self.place(operand).expect("it was found before") = edge(rng);
+        }
+    }
+}
+
+/// A candidate within a region, or beyond one of its edges.
+fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, rate: Rate) -> f32 {
     let sets = match rate {
         Rate::Never => false,
         Rate::Once(steps) => rng.u64(..steps) == 0,
         Rate::Half => rng.bool(),
         Rate::Always => true,
     };
-    // Between 0.1 and 0.9 of the threshold, or between 1.1 and 2.
+    let half = (high - low) / 2.0;
+    // Between 0.1 and 0.9 of the way from its middle to an edge, or between 1.1 and 2.
     let factor = if sets { 1.1 + 0.9 * rng.f32() } else { 0.1 + 0.8 * rng.f32() };
-    let magnitude = r.abs() * factor;
-    if rng.bool() { magnitude } else { -magnitude }
+    let offset = half * factor;
+    low + half + if rng.bool() { offset } else { -offset }
 }

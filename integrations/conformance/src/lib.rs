@@ -14,7 +14,10 @@ mod backward_matrix;
 mod bound;
 mod case;
 pub mod data;
+mod family;
+mod image;
 mod matrix;
+mod pairwise;
 pub mod portable;
 mod runner;
 

@@ -2,10 +2,11 @@
 //! the buffers must hold then. No device is touched.
 
 use bmru::oracle::{self, IncomingGradients};
-use bmru::{Error, Limits, Plan, Slot, Tuning};
+use bmru::{Element, Error, Limits, Plan, Slot, Tuning};
 
-use crate::backward::{elements, incoming, memory};
+use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
+use crate::image::elements;
 use crate::runner::{MARGIN, Memory, image, pieces};
 use crate::{BackwardCase, Case, bounds};
 
@@ -64,13 +65,15 @@ pub enum Check {
         /// The first word.
         from: usize,
     },
-    /// Floats close to these.
+    /// Numbers close to these.
     Within {
         /// Number of the buffer.
         buffer: usize,
-        /// For each word what it must be.
+        /// What lies in it.
+        element: Element,
+        /// For each element what it must be.
         wanted: Vec<f64>,
-        /// For each word how far from that it may be; below 0 where no element lies, so that it must be as before the run.
+        /// For each element how far from that it may be, anywhere if it is infinite; below 0 where no element lies, so that it must be as before the run.
         allowed: Vec<f64>,
     },
     /// The same words as the buffer of this number in the first run.
@@ -105,10 +108,11 @@ impl Case {
         let mut run = Run { buffers: Vec::new(), launches: Vec::new(), checks: Vec::new() };
         let mut owned = Vec::new();
         for slot in [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState, Slot::States, Slot::Saved] {
-            let contents: Vec<u32> = data.slot(slot).iter().map(|float| float.to_bits()).collect();
-            owned.push((slot, run.buffer(slot, self.descriptor.slot_elements(slot)?, &contents)));
+            let contents = self.descriptor.element_of(slot).to_words(data.slot(slot));
+            owned.push((slot, run.buffer(slot, self.descriptor.slot_bytes(slot)? / 4, &contents)));
         }
-        let rows = self.descriptor.shape().batch * self.descriptor.shape().channels;
+        let shape = self.descriptor.shape();
+        let rows = (shape.batch * shape.channels * self.descriptor.element_type().bytes()).div_ceil(4);
         let handed = [0, 1].map(|_| run.buffer(Slot::FinalState, rows, &[]));
         let pieces = pieces(self);
         for (number, piece) in pieces.iter().enumerate() {
@@ -151,21 +155,21 @@ impl BackwardCase {
             }
             run.launches = plans.into_iter().map(|plan| Launch { plan, slots: slots.clone() }).collect();
             let place = |slot| slots.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
-            let outputs = [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient]
-                .map(place);
+            let outputs = SLOTS.map(place);
             if number == 0 {
                 let bounds = bounds(&self.descriptor, &data.inputs(), &incoming, depth)?;
                 let expected = oracle::backward(&self.descriptor, &data.inputs(), &incoming)?;
-                let mut checks = outputs.map(|buffer| {
-                    let words = run.buffers[buffer].words.len();
-                    (vec![0.0; words], vec![-1.0; words])
+                let types = SLOTS.map(|slot| self.descriptor.element_of(slot));
+                let mut numbers: [(Vec<f64>, Vec<f64>); 4] = std::array::from_fn(|place| {
+                    let count = elements(types[place], &run.buffers[outputs[place]].words).len();
+                    (vec![0.0; count], vec![-1.0; count])
                 });
-                for element in elements(&self.descriptor, &expected, &bounds) {
-                    checks[element.place].0[element.at] = element.wanted;
-                    checks[element.place].1[element.at] = element.allowed;
+                for element in wanted(&self.descriptor, &expected, &bounds) {
+                    numbers[element.place].0[element.at] = element.value;
+                    numbers[element.place].1[element.at] = element.allowed;
                 }
-                for (buffer, (wanted, allowed)) in outputs.into_iter().zip(checks) {
-                    run.checks.push(Check::Within { buffer, wanted, allowed });
+                for ((buffer, element), (wanted, allowed)) in outputs.into_iter().zip(types).zip(numbers) {
+                    run.checks.push(Check::Within { buffer, element, wanted, allowed });
                 }
             } else {
                 run.checks.extend(outputs.map(|buffer| Check::AsFirst { buffer }));

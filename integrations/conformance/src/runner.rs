@@ -6,10 +6,8 @@ use bmru::{
 };
 
 use crate::adapters::block_on;
+use crate::image::{POISON, put};
 use crate::{Case, data::Slots};
-
-/// What a buffer holds before a run wherever nothing was uploaded: as a float, as an index and as a code it is nonsense.
-pub(crate) const POISON: u32 = 0xdead_beef;
 
 /// Words behind the end of every buffer that must keep their poison.
 pub(crate) const MARGIN: u64 = 64;
@@ -103,7 +101,8 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
             let view: View = whole.view(operand).expect("forward has this operand");
             View { offset: view.offset + begin * view.strides.time, ..view }
         };
-        let mut piece = Descriptor::bmru(shape)
+        let mut piece = Descriptor::new(whole.unit(), shape)
+            .element(whole.element_type())
             .layout(whole.memory_layout())
             .boundary(whole.boundary_rule())
             .threshold(whole.threshold_kind())
@@ -113,6 +112,9 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
             .final_state(FinalState::Written);
         if whole.threshold_kind() == bmru::Threshold::PerElement {
             piece = piece.threshold_view(moved(Operand::Threshold));
+            if whole.view(Operand::LowThreshold).is_some() {
+                piece = piece.low_threshold_view(moved(Operand::LowThreshold));
+            }
         }
         pieces.push(piece);
         begin = end;
@@ -130,11 +132,11 @@ impl Memory {
     fn new(runner: &Runner, descriptor: &Descriptor, data: &Slots) -> Result<Self, Error> {
         let mut buffers = Vec::new();
         for slot in [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState, Slot::States, Slot::Saved] {
-            let words = descriptor.slot_elements(slot)?;
-            let contents = bytemuck::cast_slice(data.slot(slot));
-            buffers.push((slot, poisoned(runner, words, contents)));
+            let words = descriptor.slot_bytes(slot)? / 4;
+            let contents = descriptor.element_of(slot).to_words(data.slot(slot));
+            buffers.push((slot, poisoned(runner, words, &contents)));
         }
-        let rows = descriptor.shape().batch * descriptor.shape().channels;
+        let rows = (descriptor.shape().batch * descriptor.shape().channels * descriptor.element_type().bytes()).div_ceil(4);
         Ok(Self { buffers, handed: [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])] })
     }
 
@@ -171,7 +173,8 @@ impl Memory {
 
     /// Every word of the buffers that are written: the oracle's where an element lies, poison everywhere else.
     pub(crate) fn expected(descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
-        let margin = |words: usize| vec![POISON; words + MARGIN as usize];
+        let element = descriptor.element_type();
+        let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
         let mut states = margin(outputs.states.len());
         let shape = descriptor.shape();
         let View { offset, strides: Strides { batch, time, channel }, .. } =
@@ -180,17 +183,17 @@ impl Memory {
             for t in 0..shape.time {
                 for d in 0..shape.channels {
                     let at = (offset + b * batch + t * time + d * channel) as usize;
-                    states[at] = outputs.states[at].to_bits();
+                    put(element, &mut states, at, outputs.states[at]);
                 }
             }
         }
         let mut final_state = margin((shape.batch * shape.channels) as usize);
         if descriptor.has_final_state() || pieces > 1 {
-            for (word, state) in final_state.iter_mut().zip(&outputs.final_state) {
-                *word = state.to_bits();
+            for (at, &state) in outputs.final_state.iter().enumerate() {
+                put(element, &mut final_state, at, state);
             }
         }
-        let mut saved = margin(outputs.saved.len());
+        let mut saved = vec![POISON; outputs.saved.len() + MARGIN as usize];
         saved[..outputs.saved.len()].copy_from_slice(&outputs.saved);
         vec![(Slot::States, states), (Slot::FinalState, final_state), (Slot::Saved, saved)]
     }

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use bmru::oracle::{self, forward};
 use bmru::{
     Boundary, Descriptor, Direction, Gradient, IncomingGradients, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage,
-    Strategy, Surrogate, Threshold, Tuning, View,
+    Strategy, Surrogate, Threshold, Tuning, Unit, View,
 };
 use proptest::prelude::any;
 
 use super::checks::{ensure, planned};
-use super::twin::{Machine, Memory, Miscounted, POISON, bits, data, run};
+use super::twin::{Machine, Memory, Miscounted, POISON, bits, data, raise, run};
 use super::{Met, count, for_all, random};
 
 /// What flows in from beyond the block up to the end of its 32^2, ..., 32^7 steps, and from beyond the stretch.
@@ -132,16 +132,19 @@ impl Machine<'_, '_> {
         let first_set = u64::from(self.load(Operand::FirstSet, b, 0, d));
         let beyond = self.load_float(Operand::Beyond, b, index, d);
         // The gradient, seven carries, and of both sums that of the block and that of 1,024 steps.
-        let mut registers = [0.0; 12];
+        let mut registers = [0.0; 14];
         registers[7] = 0.0 + beyond;
         let resumes = self.launched.places.get(Operand::Registers).is_some();
         if resumes && end < total {
-            registers = std::array::from_fn(|number| self.load_float(Operand::Registers, b, number as u64, d));
+            let kept = self.kept_registers();
+            let load = |number| if number < kept { self.load_float(Operand::Registers, b, number as u64, d) } else { 0.0 };
+            registers = std::array::from_fn(load);
         }
-        let [mut gradient, carries @ .., mut amplitude_block, mut amplitude_sum, mut threshold_block, mut threshold_sum] =
-            registers;
-        let mut carries: Carries = carries;
-        let per_channel = self.threshold(b, begin - origin, d);
+        let mut gradient = registers[0];
+        let mut carries: Carries = std::array::from_fn(|number| registers[1 + number]);
+        // Of amplitudes, thresholds and low thresholds.
+        let [mut blocks, mut sums] = [0, 1].map(|place| [8, 10, 12].map(|pair| registers[pair + place]));
+        let per_channel = self.thresholds(b, begin - origin, d);
 
         for word in (begin / 32..end.div_ceil(32)).rev() {
             let codes = 2 * (word - origin / 32);
@@ -152,19 +155,23 @@ impl Machine<'_, '_> {
             for time in (begin.max(32 * word)..block_end).rev() {
                 let t = time - origin;
                 let candidate = self.load(Operand::Candidate, b, t, d);
-                let threshold = per_channel.unwrap_or_else(|| self.load(Operand::Threshold, b, t, d));
+                let [threshold, low] = per_channel.unwrap_or_else(|| self.load_thresholds(b, t, d));
                 let incoming = self.load_float(Operand::StatesGradient, b, t, d);
                 let sets = z >> (time % 32) & 1 == 1;
-                let before = amplitude ^ u32::from(signs >> (time % 32) & 1 == 0) << 31;
+                let before = self.state_of(amplitude, signs >> (time % 32) & 1 == 1);
                 let before = if time <= first_set { initial_state } else { before };
                 let sum = gradient + incoming;
                 let g = sum + carry;
                 (gradient, carry) = if sets { (0.0, 0.0) } else { (sum, carry) };
-                let element = self.gate_adjoint([candidate, threshold, amplitude, before].map(f32::from_bits), g, sets);
+                let element = self.gate_adjoint([candidate, threshold, low, amplitude, before].map(f32::from_bits), g, sets);
                 self.store_float(Operand::CandidateGradient, b, t, d, element[0]);
                 self.store_float(Operand::ThresholdGradient, b, t, d, element[1]);
-                threshold_block += element[1];
-                amplitude_block += element[2];
+                self.store_float(Operand::LowThresholdGradient, b, t, d, element[2]);
+                blocks[0] += element[3];
+                if per_channel.is_some() {
+                    blocks[1] += element[1];
+                    blocks[2] += element[2];
+                }
                 if time == 0 {
                     self.store_float(Operand::InitialStateGradient, b, 0, d, if sets { 0.0 } else { g });
                 }
@@ -172,28 +179,34 @@ impl Machine<'_, '_> {
             let time = begin.max(32 * word);
             if time % 32 == 0 {
                 carries = leave_block(carries, std::mem::take(&mut gradient), z, time);
-                amplitude_sum += std::mem::take(&mut amplitude_block);
-                threshold_sum += std::mem::take(&mut threshold_block);
+                for (sum, block) in sums.iter_mut().zip(&mut blocks) {
+                    *sum += std::mem::take(block);
+                }
             }
             if time % 1024 == 0 {
                 let term = time / 1024 - origin / 1024;
-                self.store_float(Operand::AmplitudeTerms, b, term, d, std::mem::take(&mut amplitude_sum));
-                self.store_float(Operand::ThresholdTerms, b, term, d, std::mem::take(&mut threshold_sum));
+                let terms = [Operand::AmplitudeTerms, Operand::ThresholdTerms, Operand::LowThresholdTerms];
+                for (operand, sum) in terms.into_iter().zip(&mut sums) {
+                    self.store_float(operand, b, term, d, std::mem::take(sum));
+                }
             }
         }
         if resumes {
-            let [two, three, four, five, six, seven, beyond] = carries;
-            let sums = [amplitude_block, amplitude_sum, threshold_block, threshold_sum];
-            let registers = [gradient, two, three, four, five, six, seven, beyond, sums[0], sums[1], sums[2], sums[3]];
-            for (number, register) in registers.into_iter().enumerate() {
+            let of_sums = blocks.into_iter().zip(sums).flat_map(|(block, sum)| [block, sum]);
+            let registers = [gradient].into_iter().chain(carries).chain(of_sums);
+            for (number, register) in registers.take(self.kept_registers()).enumerate() {
                 self.store_float(Operand::Registers, b, number as u64, d, register);
             }
         }
     }
 
-    /// Gradients of candidate, threshold and amplitude of one step. A slope less makes no difference to a plan, so that two
+    fn kept_registers(&self) -> usize {
+        if self.launched.plan.descriptor().unit() == Unit::FirstQuadrant { 14 } else { 12 }
+    }
+
+    /// Gradients of candidate, thresholds and amplitude of one step. A slope less makes no difference to a plan, so that two
     /// surrogates are enough.
-    fn gate_adjoint(&self, [c, r, amplitude, before]: [f32; 4], g: f32, sets: bool) -> [f32; 3] {
+    fn gate_adjoint(&self, [c, r, low, amplitude, before]: [f32; 5], g: f32, sets: bool) -> [f32; 4] {
         let descriptor = self.launched.plan.descriptor();
         let slope = |surrogate, u: f32| match surrogate {
             Surrogate::Boxcar { half_width } => {
@@ -206,6 +219,16 @@ impl Machine<'_, '_> {
             _ => 1.0 / (1.0 + u * u),
         };
         let [gate, sign] = descriptor.surrogate_pair();
+        if descriptor.unit() == Unit::FirstQuadrant {
+            let fires = |a: f32, b: f32| a > b || (a == b && descriptor.boundary_rule() == Boundary::Set);
+            let (high, below) = (fires(c, r), fires(low, c));
+            let by = |u: f32, w: f32| if u.is_finite() { slope(gate, u) * (g * w) } else { 0.0 };
+            let by_high = by(c - r, amplitude - if below { 0.0 } else { before });
+            let by_low = by(low - c, if high { 0.0 } else { before });
+            let flipped = |value: f32, u: f32| if u.is_finite() { -value } else { 0.0 };
+            let gradient = if high { g } else { 0.0 };
+            return [by_high + by_low, flipped(by_high, c - r), flipped(by_low, low - c), gradient];
+        }
         let plus = c > 0.0 || (c == 0.0 && descriptor.boundary_rule() == Boundary::Set);
         let of_amplitude = if !sets {
             0.0
@@ -215,7 +238,7 @@ impl Machine<'_, '_> {
             -g
         };
         if !c.is_finite() || !r.is_finite() {
-            return [0.0, 0.0, of_amplitude];
+            return [0.0, 0.0, 0.0, of_amplitude];
         }
         let signed = |x: f32, value: f32| {
             if x > 0.0 {
@@ -229,16 +252,20 @@ impl Machine<'_, '_> {
         let w = if plus { amplitude } else { -amplitude } - before;
         let through_gate = slope(gate, c.abs() - r.abs()) * (g * w);
         let through_sign = if sets { g * amplitude * (2.0 * slope(sign, c)) } else { 0.0 };
-        [signed(c, through_gate) + through_sign, signed(-r, through_gate), of_amplitude]
+        [signed(c, through_gate) + through_sign, signed(-r, through_gate), 0.0, of_amplitude]
     }
 }
 
-const OUTPUTS: [(Operand, Slot); 4] = [
-    (Operand::CandidateGradient, Slot::CandidateGradient),
-    (Operand::ThresholdGradient, Slot::ThresholdGradient),
-    (Operand::AmplitudeGradient, Slot::AmplitudeGradient),
-    (Operand::InitialStateGradient, Slot::InitialStateGradient),
+const OUTPUTS: [Operand; 5] = [
+    Operand::CandidateGradient,
+    Operand::ThresholdGradient,
+    Operand::LowThresholdGradient,
+    Operand::AmplitudeGradient,
+    Operand::InitialStateGradient,
 ];
+
+/// In the order of the oracle's gradients.
+const SLOTS: [Slot; 4] = [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient];
 
 /// The inputs of a descriptor. `exact`: whole numbers so small that no sum is rounded.
 struct Given {
@@ -248,7 +275,7 @@ struct Given {
 
 impl Given {
     fn new(descriptor: &Descriptor, seed: u64, exact: bool) -> Self {
-        let mut slices = BTreeMap::new();
+        let mut slices = Vec::new();
         let slots = [
             Slot::Candidate,
             Slot::Threshold,
@@ -284,8 +311,12 @@ impl Given {
                     *value = (*value * 4.0).trunc() / 4.0;
                 }
             }
-            slices.insert(slot, values);
+            slices.push((slot, values));
         }
+        if descriptor.unit() == Unit::FirstQuadrant {
+            raise(descriptor, &mut slices);
+        }
+        let slices = slices.into_iter().collect();
         Self { slices, exact }
     }
 
@@ -310,7 +341,7 @@ fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = u
     let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
     let [batch, time] = match operand {
         Operand::AmplitudeGradient => [1, 1],
-        Operand::ThresholdGradient if per_channel => [1, 1],
+        Operand::ThresholdGradient | Operand::LowThresholdGradient if per_channel => [1, 1],
         Operand::InitialStateGradient => [batch, 1],
         _ => [batch, time],
     };
@@ -326,17 +357,17 @@ fn outputs(plan: &Plan, given: &Given, saved: &[u32], backwards: bool) -> Result
     let mut memory: Memory = given.slices.iter().map(|(slot, values)| (*slot, bits(values))).collect();
     memory.insert(Slot::Saved, saved.to_vec());
     memory.insert(Slot::Scratch, vec![POISON; (plan.slot_bytes(Slot::Scratch) / 4) as usize]);
-    for (_, slot) in OUTPUTS {
+    for slot in SLOTS {
         memory.insert(slot, vec![POISON; descriptor.slot_elements(slot).expect("the plan exists") as usize]);
     }
-    for (operand, _) in OUTPUTS {
+    for operand in OUTPUTS {
         if descriptor.gradient_of(operand) == Gradient::Accumulate {
             let slot = descriptor.view(operand).expect("it is written").slot;
             elements(descriptor, operand).for_each(|element| memory.get_mut(&slot).expect("a slot")[element] = 3f32.to_bits());
         }
     }
     let miscounted = run(plan, &mut memory, backwards)?;
-    Ok((OUTPUTS.iter().map(|(_, slot)| memory.remove(slot).expect("a slot")).collect(), miscounted))
+    Ok((SLOTS.iter().map(|slot| memory.remove(slot).expect("a slot")).collect(), miscounted))
 }
 
 /// Runs a plan; the outputs are the oracle's, or those of a walk over everything.
@@ -350,18 +381,18 @@ pub fn agree(plan: &Plan, seed: u64, exact: bool) -> Result<Miscounted, String> 
         let tuning = Tuning { max_vector_width: 1, ..Tuning::discrete().with_strategy(Strategy::Serial) };
         let one = descriptor.backward(&Limits::default(), &tuning).map_err(|error| error.to_string())?;
         let (expected, _) = outputs(&one, &given, &saved, false)?;
-        for ((operand, _), (actual, expected)) in OUTPUTS.iter().zip(actual.iter().zip(&expected)) {
+        for (slot, (actual, expected)) in SLOTS.iter().zip(actual.iter().zip(&expected)) {
             let differs = actual.iter().zip(expected).position(|(actual, expected)| actual != expected);
-            ensure!(differs.is_none(), "{operand} is another at {differs:?} of\n{plan}");
+            ensure!(differs.is_none(), "{slot} is another at {differs:?} of\n{plan}");
         }
         return Ok(miscounted);
     }
     let gradients = oracle::backward(descriptor, &given.inputs(), &given.incoming()).map_err(|error| error.to_string())?;
     let expected = [gradients.candidate, gradients.threshold, gradients.amplitude, gradients.initial_state];
     let mut untouched: Vec<Vec<bool>> = actual.iter().map(|words| vec![true; words.len()]).collect();
-    for (operand, _) in OUTPUTS {
+    for operand in OUTPUTS {
         let Some(view) = descriptor.view(operand) else { continue };
-        let slot = OUTPUTS.iter().position(|&(_, slot)| slot == view.slot).expect("a slot of gradients");
+        let slot = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
         let before = if descriptor.gradient_of(operand) == Gradient::Accumulate { 3.0 } else { 0.0 };
         for element in elements(descriptor, operand) {
             let (value, expected) = (f64::from(f32::from_bits(actual[slot][element])), expected[slot][element] + before);

@@ -309,7 +309,7 @@ fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
     let mut counts = Counts::new();
     for &operand in operands {
         let bounds = match operand {
-            Operand::ThresholdGradient if per_channel => [1, 1, channels],
+            Operand::ThresholdGradient | Operand::LowThresholdGradient if per_channel => [1, 1, channels],
             Operand::AmplitudeGradient => [1, 1, channels],
             Operand::FinalState | Operand::InitialStateGradient => [batch, 1, channels],
             _ => [batch, time, channels],
@@ -340,6 +340,7 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     agrees(launched, descriptor, None, Operand::States)?;
     if descriptor.threshold_kind() == Threshold::PerElement {
         agrees(launched, descriptor, None, Operand::Threshold)?;
+        agrees(launched, descriptor, None, Operand::LowThreshold)?;
     }
     let all = |operand| {
         let mut counts = Counts::new();
@@ -371,13 +372,19 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 
 /// Whichever stage writes an output, it does so once: it may accumulate.
 fn cover_backward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
-    const OUTPUTS: [Operand; 4] =
-        [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+    const OUTPUTS: [Operand; 5] = [
+        Operand::CandidateGradient,
+        Operand::ThresholdGradient,
+        Operand::LowThresholdGradient,
+        Operand::AmplitudeGradient,
+        Operand::InitialStateGradient,
+    ];
     let descriptor = plan.descriptor();
     agrees(launched, descriptor, None, Operand::Candidate)?;
     agrees(launched, descriptor, Some(Stage::Adjoint), Operand::StatesGradient)?;
     if descriptor.threshold_kind() == Threshold::PerElement {
         agrees(launched, descriptor, None, Operand::Threshold)?;
+        agrees(launched, descriptor, None, Operand::LowThreshold)?;
     }
     let mut counts = Counts::new();
     for launched in launched {
@@ -423,7 +430,7 @@ pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, t
 
 /// The layout of a descriptor whose tensors lie elsewhere: that does not count.
 fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
-    let elsewhere = Descriptor::bmru(descriptor.shape()).layout(Layout::TimeBatchChannel);
+    let elsewhere = Descriptor::new(descriptor.unit(), descriptor.shape()).layout(Layout::TimeBatchChannel);
     elsewhere
         .boundary(descriptor.boundary_rule())
         .time_order(descriptor.order_of_time())

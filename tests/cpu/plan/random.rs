@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Boundary, Descriptor, Direction, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS, Operand,
-    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, View,
+    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -83,7 +83,8 @@ fn written() -> impl Random<Value = Wish> {
 
 fn read() -> impl Random<Value = Wish> {
     let broadcast = (any::<bool>(), any::<bool>()).prop_map(|(batch, time)| Wish::Broadcast { batch, time });
-    prop_oneof![6 => written(), 1 => broadcast]
+    // On the heap: three of them by value are more than the stack of a test.
+    prop_oneof![6 => written(), 1 => broadcast].boxed()
 }
 
 fn pick<T>(first: T, second: T) -> impl Random<Value = T>
@@ -113,13 +114,17 @@ fn backward() -> impl Random<Value = ([Surrogate; 2], Incoming, [Gradient; 4])> 
     ([surrogate(), surrogate()], select(vec![Incoming::States, Incoming::FinalState, Incoming::Both]), gradients)
 }
 
+pub fn unit() -> impl Random<Value = Unit> {
+    pick(Unit::Bistable, Unit::FirstQuadrant)
+}
+
 pub fn direction() -> impl Random<Value = Direction> {
     pick(Direction::Forward, Direction::Backward)
 }
 
 pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {
     let options = (
-        (pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel), pick(TimeOrder::Ascending, TimeOrder::Descending)),
+        (unit(), pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel), pick(TimeOrder::Ascending, TimeOrder::Descending)),
         pick(Boundary::Hold, Boundary::Set),
         pick(Threshold::PerElement, Threshold::PerChannel),
         pick(InitialState::Zero, InitialState::Given),
@@ -127,12 +132,20 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         pick(Save::Nothing, Save::Codes),
         backward(),
     );
-    let views = (read(), read(), written(), pick(Slot::Candidate, Slot::Threshold), 0..6u32);
+    let beside = || pick(Slot::Candidate, Slot::Threshold);
+    let views = ((read(), read(), read(), written()), (beside(), beside()), 0..6u32);
     (shape, options, views).prop_map(|(shape, options, views)| {
-        let ((layout, time_order), boundary, threshold, initial_state, final_state, save, (surrogates, incoming, gradients)) =
-            options;
-        let (candidates, thresholds, states, beside, side_by_side) = views;
-        let mut descriptor = Descriptor::bmru(shape)
+        let (
+            (unit, layout, time_order),
+            boundary,
+            threshold,
+            initial_state,
+            final_state,
+            save,
+            (surrogates, incoming, gradients),
+        ) = options;
+        let ((candidates, thresholds, low_thresholds, states), (beside, low_beside), side_by_side) = views;
+        let mut descriptor = Descriptor::new(unit, shape)
             .layout(layout)
             .time_order(time_order)
             .boundary(boundary)
@@ -150,6 +163,10 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         }
         if let Some(view) = thresholds.view(beside, layout, shape).filter(|_| threshold == Threshold::PerElement) {
             descriptor = descriptor.threshold_view(view);
+        }
+        let low = low_thresholds.view(low_beside, layout, shape);
+        if let Some(view) = low.filter(|_| unit == Unit::FirstQuadrant && threshold == Threshold::PerElement) {
+            descriptor = descriptor.low_threshold_view(view);
         }
         if let Some(view) = states.view(Slot::States, layout, shape) {
             descriptor = descriptor.states_view(view);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bmru::{Dispatch, Operand, Params, Plan, Stage, Threshold, Variant, ViewParams};
+use bmru::{Dispatch, Operand, Params, Plan, Stage, Threshold, Unit, Variant, ViewParams};
 
 /// Where the header of a variant puts an operand, and what it does with it.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ impl<'a> Launched<'a> {
             (_, Operand::InitialState | Operand::FinalState | Operand::FirstSet | Operand::SavedInitialState) => 1,
             (Stage::Adjoint, Operand::InitialStateGradient) => u64::from(origin == 0),
             (Stage::HandOver, Operand::Source | Operand::Target) => 1,
-            (Stage::Serial, Operand::Threshold) if per_channel => {
+            (Stage::Serial, Operand::Threshold | Operand::LowThreshold) if per_channel => {
                 if steps > 0 {
                     last * tile_steps + 1
                 } else {
@@ -134,8 +134,9 @@ impl<'a> Launched<'a> {
                 }
             }
             (Stage::Serial, Operand::Parent) => 2 * ((origin / tile_steps + last) / 32) + 2,
-            (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::States) => steps,
-            (Stage::TileReduce | Stage::TileProbe | Stage::Adjoint, Operand::Threshold) if per_channel => last * tile_steps + 1,
+            (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::LowThreshold | Operand::States) => steps,
+            (_, Operand::Threshold | Operand::LowThreshold) if per_channel => last * tile_steps + 1,
+            (_, Operand::LowThreshold) => self.end(),
             (Stage::TileProbe, Operand::Candidate | Operand::Threshold) => self.end(),
             (Stage::TileReduce | Stage::TileApply, Operand::Candidate | Operand::Threshold | Operand::States) => self.end(),
             (Stage::Serial | Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
@@ -154,16 +155,24 @@ impl<'a> Launched<'a> {
             (Stage::AdjointTreeScan, Operand::ChildrenBeyond) => steps.min(32 * nodes),
             (Stage::AdjointTreeScan | Stage::Adjoint, Operand::Beyond) => nodes,
             (Stage::AdjointReduce, Operand::StatesGradient) => self.end(),
-            (Stage::Adjoint, Operand::Registers) => 12,
+            (Stage::Adjoint, Operand::Registers) => {
+                if self.plan.descriptor().unit() == Unit::FirstQuadrant {
+                    14
+                } else {
+                    12
+                }
+            }
             // The terms of the 1,024 steps that begin in this part.
-            (Stage::Adjoint, Operand::AmplitudeTerms | Operand::ThresholdTerms) => {
+            (Stage::Adjoint, Operand::AmplitudeTerms | Operand::ThresholdTerms | Operand::LowThresholdTerms) => {
                 match (origin + self.end() - 1) / 1024 * 1024 {
                     begin if begin < origin => 0,
                     begin => begin / 1024 - origin / 1024 + 1,
                 }
             }
             (Stage::Adjoint, Operand::Candidate | Operand::Threshold | Operand::StatesGradient) => self.end(),
-            (Stage::Adjoint, Operand::CandidateGradient | Operand::ThresholdGradient) => self.end(),
+            (Stage::Adjoint, Operand::CandidateGradient | Operand::ThresholdGradient | Operand::LowThresholdGradient) => {
+                self.end()
+            }
             (Stage::SumReduce, Operand::Terms) => return [1, steps.min(32 * nodes), channels],
             (Stage::SumReduce, Operand::Sum) => return [1, nodes, channels],
             (stage, operand) => unreachable!("{stage} has no {operand}"),

@@ -6,7 +6,10 @@
 use std::collections::BTreeMap;
 
 use bmru::oracle::forward;
-use bmru::{Boundary, Descriptor, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold, Traffic, Tuning};
+use bmru::{
+    Boundary, Descriptor, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold, Traffic, Tuning, Unit,
+    View,
+};
 use proptest::prelude::any;
 
 use super::checks::ensure;
@@ -14,6 +17,8 @@ use super::reach::{Launched, Places};
 use super::{Met, count, for_all, random};
 
 const NEVER: u32 = u32::MAX;
+/// The same between two parts of time, where the highest bit is the sign.
+const NOT_YET: u32 = u32::MAX >> 1;
 /// What scratch and outputs hold before anything is written: neither a code nor a float of the data.
 pub const POISON: u32 = 0xdead_beef;
 
@@ -100,19 +105,37 @@ impl Machine<'_, '_> {
         self.launched.plan.descriptor().saves()
     }
 
-    /// The threshold of a row from step `begin` on, where there is one for a channel.
-    pub fn threshold(&mut self, b: u64, begin: u64, d: u64) -> Option<u32> {
+    /// The thresholds of a row from step `begin` on, where there are some for a channel.
+    pub fn thresholds(&mut self, b: u64, begin: u64, d: u64) -> Option<[u32; 2]> {
         let per_channel = self.launched.plan.descriptor().threshold_kind() == Threshold::PerChannel;
-        (per_channel && self.launched.params().steps > 0).then(|| self.load(Operand::Threshold, b, begin, d))
+        (per_channel && self.launched.params().steps > 0).then(|| self.load_thresholds(b, begin, d))
     }
 
-    /// Whether a step sets, and whether to +.
-    fn gate(&mut self, b: u64, t: u64, d: u64, threshold: Option<u32>) -> (bool, bool) {
-        let sets_on_edge = self.launched.plan.descriptor().boundary_rule() == Boundary::Set;
+    /// The high one, and the low one or 0.
+    pub fn load_thresholds(&mut self, b: u64, t: u64, d: u64) -> [u32; 2] {
+        [Operand::Threshold, Operand::LowThreshold].map(|operand| self.load(operand, b, t, d))
+    }
+
+    /// Whether a step sets, and whether to the upper state.
+    fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
+        let descriptor = self.launched.plan.descriptor();
+        let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
+        let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
         let c = f32::from_bits(self.load(Operand::Candidate, b, t, d));
-        let r = f32::from_bits(threshold.unwrap_or_else(|| self.load(Operand::Threshold, b, t, d)));
-        let sets = if sets_on_edge { c.abs() >= r.abs() } else { c.abs() > r.abs() };
-        (sets, c >= 0.0)
+        let [high, low] = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d)).map(f32::from_bits);
+        match unit {
+            Unit::FirstQuadrant => (fires(c, high) || fires(low, c), fires(c, high)),
+            _ => (fires(c.abs(), high.abs()), c >= 0.0),
+        }
+    }
+
+    /// The state that a step sets.
+    pub fn state_of(&self, amplitude: u32, upper: bool) -> u32 {
+        match (self.launched.plan.descriptor().unit(), upper) {
+            (_, true) => amplitude,
+            (Unit::FirstQuadrant, false) => 0,
+            (_, false) => amplitude ^ 1 << 31,
+        }
     }
 
     fn serial_rows(&mut self, group: u64, index: u64, d: u64) {
@@ -120,13 +143,13 @@ impl Machine<'_, '_> {
         let (first, batch) = (group * u64::from(params.rows), u64::from(params.batch));
         let amplitude = self.load(Operand::Amplitude, 0, 0, d);
         let begin = self.tile(index).0;
-        let threshold = self.threshold(first, begin, d);
+        let threshold = self.thresholds(first, begin, d);
         for b in first..batch.min(first + u64::from(params.rows)) {
             self.serial(b, index, d, amplitude, threshold);
         }
     }
 
-    fn serial(&mut self, b: u64, index: u64, d: u64, amplitude: u32, threshold: Option<u32>) {
+    fn serial(&mut self, b: u64, index: u64, d: u64, amplitude: u32, threshold: Option<[u32; 2]>) {
         let params = *self.launched.params();
         let origin = u64::from(params.time_origin);
         let (begin, end) = self.tile(index);
@@ -144,10 +167,11 @@ impl Machine<'_, '_> {
         if tree {
             let set;
             (set, plus) = self.before(b, of_whole, d);
-            state = if set { amplitude ^ u32::from(!plus) << 31 } else { state };
+            state = if set { self.state_of(amplitude, plus) } else { state };
         } else if self.saves() && origin > 0 {
-            first_set = self.load(Operand::FirstSet, b, 0, d);
-            plus = first_set != NEVER && (state ^ amplitude) >> 31 == 0;
+            let rested = self.load(Operand::FirstSet, b, 0, d);
+            first_set = if rested & NOT_YET == NOT_YET { NEVER } else { rested & NOT_YET };
+            plus = rested >> 31 == 1;
         }
         let (mut z, mut signs) = (0, 0);
         for t in begin..end {
@@ -162,7 +186,7 @@ impl Machine<'_, '_> {
             signs |= u32::from(plus) << (time % 32);
             if sets {
                 plus = positive;
-                state = amplitude ^ u32::from(!positive) << 31;
+                state = self.state_of(amplitude, positive);
                 first_set = first_set.min(time as u32);
             }
             self.store(Operand::States, b, t, d, state);
@@ -175,13 +199,15 @@ impl Machine<'_, '_> {
             self.store(Operand::FinalState, b, 0, d, state);
         }
         if self.saves() && !tree {
-            self.store(Operand::FirstSet, b, 0, d, first_set);
+            let is_last = origin + end == u64::from(params.time_total);
+            let word = if is_last { first_set } else { first_set & NOT_YET | u32::from(plus) << 31 };
+            self.store(Operand::FirstSet, b, 0, d, word);
         }
     }
 
     fn tile_probe(&mut self, b: u64, index: u64, d: u64) {
         let (begin, end) = self.tile(index);
-        let threshold = self.threshold(b, begin, d);
+        let threshold = self.thresholds(b, begin, d);
         let mut tile = 0;
         for t in (begin..end).rev() {
             let (sets, positive) = self.gate(b, t, d, threshold);
@@ -201,7 +227,7 @@ impl Machine<'_, '_> {
 
     fn tile_reduce(&mut self, b: u64, index: u64, d: u64) {
         let (begin, end) = self.tile(index);
-        let threshold = self.threshold(b, begin, d);
+        let threshold = self.thresholds(b, begin, d);
         let mut tile = 0;
         for word in begin / 32..end.div_ceil(32) {
             let (mut z, mut p) = (0, 0);
@@ -268,7 +294,7 @@ impl Machine<'_, '_> {
                 if z >> (t % 32) & 1 == 1 {
                     (set, plus) = (true, p >> (t % 32) & 1 == 1);
                 }
-                state = if set { amplitude ^ u32::from(!plus) << 31 } else { initial_state };
+                state = if set { self.state_of(amplitude, plus) } else { initial_state };
                 self.store(Operand::States, b, t, d, state);
             }
             if self.saves() {
@@ -349,6 +375,17 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
     Ok(miscounted)
 }
 
+/// High thresholds lie above zero, so that most low ones lie below them.
+pub fn raise(descriptor: &Descriptor, slices: &mut [(Slot, Vec<f32>)]) {
+    let Shape { batch, time, channels } = descriptor.shape();
+    let View { slot, offset, strides } = descriptor.view(Operand::Threshold).expect("every unit has thresholds");
+    let (_, values) = slices.iter_mut().find(|(held, _)| *held == slot).expect("the slot is an input");
+    for (b, t, d) in (0..batch).flat_map(|b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d)))) {
+        let at = (offset + b * strides.batch + t * strides.time + d) as usize;
+        values[at] = values[at].abs();
+    }
+}
+
 /// Runs a plan; the outputs are the oracle's.
 pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let descriptor = plan.descriptor();
@@ -366,6 +403,10 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
             (slot, values)
         })
         .collect();
+    let mut slices = slices;
+    if descriptor.unit() == Unit::FirstQuadrant {
+        raise(descriptor, &mut slices);
+    }
     let inputs =
         Inputs { candidate: &slices[0].1, threshold: &slices[1].1, amplitude: &slices[2].1, initial_state: &slices[3].1 };
     let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;

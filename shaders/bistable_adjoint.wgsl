@@ -1,10 +1,4 @@
-// The gradients of one step, given the gradient of its state.
-
-struct ElementGradients {
-    candidate: Floats,
-    threshold: Floats,
-    amplitude: Floats,
-}
+// The gradients of one step of the bistable unit, given the gradient of its state.
 
 fn flipped(value: Floats, sign: Vector) -> Floats {
     return bitcast<Floats>(bitcast<Vector>(value) ^ sign);
@@ -21,12 +15,13 @@ fn sign_of_step(candidate: Vector) -> Vector {
 
 fn gate_adjoint(
     candidate: Vector,
-    threshold: Vector,
+    thresholds: Thresholds,
     amplitude: Vector,
     state_before: Vector,
     gradient: Floats,
     sets: Mask,
 ) -> ElementGradients {
+    let threshold = thresholds.high;
     let c = magnitude(candidate);
     let r = magnitude(threshold);
     // With a NaN or an infinity there is no slope; what is computed from it is not selected.
@@ -42,5 +37,5 @@ fn gate_adjoint(
     let by_gate = select(none, flipped(through_gate, candidate & Vector(SIGN_BIT)), slopes & (c != Signed(0)));
     let by_sign = select(none, through_sign, slopes & sets);
     let by_threshold = select(none, flipped(through_gate, ~threshold & Vector(SIGN_BIT)), slopes & (r != Signed(0)));
-    return ElementGradients(by_gate + by_sign, by_threshold, select(none, flipped(gradient, minus), sets));
+    return ElementGradients(by_gate + by_sign, by_threshold, none, select(none, flipped(gradient, minus), sets));
 }

@@ -1,0 +1,21 @@
+// The gate of the bistable unit: it sets where |c| is above |r|, to the sign of c.
+
+fn gate(candidate: Vector, thresholds: Thresholds) -> Action {
+    return Action(set_bit(candidate, thresholds.high), set_sign(candidate));
+}
+
+// 1 where a candidate leaves its region. A NaN candidate has a magnitude above infinity, even where one more wraps; a NaN
+// threshold has one above every number, so that no test of its own is needed: both hold.
+fn set_bit(candidate: Vector, threshold: Vector) -> Vector {
+    let c = magnitude(candidate);
+    let edge = Signed(select(0, 1, BOUNDARY_SETS));
+    return select(Vector(0u), Vector(1u), (c + edge > magnitude(threshold)) & (c <= Signed(INFINITY)));
+}
+
+// The sign bit of the state that a candidate sets. Only on the edge can a zero set, and S(-0) is +1 there.
+fn set_sign(candidate: Vector) -> Vector {
+    if BOUNDARY_SETS {
+        return candidate & (candidate - Vector(1u)) & Vector(SIGN_BIT);
+    }
+    return candidate & Vector(SIGN_BIT);
+}
