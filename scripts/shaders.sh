@@ -4,7 +4,7 @@
 #
 # naga validates with no capability allowed and translates as wgpu does; Tint reads the WGSL itself, spirv-val the SPIR-V, DXC the
 # HLSL, glslangValidator the GLSL ES 3.20. MSL is written, but no compiler for it is here. --fxc adds FXC, run by wine, for bands of
-# one vector, which are what GPUs get: it takes about a second for each, and a minute for long bands; with --quick it gets every eighth.
+# one vector, which are what GPUs get: a long one takes it a minute. With --quick it gets every eighth.
 # Each is given broken texts first, and must refuse them.
 # Sets up what it needs on a Debian machine (x86-64) with Rust.
 set -euo pipefail
