@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bmru::host::describe;
 use bmru::wgpu;
 use bmru_conformance::backward::OUTPUTS;
-use bmru_conformance::{BackwardCase, Case, Runner, Scope, adapters, backward_matrix, matrix};
+use bmru_conformance::{BackwardCase, Case, Runner, Scope, Tally, adapters, backward_matrix, matrix};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -37,11 +37,7 @@ struct Options {
 /// What one adapter did.
 struct Report {
     info: wgpu::AdapterInfo,
-    cases: usize,
-    failures: Vec<String>,
-    wrong_words: u64,
-    /// The largest error of each gradient, as a share of its bound.
-    worst: [f64; 4],
+    tally: Tally,
     took: Duration,
 }
 
@@ -68,82 +64,51 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    if reports.iter().all(|report| report.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if reports.iter().all(|report| report.tally.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase]) -> Report {
-    let cases = forward.len() + backward.len();
     let info = adapter.get_info();
-    let mut report = Report { info, cases, failures: Vec::new(), wrong_words: 0, worst: [0.0; 4], took: Duration::ZERO };
     let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
-    let bar = ProgressBar::new(cases as u64)
+    let cases = (forward.len() + backward.len()) as u64;
+    let bar = ProgressBar::new(cases)
         .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
-        .with_prefix(adapters::name(&report.info));
+        .with_prefix(adapters::name(&info));
     let start = Instant::now();
-    let runner = match Runner::new(adapter) {
-        Ok(runner) => runner,
-        Err(error) => {
-            report.failures.push(error.to_string());
-            return report;
-        }
+    let tally = match Runner::new(adapter) {
+        Ok(runner) => runner.run_all(forward, backward, |name| {
+            bar.set_message(name.to_owned());
+            bar.inc(1);
+        }),
+        Err(error) => Tally { cases, failures: vec![error.to_string()], ..Tally::default() },
     };
-    for case in forward {
-        bar.set_message(case.name.clone());
-        match runner.run(case) {
-            Ok(outcome) if outcome.wrong_words == 0 => {}
-            Ok(outcome) => {
-                report.wrong_words += outcome.wrong_words;
-                let first = outcome.first.unwrap_or_default();
-                report.failures.push(format!("{}: {} words are wrong; {first}", case.name, outcome.wrong_words));
-            }
-            Err(error) => report.failures.push(format!("{}: {error}", case.name)),
-        }
-        bar.inc(1);
-    }
-    for case in backward {
-        bar.set_message(case.name.clone());
-        match runner.run_backward(case) {
-            Ok(outcome) => {
-                for (worst, share) in report.worst.iter_mut().zip(outcome.worst) {
-                    *worst = worst.max(share);
-                }
-                if outcome.wrong > 0 {
-                    let first = outcome.first.unwrap_or_default();
-                    report.failures.push(format!("{}: {} gradients are wrong; {first}", case.name, outcome.wrong));
-                }
-            }
-            Err(error) => report.failures.push(format!("{}: {error}", case.name)),
-        }
-        bar.inc(1);
-    }
     bar.finish_and_clear();
-    report.took = start.elapsed();
-    report
+    Report { info, tally, took: start.elapsed() }
 }
 
 fn print(reports: &[Report]) {
     let width = reports.iter().map(|report| describe(&report.info).len()).max().unwrap_or(0);
-    println!("{:width$}  {:>6}  {:>8}  {:>11}  {:>8}", "adapter", "cases", "failures", "wrong words", "time");
+    println!("{:width$}  {:>6}  {:>8}  {:>11}  {:>8}", "adapter", "cases", "failures", "wrong bits", "time");
     for report in reports {
         println!(
             "{:width$}  {:>6}  {:>8}  {:>11}  {:>7.1}s",
             describe(&report.info),
-            report.cases,
-            report.failures.len(),
-            report.wrong_words,
+            report.tally.cases,
+            report.tally.failures.len(),
+            report.tally.wrong_bits,
             report.took.as_secs_f64()
         );
     }
     println!("\nlargest error of each gradient, as a share of its bound");
     println!("{:width$}  {:>13}  {:>13}  {:>13}  {:>13}", "", OUTPUTS[0], OUTPUTS[1], OUTPUTS[2], OUTPUTS[3]);
     for report in reports {
-        let [candidate, threshold, amplitude, initial_state] = report.worst;
+        let [candidate, threshold, amplitude, initial_state] = report.tally.worst;
         let name = describe(&report.info);
         println!("{name:width$}  {candidate:>13.3}  {threshold:>13.3}  {amplitude:>13.3}  {initial_state:>13.3}");
     }
-    for report in reports.iter().filter(|report| !report.failures.is_empty()) {
+    for report in reports.iter().filter(|report| !report.tally.failures.is_empty()) {
         println!("\n{}", describe(&report.info));
-        for failure in &report.failures {
+        for failure in &report.tally.failures {
             println!("  {failure}");
         }
     }
@@ -155,10 +120,10 @@ fn to_json(reports: &[Report]) -> serde_json::Value {
             "name": report.info.name,
             "backend": format!("{:?}", report.info.backend),
             "driver": format!("{} {}", report.info.driver, report.info.driver_info).trim(),
-            "cases": report.cases,
-            "failures": report.failures.len(),
-            "forward_wrong_bits": report.wrong_words,
-            "backward_worst_bound_ratio": report.worst.into_iter().fold(0.0, f64::max),
+            "cases": report.tally.cases,
+            "failures": report.tally.failures.len(),
+            "forward_wrong_bits": report.tally.wrong_bits,
+            "backward_worst_bound_ratio": report.tally.worst_ratio(),
         })
     };
     json!({ "adapters": reports.iter().map(adapter).collect::<Vec<_>>() })

@@ -12,9 +12,8 @@ use std::process::ExitCode;
 
 use bmru::{Direction, Shape, Strategy, Threshold};
 use bmru_measure::sweep::{self, CLIFF};
-use bmru_measure::{Device, Effort, Error, Group, Quartiles, Row, SetRate, copy_rate, measure, picture, shapes};
+use bmru_measure::{Device, Effort, Error, Group, Quartiles, Row, SetRate, copy_rate, measure, picture, report, shapes};
 use clap::{Parser, ValueEnum};
-use serde_json::{Value, json};
 
 /// Rates of the library beside its ceilings and rivals, each checked before it is timed.
 #[derive(Parser)]
@@ -125,7 +124,7 @@ fn run(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
     }
     print_foot(&rows);
     if let Some(path) = &options.json {
-        std::fs::write(path, format!("{:#}\n", to_json(&device, copy, &rows)))?;
+        std::fs::write(path, format!("{:#}\n", report::to_json(&device, copy, &rows)))?;
     }
     let path = match &options.svg {
         Some(path) => path.clone(),
@@ -143,20 +142,7 @@ fn groups(options: &Options) -> Vec<Group> {
         ([], false) => shapes::SYNTHETIC.into_iter().chain(shapes::PEOPLE).collect(),
         (shapes, _) => shapes.to_vec(),
     };
-    let mut groups = Vec::new();
-    for direction in [Direction::Forward, Direction::Backward] {
-        for &shape in &listed {
-            for threshold in [Threshold::PerElement, Threshold::PerChannel] {
-                let other = direction == Direction::Backward && shapes::AT_ALL_RATES.contains(&shape);
-                let rates: &[SetRate] =
-                    if other { &[SetRate::Usual, SetRate::Often, SetRate::Seldom] } else { &[SetRate::Usual] };
-                groups.extend(rates.iter().map(|&set_rate| Group { direction, shape, threshold, set_rate }));
-            }
-        }
-    }
-    groups.retain(|group| group.direction == Direction::Forward || group.is_trained());
-    groups.retain(|group| group.row_names().iter().any(|name| name.contains(&options.rows)));
-    groups
+    report::groups(&listed, &options.rows)
 }
 
 fn print_head() {
@@ -196,41 +182,6 @@ fn print_foot(rows: &[Row]) {
     ceilings.sort_unstable();
     ceilings.dedup();
     println!("ceilings: {}", ceilings.join("; "));
-}
-
-fn to_json(device: &Device, copy: Quartiles, rows: &[Row]) -> Value {
-    let row = |row: &Row| {
-        let Shape { batch, time, channels } = row.group.shape;
-        // No ratio to a ceiling that is none.
-        let of = |of: Quartiles| (!row.is_void()).then_some(of.median);
-        json!({
-            "name": row.name,
-            "direction": row.group.pass(),
-            "saves": row.group.direction == Direction::Forward && row.save == bmru::Save::Codes,
-            "element": "f32",
-            "threshold": row.group.kind(),
-            "set_rate": row.group.set_rate.share(),
-            "shape": [batch, time, channels],
-            "strategy": row.strategy.to_string(),
-            "gelem_per_s": row.elements_per_second() / 1e9,
-            "bytes_per_element": row.bytes_per_element,
-            "of_stream": of(row.of.stream),
-            "of_copy": of(row.of.copy),
-            "of_naive": row.of.naive.and_then(of),
-            "of_lampshade": row.of.lampshade.and_then(of),
-            "of_stream_quartiles": [row.of.stream.low, row.of.stream.high],
-            "stream_spread": row.rates.stream.spread(),
-            "void": row.is_void(),
-            "measured_cache": row.cached,
-        })
-    };
-    let info = device.gpu().info();
-    json!({
-        "adapter": format!("{}@{:?}", info.name, info.backend),
-        "driver": format!("{} {}", info.driver, info.driver_info).trim(),
-        "copy_gbps": copy.median / 1e9,
-        "rows": rows.iter().map(row).collect::<Vec<_>>(),
-    })
 }
 
 /// Prints the rates of all shapes, and whether one is a cliff.

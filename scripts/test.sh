@@ -29,6 +29,7 @@ if rustup target list --installed 2>/dev/null | grep -q wasm32-unknown-unknown |
     for features in "" wgpu host; do
         cargo check -p bmru --lib --target wasm32-unknown-unknown --no-default-features --features "$features"
     done
+    cargo check -p bmru-reports --lib --target wasm32-unknown-unknown
 else
     echo "NOT CHECKED: wasm32-unknown-unknown is not installed and cannot be added here"
 fi
@@ -50,6 +51,7 @@ cargo run -q --example bidirectional
 cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick
 cargo run -q --example roofline -- --quick
+cargo run -q --example report -- --quick --adapter SwiftShader --folder "$(mktemp -d)"
 
 step benchmarks
 # In the profile of the tests, which is built anyway.

@@ -211,6 +211,20 @@ pub enum Error {
         /// The elements that came.
         actual: u64,
     },
+    /// The device computes something else than the [`oracle`](crate::oracle): its driver is wrong, or its memory.
+    #[error("the device computes wrongly: in {case}, {slot}[{index}] is {actual:#010x}, expected {expected:#010x}")]
+    WrongResult {
+        /// The case of the self-check.
+        case: &'static str,
+        /// The slot that was written.
+        slot: Slot,
+        /// The element.
+        index: u64,
+        /// The bits that the oracle says; of a gradient that may be rounded, those in the middle of its bound.
+        expected: u32,
+        /// The bits that came.
+        actual: u32,
+    },
     /// No adapter was found.
     #[error("no adapter matches {expected:?}; adapters found: {actual}")]
     NoAdapter {

@@ -2,14 +2,11 @@
 //!
 //! An engine uses [`Kernels`] with its own device and encoder instead.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
-use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning};
+use crate::quirks::AdapterFacts;
+use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning, readback};
 
 /// A device with its kernels.
 #[derive(Clone, Debug)]
@@ -43,18 +40,7 @@ impl Gpu {
         let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
         let found = adapters.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>().join("; ");
         adapters.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&text.to_lowercase()));
-        // OpenGL last: what it offers is mostly there as Vulkan, too, and its software drivers do not say that they are.
-        // Among those, SwiftShader streams 3 to 4 times slower than llvmpipe.
-        let best = adapters.into_iter().min_by_key(|adapter| {
-            let info = adapter.get_info();
-            let kind = match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => 0,
-                wgpu::DeviceType::IntegratedGpu => 1,
-                wgpu::DeviceType::VirtualGpu | wgpu::DeviceType::Other => 2,
-                wgpu::DeviceType::Cpu => 3,
-            };
-            (info.backend == wgpu::Backend::Gl, kind, info.name.contains("SwiftShader"))
-        });
+        let best = adapters.into_iter().min_by_key(|adapter| AdapterFacts::from(&adapter.get_info()).rank());
         let adapter = best.ok_or(Error::NoAdapter { expected: text.to_owned(), actual: found })?;
         Self::on(&adapter).await
     }
@@ -306,27 +292,8 @@ impl Gpu {
     /// # Errors
     /// [`Error::Timeout`], or [`Error::Device`] if the buffer cannot be copied or mapped.
     pub async fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Error> {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let label = Some("bmru/download");
-        let descriptor = wgpu::BufferDescriptor { label, size: buffer.size(), usage, mapped_at_creation: false };
-        let what = || "a download".to_owned();
-        let (staging, checked) = crate::kernels::guarded(&self.device, what(), || {
-            let staging = self.device.create_buffer(&descriptor);
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
-            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
-            self.queue.submit([encoder.finish()]);
-            staging
-        });
-        checked.await?;
-        let mapped = Signal::default();
-        let sender = mapped.clone();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| sender.send(result));
-        #[cfg(not(target_family = "wasm"))]
-        self.wait()?;
-        let refused = |error: String| Error::Device { what: what(), message: error };
-        mapped.await.map_err(|error| refused(error.to_string()))?;
-        let view = staging.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        let words = readback::download(&self.device, &self.queue, &[buffer], self.time_limit).await?;
+        Ok(words.into_iter().flatten().collect())
     }
 
     /// Waits for everything that was submitted, no longer than the time limit.
@@ -335,12 +302,7 @@ impl Gpu {
     /// [`Error::Timeout`], or [`Error::Device`] if the device is lost.
     #[cfg(not(target_family = "wasm"))]
     pub fn wait(&self) -> Result<(), Error> {
-        let poll = wgpu::PollType::Wait { submission_index: None, timeout: Some(self.time_limit) };
-        match self.device.poll(poll) {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => Err(Error::Timeout { expected: self.time_limit }),
-            Err(error) => Err(Error::Device { what: "waiting".to_owned(), message: error.to_string() }),
-        }
+        readback::wait(&self.device, self.time_limit)
     }
 }
 
@@ -351,35 +313,4 @@ pub fn describe(info: &wgpu::AdapterInfo) -> String {
     let known = [backend.as_str(), info.driver.trim(), info.driver_info.trim()];
     let known: Vec<&str> = known.into_iter().filter(|part| !part.is_empty()).collect();
     format!("{} ({})", info.name, known.join(", "))
-}
-
-type Mapped = Result<(), wgpu::BufferAsyncError>;
-
-/// Carries the result of a mapping from the callback to the future.
-#[derive(Clone, Default)]
-struct Signal(Arc<Mutex<(Option<Mapped>, Option<Waker>)>>);
-
-impl Signal {
-    fn send(&self, result: Mapped) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 = Some(result);
-        if let Some(waker) = state.1.take() {
-            waker.wake();
-        }
-    }
-}
-
-impl Future for Signal {
-    type Output = Mapped;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Mapped> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.0.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                state.1 = Some(context.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
 }

@@ -10,7 +10,8 @@ use crate::{Access, BindingAccess, Error, Limits, Plan, Variant};
 
 /// The pipelines of one device. Clones share them.
 ///
-/// Needs no device feature and no limit above the WebGPU defaults. Never submits, never waits, installs no handler.
+/// Needs no device feature and no limit above the WebGPU defaults. Never submits, never waits, installs no handler; only
+/// [`self_check`](Self::self_check) submits and waits.
 ///
 /// ```no_run
 /// # fn example(device: &wgpu::Device, plan: &bmru::Plan, c: &wgpu::Buffer, r: &wgpu::Buffer, alpha: &wgpu::Buffer,
@@ -77,7 +78,7 @@ impl Kernels {
             if self.shared.cached().contains_key(variant) {
                 continue;
             }
-            let (pipeline, checked) = self.shared.create(variant);
+            let (pipeline, checked) = self.shared.create(variant, variant.wgsl());
             checked.await?;
             self.shared.cached().insert(variant.clone(), pipeline);
         }
@@ -96,13 +97,22 @@ impl Shared {
         if let Some(pipeline) = self.cached().get(variant) {
             return Ok(pipeline.clone());
         }
-        let (pipeline, checked) = self.create(variant);
+        let (pipeline, checked) = self.create(variant, variant.wgsl());
         ready_or_later(checked)?;
         self.cached().insert(variant.clone(), pipeline.clone());
         Ok(pipeline)
     }
 
-    fn create(&self, variant: &Variant) -> (Pipeline, Checked) {
+    /// Makes what is not right in place of a variant, for those who must find it.
+    #[cfg(test)]
+    pub fn plant(&self, variant: &Variant, text: String) -> Result<(), Error> {
+        let (pipeline, checked) = self.create(variant, text);
+        ready_or_later(checked)?;
+        self.cached().insert(variant.clone(), pipeline);
+        Ok(())
+    }
+
+    fn create(&self, variant: &Variant, text: String) -> (Pipeline, Checked) {
         let label = format!("{}/{}", self.label, variant.stage());
         guarded(&self.device, format!("pipeline {label}"), || {
             let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
@@ -116,7 +126,7 @@ impl Shared {
             });
             let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(&label),
-                source: wgpu::ShaderSource::Wgsl(variant.wgsl().into()),
+                source: wgpu::ShaderSource::Wgsl(text.into()),
             });
             let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(&label),

@@ -14,7 +14,8 @@
 //!
 //! Three verbs. **Plan** is pure: a [`Descriptor`] says what is computed, [`Limits`] and [`Tuning`] what the device is like, and
 //! the [`Plan`] that comes of them names no GPU object. **Bind** checks the caller's buffers and makes bind groups. **Record**
-//! puts the dispatches into the caller's encoder; it submits nothing and waits for nothing.
+//! puts the dispatches into the caller's encoder; it submits nothing and waits for nothing. (One call does, and only if it is
+//! asked to: `Kernels::self_check`.)
 //!
 #![cfg_attr(feature = "wgpu", doc = "```no_run")]
 #![cfg_attr(not(feature = "wgpu"), doc = "```ignore")]
@@ -50,9 +51,9 @@
 //! | | |
 //! |---|---|
 //! | what is computed | [`Descriptor`], [`Shape`], [`View`], the options of `unit.rs` |
-//! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`]; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
+//! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
-//! | on a device | `Kernels`, `Buffers`, `Bound` |
+//! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
 //! | what it must equal | [`oracle`] |
 //!
 //! Dependencies point one way: everything above "on a device" builds without wgpu.
@@ -70,9 +71,14 @@ mod limits;
 pub mod oracle;
 mod params;
 mod plan;
+pub mod quirks;
+#[cfg(feature = "wgpu")]
+mod readback;
 #[cfg(feature = "wgpu")]
 mod record;
 mod saved;
+#[cfg(feature = "wgpu")]
+mod self_check;
 mod shader;
 mod shape;
 mod unit;

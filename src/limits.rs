@@ -1,6 +1,6 @@
 //! What the device allows and what suits it: plain structs, so that plans need no GPU.
 
-use crate::{Error, Shape, Strategy};
+use crate::{Error, Shape, Strategy, quirks};
 
 /// The device limits that planning looks at. The default is what every WebGPU device has.
 ///
@@ -56,7 +56,7 @@ impl From<&wgpu::Limits> for Limits {
 
 impl Limits {
     /// Longest binding that is planned: several drivers compute byte addresses as `i32`.
-    const MAX_BINDING: u64 = 1 << 31;
+    const MAX_BINDING: u64 = quirks::BINDING_BYTES;
 
     pub(crate) fn binding_bytes(&self) -> u64 {
         self.max_storage_buffer_binding_size.min(self.max_buffer_size).min(Self::MAX_BINDING) & !3
@@ -247,20 +247,11 @@ impl Tuning {
         Self { serial_rows: 1 << 14, max_dispatch_elements: 1 << 30, ..Self::integrated() }
     }
 
-    /// The tuning for an adapter.
+    /// The tuning for an adapter: that of its kind, or its own if [`quirks`](crate::quirks) has one.
     #[cfg(feature = "wgpu")]
     #[must_use]
     pub fn for_adapter(info: &wgpu::AdapterInfo) -> Self {
-        // "Mesa 22.3.6 (LLVM 15.0.6)", by OpenGL "4.5 (Core Profile) Mesa 22.3.6".
-        let mesa = info.driver_info.split("Mesa ").nth(1).and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-        match info.device_type {
-            // OpenGL drivers seldom say what they run on.
-            _ if info.name.contains("llvmpipe") && mesa.is_some_and(|major| major <= 22) => Self::mesa_22(),
-            _ if info.name.contains("llvmpipe") => Self::software(),
-            wgpu::DeviceType::Cpu => Self::software(),
-            wgpu::DeviceType::DiscreteGpu => Self::discrete(),
-            _ => Self::integrated(),
-        }
+        quirks::AdapterFacts::from(info).tuning()
     }
 
     /// Forces a strategy.

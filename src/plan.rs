@@ -11,7 +11,7 @@ mod vectors;
 use core::fmt;
 
 use crate::shader::BindingAccess;
-use crate::{Descriptor, Error, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant};
+use crate::{Descriptor, Error, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant, quirks};
 
 /// How the scan is spread over a device. Every strategy gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,7 +171,7 @@ pub struct Plan {
 
 impl Plan {
     /// Iterations of all loops of an invocation: llvmpipe of Mesa 22.3 ends them after 65,535, so half of that.
-    pub const MAX_ITERATIONS: u64 = (1 << 15) - 1;
+    pub const MAX_ITERATIONS: u64 = quirks::ITERATIONS / 2;
 
     /// Dispatches of a plan at most: 128 MiB of parameters.
     pub const MAX_DISPATCHES: u64 = 1 << 18;

@@ -1,8 +1,10 @@
 //! Tests that need no GPU: the oracle against tables written by hand, plans against arithmetic of their own and twins of the
 //! stages, WGSL against naga.
 
+mod element;
 mod limits;
 mod oracle;
 mod plan;
+mod quirks;
 mod shader;
 mod time_order;

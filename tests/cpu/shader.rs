@@ -5,8 +5,8 @@ use std::mem::{offset_of, size_of};
 use std::sync::LazyLock;
 
 use bmru::{
-    Access, BindingAccess, Boundary, Descriptor, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Params,
-    Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Variant, ViewParams,
+    Access, BindingAccess, Boundary, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
+    Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -32,6 +32,29 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
                 .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
                 .save(if pick(4) { Save::Codes } else { Save::Nothing });
             descriptors.push(if pick(5) { descriptor.side_by_side() } else { descriptor });
+        }
+    }
+    descriptors
+}
+
+/// Of every unit and type of elements, for the `number`th descriptor.
+fn of_family(number: usize) -> Vec<Descriptor> {
+    const UNITS: [Unit; 2] = [Unit::Bistable, Unit::FirstQuadrant];
+    let mut descriptors = Vec::new();
+    for unit in UNITS {
+        for element in Element::ALL {
+            for (batch, time, channels) in [(2, 1, 4), (2, 40, 3), (1, 1200, 1), (1, 1200, 2), (1, 1200, 4)] {
+                let pick = |bit: usize| (number + descriptors.len()) >> bit & 1 == 1;
+                descriptors.push(
+                    Descriptor::new(unit, Shape { batch, time, channels })
+                        .element(element)
+                        .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
+                        .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
+                        .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
+                        .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
+                        .save(if pick(4) { Save::Codes } else { Save::Nothing }),
+                );
+            }
         }
     }
     descriptors
@@ -100,6 +123,15 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
             if let Ok(plan) = descriptor.backward(&Limits::default(), tuning) {
                 variants.extend(plan.variants().iter().cloned());
             }
+        }
+    }
+    for (turn, tuning) in tunings.iter().enumerate() {
+        for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 2).step_by(2) {
+            let plans = [
+                descriptor.forward(&Limits::default(), tuning),
+                adjoint(descriptor, number + 5 * turn).backward(&Limits::default(), tuning),
+            ];
+            variants.extend(plans.into_iter().flatten().flat_map(|plan| plan.variants().to_vec()));
         }
     }
     variants
@@ -172,7 +204,10 @@ fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(),
         };
         let inside = variant.operands().find(|&operand| variant.binding_of(operand) == Some(number));
         let fold = inside.map_or(1, |operand| variant.fold_of(operand));
-        ensure!(stride == 4 * variant.vector_width() * fold, "{:?} has elements of {stride} bytes", global.name);
+        let (slot, _) = variant.storage_bindings()[number as usize];
+        // Two elements of 16 bits are at least a word.
+        let bytes = variant.vector_width() * fold * variant.element_of(slot).bytes() as u32;
+        ensure!(stride == bytes.max(4), "{:?} has elements of {stride} bytes", global.name);
         // Loads of `f32` may lose what a NaN carries.
         let scalar = module.types[base].inner.scalar();
         ensure!(scalar == Some(naga::Scalar::U32), "{:?} has elements of {scalar:?}", global.name);
@@ -249,7 +284,8 @@ fn statements<'a>(block: &'a Block, depth: usize, visit: &mut dyn FnMut(&'a Stat
     }
 }
 
-/// No stage needs more than invocations of their own.
+/// No stage needs more than invocations of their own. Whoever adds a barrier, an atomic or workgroup memory needs a test of the
+/// barriers beside `tests/gpu/order.rs`, which holds only what has none.
 fn nothing_else(module: &Module) -> Result<(), String> {
     ensure!(module.overrides.is_empty(), "an override");
     ensure!(module.global_variables.iter().all(|(_, global)| global.space != AddressSpace::WorkGroup), "workgroup memory");
@@ -283,7 +319,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 
 /// Whether a stage calculates with floats.
 fn calculates(stage: Stage) -> bool {
-    !matches!(stage.name(), "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set")
+    !matches!(stage.name(), "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set" | "tile_probe")
 }
 
 /// Words that no host has to know; forward, none that lets a driver touch a float.
@@ -297,7 +333,7 @@ fn portable(stage: Stage, text: &str) -> Result<(), String> {
         let allowed = !reserved.contains(&word) && !prefixes.iter().any(|prefix| word.starts_with(prefix));
         ensure!(allowed, "{word} in the text");
         // The parameters of the surrogates are floats in every text.
-        let float = matches!(word, "bitcast" | "Floats") || word.contains("pack");
+        let float = matches!(word, "bitcast" | "Floats") || word.contains("pack2x") || word.contains("pack4x");
         ensure!(calculates(stage) || !float, "{word} in a text without arithmetic");
     }
     Ok(())
@@ -338,6 +374,8 @@ fn counted_loops(stage: Stage) -> &'static [usize] {
         // Terms.
         Stage::SumReduce => &[0],
         Stage::HandOver => &[],
+        // Words.
+        Stage::Pack => &[0],
         stage => unreachable!("{stage} is new"),
     }
 }
@@ -411,6 +449,9 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
     fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
+    fails(variant, &format!("{text}\nvar<workgroup> shared_word: u32;"), "without a binding");
+    fails(variant, &format!("{text}\nstruct Shared {{ word: atomic<u32> }}"), "atomic");
+    fails(variant, &format!("{text}\nfn other() {{ storageBarrier(); }}"), "Barrier");
     fails(variant, &with("const SAVES: bool", "override SAVES: bool"), "override");
     fails(
         variant,

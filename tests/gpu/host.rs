@@ -1,5 +1,5 @@
 //! A host that is not ours: it has a plan's text, numbers and grids, a pipeline layout that the shader alone decides, and no
-//! `Kernels`. It can run a text that was changed so that the shader counts what it does.
+//! `Kernels`. It can run a text that was changed so that the shader counts what it does, or does it in another order.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,10 +16,14 @@ pub const COUNTS: usize = 64;
 /// Changes the text of a variant so that it counts in `counted`, an array of atomics.
 pub type Counting = fn(&Variant) -> String;
 
+/// Changes the text of a variant, but not what it binds.
+type Change = Box<dyn Fn(&Variant) -> String>;
+
 /// Runs plans on a device.
 pub struct Host<'a> {
     pub runner: &'a Runner,
     counting: Option<Counting>,
+    changed: Option<Change>,
     pipelines: RefCell<HashMap<Variant, wgpu::ComputePipeline>>,
 }
 
@@ -31,7 +35,12 @@ pub struct Ran {
 
 impl<'a> Host<'a> {
     pub fn new(runner: &'a Runner, counting: Option<Counting>) -> Self {
-        Self { runner, counting, pipelines: RefCell::default() }
+        Self { runner, counting, changed: None, pipelines: RefCell::default() }
+    }
+
+    /// A host that changes the text of each variant, but not what it binds.
+    pub fn changing(runner: &'a Runner, change: impl Fn(&Variant) -> String + 'static) -> Self {
+        Self { changed: Some(Box::new(change)), ..Self::new(runner, None) }
     }
 
     /// The limits of the device, with room for the counts.
@@ -77,7 +86,11 @@ impl<'a> Host<'a> {
     fn pipeline(&self, variant: &Variant) -> wgpu::ComputePipeline {
         let make = || {
             let device = self.runner.gpu().device();
-            let text = self.counting.map_or_else(|| variant.wgsl(), |counting| counting(variant));
+            let text = match (&self.counting, &self.changed) {
+                (Some(counting), _) => counting(variant),
+                (None, Some(change)) => change(variant),
+                (None, None) => variant.wgsl(),
+            };
             let source = wgpu::ShaderSource::Wgsl(text.into());
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source });
             device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {

@@ -7,6 +7,8 @@
 mod adjoint;
 mod foreign;
 mod host;
+mod order;
+mod quirks;
 mod recording;
 mod streams;
 mod traffic;
@@ -39,7 +41,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 15] = [
+const TESTS: [(&str, Test); 18] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -55,6 +57,9 @@ const TESTS: [(&str, Test); 15] = [
     ("backward: sums of 2^24 terms", adjoint::long_sums),
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("two layers on one encoder share scratch", streams::layers),
+    ("the table of quirks is right about loops", quirks::loops),
+    ("invocations in other orders give the same bits", order::same_bits),
+    ("a race is seen in other orders", order::races_are_seen),
 ];
 
 fn main() -> ExitCode {

@@ -6,6 +6,7 @@
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included
 //! - [`portable`]: the same cases for hosts that know nothing of this library
+//! - [`Runner::run_all`]: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -20,6 +21,7 @@ mod matrix;
 mod pairwise;
 pub mod portable;
 mod runner;
+mod suite;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
@@ -28,3 +30,4 @@ pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
 pub use portable::Portable;
 pub use runner::{Outcome, Runner};
+pub use suite::Tally;

@@ -17,6 +17,8 @@ pub(crate) const MARGIN: u64 = 64;
 pub struct Outcome {
     /// Words that differ from what the oracle says.
     pub wrong_words: u64,
+    /// Bits of those words that differ.
+    pub wrong_bits: u64,
     /// The first of them.
     pub first: Option<String>,
 }
@@ -76,11 +78,14 @@ impl Runner {
 impl Outcome {
     fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
         if actual.len() != expected.len() {
-            self.wrong_words += actual.len().abs_diff(expected.len()) as u64;
+            let missing = actual.len().abs_diff(expected.len()) as u64;
+            self.wrong_words += missing;
+            self.wrong_bits += u64::from(u32::BITS) * missing;
             self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
         }
         for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
             self.wrong_words += 1;
+            self.wrong_bits += u64::from((a ^ e).count_ones());
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));
         }
     }

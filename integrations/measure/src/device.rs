@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use bmru::host::{Gpu, describe};
+use bmru::quirks::{AdapterFacts, AdapterKind};
 use bmru::{Strategy, wgpu};
 
 use crate::stream::Slabs;
@@ -181,9 +182,9 @@ impl fmt::Display for Device {
     }
 }
 
-/// Whether the adapter runs on the host's processor. OpenGL drivers seldom say so.
+/// Whether the adapter runs on the host's processor.
 fn is_software(gpu: &Gpu) -> bool {
-    gpu.info().device_type == wgpu::DeviceType::Cpu || gpu.info().name.contains("llvmpipe")
+    AdapterFacts::from(gpu.info()).kind() == AdapterKind::Software
 }
 
 /// Bytes of the host's largest cache, as Linux tells them.

@@ -6,7 +6,7 @@
 //!   streaming kernel of the same traffic, a copy, a naive loop and lampshade's scan, all on the same [`Tensors`], each checked
 //!   before its clock starts
 //! - [`rounds`]: rows in turn, so that what disturbs the host disturbs all of them
-//! - [`measure`], [`sweep`], [`picture`]: what comes of it
+//! - [`measure`], [`sweep`], [`picture`], [`report`]: what comes of it
 //!
 //! Rates are in bytes of *ideal* traffic: every tensor once. What a strategy moves on top of that counts against it.
 
@@ -19,6 +19,7 @@ mod measure;
 mod naive;
 pub mod picture;
 mod prefix_sum;
+pub mod report;
 pub mod rounds;
 pub mod shapes;
 mod stream;

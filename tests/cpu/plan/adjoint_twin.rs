@@ -11,7 +11,7 @@ use bmru::{
 use proptest::prelude::any;
 
 use super::checks::{ensure, planned};
-use super::twin::{Machine, Memory, Miscounted, POISON, bits, data, raise, run};
+use super::twin::{Machine, Memory, Miscounted, POISON, data, raise, run};
 use super::{Met, count, for_all, random};
 
 /// What flows in from beyond the block up to the end of its 32^2, ..., 32^7 steps, and from beyond the stretch.
@@ -354,7 +354,11 @@ fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = u
 /// The outputs of a plan, in the order of their slots, over buffers that hold 3 where a gradient is added to.
 fn outputs(plan: &Plan, given: &Given, saved: &[u32], backwards: bool) -> Result<(Vec<Vec<u32>>, Miscounted), String> {
     let descriptor = plan.descriptor();
-    let mut memory: Memory = given.slices.iter().map(|(slot, values)| (*slot, bits(values))).collect();
+    let in_bits = |slot, values: &[f32]| {
+        let element = descriptor.element_of(slot);
+        values.iter().map(|&value| element.encode(value)).collect::<Vec<u32>>()
+    };
+    let mut memory: Memory = given.slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
     memory.insert(Slot::Saved, saved.to_vec());
     memory.insert(Slot::Scratch, vec![POISON; (plan.slot_bytes(Slot::Scratch) / 4) as usize]);
     for slot in SLOTS {
@@ -363,7 +367,8 @@ fn outputs(plan: &Plan, given: &Given, saved: &[u32], backwards: bool) -> Result
     for operand in OUTPUTS {
         if descriptor.gradient_of(operand) == Gradient::Accumulate {
             let slot = descriptor.view(operand).expect("it is written").slot;
-            elements(descriptor, operand).for_each(|element| memory.get_mut(&slot).expect("a slot")[element] = 3f32.to_bits());
+            let three = descriptor.element_of(slot).encode(3.0);
+            elements(descriptor, operand).for_each(|element| memory.get_mut(&slot).expect("a slot")[element] = three);
         }
     }
     let miscounted = run(plan, &mut memory, backwards)?;
@@ -395,7 +400,10 @@ pub fn agree(plan: &Plan, seed: u64, exact: bool) -> Result<Miscounted, String> 
         let slot = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
         let before = if descriptor.gradient_of(operand) == Gradient::Accumulate { 3.0 } else { 0.0 };
         for element in elements(descriptor, operand) {
-            let (value, expected) = (f64::from(f32::from_bits(actual[slot][element])), expected[slot][element] + before);
+            let of_slot = descriptor.element_of(SLOTS[slot]);
+            let value = of_slot.decode(actual[slot][element]);
+            // In f32 it is exact.
+            let expected = of_slot.round((expected[slot][element] + before) as f32);
             ensure!(value == expected, "{operand} {element} is {value}, not {expected}, of\n{plan}");
             untouched[slot][element] = false;
         }

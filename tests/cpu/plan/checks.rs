@@ -83,7 +83,7 @@ fn indices(launched: &Launched<'_>) -> Result<(), String> {
         for (b, t, d) in [(b, t, d), (b, 0, d), (0, t, 0), (0, 0, 0)] {
             let begin = launched.address(operand, b, t, d);
             ensure!(begin >= binding.offset, "{operand} begins at byte {begin}, before {binding:?}");
-            let end = begin + 4 * width - binding.offset;
+            let end = begin + launched.bytes(operand) * width - binding.offset;
             ensure!(end <= binding.size, "{operand} reaches byte {end} of {}", binding.size);
             ensure!(end / 4 <= u32::MAX.into(), "indices of {operand} wrap");
         }
@@ -137,6 +137,7 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
             ensure!(nodes_of(32) || (params.nodes, params.steps) == (1, 0), "{} sums", params.nodes);
             counts_time = false;
         }
+        Stage::Pack => counts_time = false,
         _ => {}
     }
     if counts_time {
@@ -167,7 +168,8 @@ fn slots(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
                 Slot::Saved => plan.descriptor().saved_layout().words(),
                 slot => plan.descriptor().slot_elements(slot).map_err(|error| error.to_string())?,
             };
-            ensure!(bytes == 4 * elements, "{slot} of {bytes} bytes for {elements} elements");
+            let whole = (elements * plan.descriptor().element_of(slot).bytes()).next_multiple_of(4);
+            ensure!(bytes == whole, "{slot} of {bytes} bytes for {elements} elements");
         }
     }
     Ok(())
@@ -177,6 +179,10 @@ fn slots(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if plan.direction() == Direction::Backward {
         return adjoint_order(plan, launched);
+    }
+    // What takes a detour is followed by the twins alone.
+    if launched.iter().any(|launched| launched.stage() == Stage::Pack) {
+        return Ok(());
     }
     // An empty scan has no tiles, and one tile has nothing to probe.
     let serial = launched.iter().all(|launched| launched.stage() == Stage::Serial);
@@ -278,7 +284,7 @@ fn touched<'a>(launched: impl Iterator<Item = &'a Launched<'a>>, operand: Operan
         let [batch, time, channels] = launched.bounds(operand);
         for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
             for (d, lane) in (0..channels).flat_map(|d| (0..launched.width()).map(move |lane| (d, lane))) {
-                *counts.entry((slot, launched.address(operand, b, t, d) / 4 + lane)).or_default() += 1;
+                *counts.entry((slot, launched.address(operand, b, t, d) / launched.bytes(operand) + lane)).or_default() += 1;
             }
         }
     }
@@ -294,6 +300,10 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let (sum, expected) = (present.map(elements).sum::<u64>(), batch * time * channels);
     ensure!(sum == expected, "{sum} of {expected} candidates");
     if [batch, time, channels].into_iter().fold(1, |product: u64, axis| product.saturating_mul(axis.max(1))) > FOLLOWED {
+        return Ok(());
+    }
+    // What takes a detour is followed by the twins alone.
+    if launched.iter().any(|launched| launched.stage() == Stage::Pack) {
         return Ok(());
     }
     match plan.direction() {
@@ -430,7 +440,9 @@ pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, t
 
 /// The layout of a descriptor whose tensors lie elsewhere: that does not count.
 fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
-    let elsewhere = Descriptor::new(descriptor.unit(), descriptor.shape()).layout(Layout::TimeBatchChannel);
+    let elsewhere = Descriptor::new(descriptor.unit(), descriptor.shape())
+        .element(descriptor.element_type())
+        .layout(Layout::TimeBatchChannel);
     elsewhere
         .boundary(descriptor.boundary_rule())
         .time_order(descriptor.order_of_time())

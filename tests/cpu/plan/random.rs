@@ -1,8 +1,8 @@
 //! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
 
 use bmru::{
-    Access, Boundary, Descriptor, Direction, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS, Operand,
-    Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Access, Boundary, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS,
+    Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -124,7 +124,12 @@ pub fn direction() -> impl Random<Value = Direction> {
 
 pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {
     let options = (
-        (unit(), pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel), pick(TimeOrder::Ascending, TimeOrder::Descending)),
+        (
+            unit(),
+            select(&Element::ALL[..]),
+            pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel),
+            pick(TimeOrder::Ascending, TimeOrder::Descending),
+        ),
         pick(Boundary::Hold, Boundary::Set),
         pick(Threshold::PerElement, Threshold::PerChannel),
         pick(InitialState::Zero, InitialState::Given),
@@ -136,7 +141,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
     let views = ((read(), read(), read(), written()), (beside(), beside()), 0..6u32);
     (shape, options, views).prop_map(|(shape, options, views)| {
         let (
-            (unit, layout, time_order),
+            (unit, element, layout, time_order),
             boundary,
             threshold,
             initial_state,
@@ -146,6 +151,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         ) = options;
         let ((candidates, thresholds, low_thresholds, states), (beside, low_beside), side_by_side) = views;
         let mut descriptor = Descriptor::new(unit, shape)
+            .element(element)
             .layout(layout)
             .time_order(time_order)
             .boundary(boundary)

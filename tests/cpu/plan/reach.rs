@@ -29,12 +29,15 @@ impl Places {
         let place = |operand: Operand| {
             let at = line(&format!("fn {operand}_at("))?;
             let view = number(at.split_once("params.views[")?.1).ok()?;
-            let store = line(&format!("fn store_{operand}("));
-            let access = line(&format!("fn load_{operand}(")).or(store)?;
-            let slot = access.split_once("_slot[at]")?.0.rsplit([' ', '(']).next()?;
+            // Packing reaches whole words.
+            let words = variant.stage() == Stage::Pack && operand == Operand::Target;
+            let named = if words { "pair".to_owned() } else { operand.to_string() };
+            let store = line(&format!("fn store_{named}("));
+            let access = line(&format!("fn load_{named}(")).or(store)?;
+            let slot = access.split_once("_slot[")?.0.rsplit([' ', '(']).next()?;
             let declared = text.lines().find(|line| line.contains(&format!("> {slot}_slot:")))?;
             let binding = number(declared.split_once("@binding(")?.1).ok()?;
-            let accumulates = store.is_some_and(|store| store.contains(&format!("({slot}_slot[at]) + ")));
+            let accumulates = store.is_some_and(|store| store.contains(" + "));
             Some((operand, Place { view, binding, stores: store.is_some(), accumulates }))
         };
         Self(variant.operands().map(|operand| place(operand).expect("the header has every operand")).collect())
@@ -75,6 +78,12 @@ impl<'a> Launched<'a> {
         self.variant.vector_width().into()
     }
 
+    /// Bytes of an element of an operand.
+    pub fn bytes(&self, operand: Operand) -> u64 {
+        let Place { binding, .. } = self.places.get(operand).expect("the variant has the operand");
+        self.plan.descriptor().element_of(self.dispatch.bindings()[binding].slot).bytes()
+    }
+
     /// First byte of vector `(b, t, d)` within its slot.
     pub fn address(&self, operand: Operand, b: u64, t: u64, d: u64) -> u64 {
         let Place { view, binding, .. } = self.places.get(operand).expect("the variant has the operand");
@@ -85,7 +94,7 @@ impl<'a> Launched<'a> {
         let [b, t_folded, d] = [b, t / fold, d].map(|index| index as u32);
         let sum = [(b, batch), (t_folded, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
         let index = u64::from(sum.into_iter().fold(offset, u32::wrapping_add));
-        self.dispatch.bindings()[binding].offset + 4 * self.width() * (fold * index + t % fold)
+        self.dispatch.bindings()[binding].offset + self.bytes(operand) * self.width() * (fold * index + t % fold)
     }
 
     /// The vectors and lanes that invocation `place` of a row takes.
@@ -126,6 +135,7 @@ impl<'a> Launched<'a> {
             (_, Operand::InitialState | Operand::FinalState | Operand::FirstSet | Operand::SavedInitialState) => 1,
             (Stage::Adjoint, Operand::InitialStateGradient) => u64::from(origin == 0),
             (Stage::HandOver, Operand::Source | Operand::Target) => 1,
+            (Stage::Pack, Operand::Source | Operand::Target) => steps,
             (Stage::Serial, Operand::Threshold | Operand::LowThreshold) if per_channel => {
                 if steps > 0 {
                     last * tile_steps + 1
@@ -195,6 +205,7 @@ impl<'a> Launched<'a> {
             Stage::TileProbe => tile,
             Stage::TileReduce | Stage::TileApply => tile + tile.div_ceil(32),
             Stage::TreeReduce => steps.min(32),
+            Stage::Pack => u64::from((params.time_total - params.time_origin).div_ceil(params.items)),
             Stage::TreeScan => 0,
             Stage::FirstSet => {
                 let (mut interval, mut bisections) = (nodes, 0);
@@ -223,6 +234,8 @@ impl<'a> Launched<'a> {
         match self.stage() {
             Stage::FirstSet | Stage::HandOver => rows,
             Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),
+            // Words.
+            Stage::Pack => u64::from(params.time_total - params.time_origin).min(params.items.into()),
             _ => rows * u64::from(params.nodes),
         }
     }

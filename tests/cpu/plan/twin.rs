@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bmru::oracle::forward;
 use bmru::{
-    Boundary, Descriptor, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold, Traffic, Tuning, Unit,
-    View,
+    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold,
+    Traffic, Tuning, Unit, View,
 };
 use proptest::prelude::any;
 
@@ -22,6 +22,7 @@ const NOT_YET: u32 = u32::MAX >> 1;
 /// What scratch and outputs hold before anything is written: neither a code nor a float of the data.
 pub const POISON: u32 = 0xdead_beef;
 
+/// The bits of the elements of each slot.
 pub type Memory = BTreeMap<Slot, Vec<u32>>;
 
 /// A dispatch in progress: one lane of one invocation at a time.
@@ -41,37 +42,100 @@ impl Machine<'_, '_> {
     fn at(&mut self, operand: Operand, [b, t, d]: [u64; 3], writes: bool) -> Option<(Slot, usize)> {
         let place = self.launched.places.get(operand)?;
         let binding = self.launched.dispatch.bindings()[place.binding];
-        let byte = self.launched.address(operand, b, t, d) + 4 * self.lane;
-        if byte < binding.offset || byte + 4 > binding.offset + binding.size {
+        let bytes = self.launched.bytes(operand);
+        let byte = self.launched.address(operand, b, t, d) + bytes * self.lane;
+        if byte < binding.offset || byte + bytes > binding.offset + binding.size {
             self.fault.get_or_insert_with(|| format!("{operand} ({b}, {t}, {d}) is byte {byte}, outside {binding:?}"));
             return None;
         }
-        let element = (binding.slot, byte / 4);
-        let (owner, written) = *self.touched.get(&element).unwrap_or(&(self.item, false));
-        if owner != self.item && (writes || written) {
-            let item = self.item;
-            self.fault.get_or_insert_with(|| format!("invocations {owner} and {item} meet in {operand} ({b}, {t}, {d})"));
-        }
-        self.touched.insert(element, (self.item, written || writes));
+        self.touch(binding.slot, byte / 4, writes, || format!("{operand} ({b}, {t}, {d})"));
         if writes {
-            self.moved.written += 4
+            self.moved.written += bytes
         } else {
-            self.moved.read += 4
+            self.moved.read += bytes
         }
-        Some((binding.slot, (byte / 4) as usize))
+        Some((binding.slot, (byte / bytes) as usize))
     }
 
+    /// Every word has one writer, and then no other reader.
+    fn touch(&mut self, slot: Slot, word: u64, writes: bool, what: impl Fn() -> String) {
+        let (owner, written) = *self.touched.get(&(slot, word)).unwrap_or(&(self.item, false));
+        if owner != self.item && (writes || written) {
+            let item = self.item;
+            self.fault.get_or_insert_with(|| format!("invocations {owner} and {item} meet in {}", what()));
+        }
+        self.touched.insert((slot, word), (self.item, written || writes));
+    }
+
+    /// What a register holds: forward the pattern of an element, backward a number.
     pub fn load(&mut self, operand: Operand, b: u64, t: u64, d: u64) -> u32 {
-        self.at(operand, [b, t, d], false).map_or(0, |(slot, element)| self.memory[&slot][element])
+        let Some((slot, at)) = self.at(operand, [b, t, d], false) else { return 0 };
+        let (bits, half) = (self.memory[&slot][at], self.launched.bytes(operand) == 2);
+        let element = self.launched.plan.descriptor().element_type();
+        let pattern = if half { bits << 16 } else { bits };
+        match (self.launched.plan.direction(), operand) {
+            _ if element == Element::F32 => bits,
+            (Direction::Forward, Operand::Amplitude) => element.pattern(f32::from_bits(bits)),
+            (Direction::Backward, Operand::SavedAmplitude | Operand::SavedInitialState) => self.number(pattern).to_bits(),
+            (Direction::Backward, _) if half => self.number(pattern).to_bits(),
+            _ => pattern,
+        }
+    }
+
+    /// The number that the pattern of an element stands for.
+    fn number(&self, pattern: u32) -> f32 {
+        match self.launched.plan.descriptor().element_type() {
+            Element::F32 => f32::from_bits(pattern),
+            half => half.decode(pattern >> 16),
+        }
+    }
+
+    /// The bits of an element, of what a register holds.
+    fn narrowed(&self, value: u32) -> u32 {
+        let element = self.launched.plan.descriptor().element_type();
+        if self.launched.plan.direction() == Direction::Forward { value >> 16 } else { element.encode(f32::from_bits(value)) }
+    }
+
+    /// All invocations that pack.
+    fn pack(&mut self) {
+        let params = *self.launched.params();
+        let [source, target] = [Operand::Source, Operand::Target].map(|operand| self.launched.places.get(operand));
+        let (_, target) = (source.expect("it packs something"), target.expect("somewhere"));
+        let binding = self.launched.dispatch.bindings()[target.binding];
+        let accumulates = self.launched.variant.wgsl().contains("widen(before)");
+        let mut wanted: BTreeMap<u64, [u64; 3]> = BTreeMap::new();
+        for (b, t) in (0..u64::from(params.batch)).flat_map(|b| (0..u64::from(params.steps)).map(move |t| (b, t))) {
+            for d in 0..u64::from(params.channels) {
+                wanted.insert(self.launched.address(Operand::Target, b, t, d) / 2, [b, t, d]);
+            }
+        }
+        for pair in u64::from(params.time_origin)..params.time_total.into() {
+            self.item = (pair - u64::from(params.time_origin)) % u64::from(params.items);
+            let word = binding.offset / 4 + pair;
+            self.touch(binding.slot, word, true, || format!("word {word}"));
+            self.moved.read += 4;
+            self.moved.written += 4;
+            for at in [2 * word, 2 * word + 1] {
+                let Some(&[b, t, d]) = wanted.get(&at) else { continue };
+                let mut value = self.load(Operand::Source, b, t, d);
+                let before = self.memory[&binding.slot][at as usize];
+                if accumulates {
+                    value = (self.number(before << 16) + f32::from_bits(value)).to_bits();
+                }
+                let narrowed = self.narrowed(value);
+                self.memory.get_mut(&binding.slot).expect("the slot has a buffer")[at as usize] = narrowed;
+            }
+        }
     }
 
     pub fn store(&mut self, operand: Operand, b: u64, t: u64, d: u64, value: u32) {
         let accumulates = self.launched.places.get(operand).is_some_and(|place| place.accumulates);
         let before = if accumulates { self.load(operand, b, t, d) } else { 0 };
-        if let Some((slot, element)) = self.at(operand, [b, t, d], true) {
+        if let Some((slot, at)) = self.at(operand, [b, t, d], true) {
             let sum = (f32::from_bits(before) + f32::from_bits(value)).to_bits();
-            let word = if accumulates { sum } else { value };
-            self.memory.get_mut(&slot).expect("the slot has a buffer")[element] = word;
+            let value = if accumulates { sum } else { value };
+            let bits = if self.launched.bytes(operand) == 2 { self.narrowed(value) } else { value };
+            self.memory.get_mut(&slot).expect("the slot has a buffer")[at] = bits;
         }
     }
 
@@ -80,6 +144,9 @@ impl Machine<'_, '_> {
         let params = *self.launched.params();
         let (bands, nodes) = (u64::from(params.bands), u64::from(params.nodes));
         let items = self.launched.items();
+        if self.launched.stage() == Stage::Pack {
+            return self.pack();
+        }
         for item in 0..items {
             self.item = if backwards { items - 1 - item } else { item };
             let (row, place) = (self.item / bands, self.item % bands);
@@ -121,8 +188,9 @@ impl Machine<'_, '_> {
         let descriptor = self.launched.plan.descriptor();
         let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
         let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
-        let c = f32::from_bits(self.load(Operand::Candidate, b, t, d));
-        let [high, low] = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d)).map(f32::from_bits);
+        let candidate = self.load(Operand::Candidate, b, t, d);
+        let c = self.number(candidate);
+        let [high, low] = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d)).map(|pattern| self.number(pattern));
         match unit {
             Unit::FirstQuadrant => (fires(c, high) || fires(low, c), fires(c, high)),
             _ => (fires(c.abs(), high.abs()), c >= 0.0),
@@ -367,6 +435,8 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
         ensure!(fault.is_none(), "dispatch {number} ({stage}): {fault:?}\n{dispatch:?}");
         // Searches stop early.
         let less = matches!(stage, Stage::FirstSet | Stage::TileProbe | Stage::AdjointReduce);
+        // A part of what is packed can lie elsewhere.
+        let less = less || stage == Stage::Pack;
         let Traffic { read, written } = dispatch.traffic();
         if moved.written != written || moved.read > read || (moved.read < read && !less) {
             miscounted.get_or_insert_with(|| format!("dispatch {number} ({stage}) moved {moved:?}\n{dispatch:?}"));
@@ -411,8 +481,15 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
         Inputs { candidate: &slices[0].1, threshold: &slices[1].1, amplitude: &slices[2].1, initial_state: &slices[3].1 };
     let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;
 
-    let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, bits(values))).collect();
-    for slot in [Slot::States, Slot::FinalState, Slot::Saved, Slot::Scratch] {
+    let in_bits = |slot, values: &[f32]| {
+        let element = descriptor.element_of(slot);
+        values.iter().map(|&value| element.encode(value)).collect::<Vec<u32>>()
+    };
+    let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
+    for slot in [Slot::States, Slot::FinalState] {
+        memory.insert(slot, vec![POISON; length(slot)]);
+    }
+    for slot in [Slot::Saved, Slot::Scratch] {
         memory.insert(slot, vec![POISON; (plan.slot_bytes(slot) / 4) as usize]);
     }
     let miscounted = run(plan, &mut memory, seed.is_multiple_of(2))?;
@@ -421,14 +498,10 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let states: Vec<u32> = memory[&Slot::States].iter().map(|&word| if word == POISON { 0 } else { word }).collect();
     let Shape { batch, time, channels } = descriptor.shape();
     ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == batch * time * channels, "states are missing");
-    ensure!(states == bits(&expected.states), "states of\n{plan}");
-    ensure!(memory[&Slot::FinalState] == bits(&expected.final_state), "final states of\n{plan}");
+    ensure!(states == in_bits(Slot::States, &expected.states), "states of\n{plan}");
+    ensure!(memory[&Slot::FinalState] == in_bits(Slot::FinalState, &expected.final_state), "final states of\n{plan}");
     ensure!(memory[&Slot::Saved] == expected.saved, "saved words of\n{plan}");
     Ok(miscounted)
-}
-
-pub fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
 }
 
 #[test]

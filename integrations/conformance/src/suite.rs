@@ -1,0 +1,74 @@
+//! Many cases on one device, and what came of all of them together.
+
+use crate::{BackwardCase, Case, Runner};
+
+/// What came of many cases.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Cases that ran, forward and backward.
+    pub cases: u64,
+    /// A line for each that failed.
+    pub failures: Vec<String>,
+    /// Words of forward cases that differ from what the oracle says.
+    pub wrong_words: u64,
+    /// Bits of those words that differ.
+    pub wrong_bits: u64,
+    /// Cases of the backward pass whose gradients were compared.
+    pub compared: u64,
+    /// The largest error of each [output](crate::backward::OUTPUTS), as a share of its bound; infinite if one was not a number.
+    pub worst: [f64; 4],
+}
+
+impl Tally {
+    /// The largest error of all outputs, as a share of its bound. Nothing if no gradient was compared, or if it is infinite.
+    #[must_use]
+    pub fn worst_ratio(&self) -> Option<f64> {
+        let worst = self.worst.into_iter().fold(0.0, f64::max);
+        (self.compared > 0 && worst.is_finite()).then_some(worst)
+    }
+
+    fn add_forward(&mut self, runner: &Runner, case: &Case) {
+        match runner.run(case) {
+            Ok(outcome) if outcome.wrong_words == 0 => {}
+            Ok(outcome) => {
+                self.wrong_words += outcome.wrong_words;
+                self.wrong_bits += outcome.wrong_bits;
+                let first = outcome.first.unwrap_or_default();
+                self.failures.push(format!("{}: {} words are wrong; {first}", case.name, outcome.wrong_words));
+            }
+            Err(error) => self.failures.push(format!("{}: {error}", case.name)),
+        }
+    }
+
+    fn add_backward(&mut self, runner: &Runner, case: &BackwardCase) {
+        match runner.run_backward(case) {
+            Ok(outcome) => {
+                self.compared += 1;
+                for (worst, share) in self.worst.iter_mut().zip(outcome.worst) {
+                    *worst = worst.max(share);
+                }
+                if outcome.wrong > 0 {
+                    let first = outcome.first.unwrap_or_default();
+                    self.failures.push(format!("{}: {} gradients are wrong; {first}", case.name, outcome.wrong));
+                }
+            }
+            Err(error) => self.failures.push(format!("{}: {error}", case.name)),
+        }
+    }
+}
+
+impl Runner {
+    /// Runs all cases, whatever becomes of them. `progress` is told the name of each before it runs.
+    pub fn run_all(&self, forward: &[Case], backward: &[BackwardCase], mut progress: impl FnMut(&str)) -> Tally {
+        let mut tally = Tally { cases: (forward.len() + backward.len()) as u64, ..Tally::default() };
+        for case in forward {
+            progress(&case.name);
+            tally.add_forward(self, case);
+        }
+        for case in backward {
+            progress(&case.name);
+            tally.add_backward(self, case);
+        }
+        tally
+    }
+}

@@ -1,0 +1,64 @@
+//! What is measured for a roofline, and the rows of it as JSON.
+
+use bmru::{Direction, Save, Shape, Threshold};
+use serde_json::{Value, json};
+
+use crate::{Device, Group, Quartiles, Row, SetRate, shapes};
+
+/// The groups of some shapes: at the usual rate of sets forward and backward, and backward at the others. Only those with a row
+/// whose name contains `rows`.
+#[must_use]
+pub fn groups(listed: &[Shape], rows: &str) -> Vec<Group> {
+    let mut groups = Vec::new();
+    for direction in [Direction::Forward, Direction::Backward] {
+        for &shape in listed {
+            for threshold in [Threshold::PerElement, Threshold::PerChannel] {
+                let other = direction == Direction::Backward && shapes::AT_ALL_RATES.contains(&shape);
+                let rates: &[SetRate] =
+                    if other { &[SetRate::Usual, SetRate::Often, SetRate::Seldom] } else { &[SetRate::Usual] };
+                groups.extend(rates.iter().map(|&set_rate| Group { direction, shape, threshold, set_rate }));
+            }
+        }
+    }
+    groups.retain(|group| group.direction == Direction::Forward || group.is_trained());
+    groups.retain(|group| group.row_names().iter().any(|name| name.contains(rows)));
+    groups
+}
+
+/// Everything that was measured on a device.
+#[must_use]
+pub fn to_json(device: &Device, copy: Quartiles, rows: &[Row]) -> Value {
+    let info = device.gpu().info();
+    json!({
+        "adapter": format!("{}@{:?}", info.name, info.backend),
+        "driver": format!("{} {}", info.driver, info.driver_info).trim(),
+        "copy_gbps": copy.median / 1e9,
+        "rows": rows.iter().map(row_to_json).collect::<Vec<_>>(),
+    })
+}
+
+fn row_to_json(row: &Row) -> Value {
+    let Shape { batch, time, channels } = row.group.shape;
+    // No ratio to a ceiling that is none.
+    let of = |of: Quartiles| (!row.is_void()).then_some(of.median);
+    json!({
+        "name": row.name,
+        "direction": row.group.pass(),
+        "saves": row.group.direction == Direction::Forward && row.save == Save::Codes,
+        "element": "f32",
+        "threshold": row.group.kind(),
+        "set_rate": row.group.set_rate.share(),
+        "shape": [batch, time, channels],
+        "strategy": row.strategy.to_string(),
+        "gelem_per_s": row.elements_per_second() / 1e9,
+        "bytes_per_element": row.bytes_per_element,
+        "of_stream": of(row.of.stream),
+        "of_copy": of(row.of.copy),
+        "of_naive": row.of.naive.and_then(of),
+        "of_lampshade": row.of.lampshade.and_then(of),
+        "of_stream_quartiles": [row.of.stream.low, row.of.stream.high],
+        "stream_spread": row.rates.stream.spread(),
+        "void": row.is_void(),
+        "measured_cache": row.cached,
+    })
+}
