@@ -63,7 +63,7 @@ impl Runner {
             let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
-        for (slot, wanted) in memory.expected(&case.descriptor, &expected, pieces.len()) {
+        for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
             outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted);
         }
@@ -93,7 +93,7 @@ impl Outcome {
 }
 
 /// The descriptors of the pieces between the cuts: views into the same slots, each with the state of the one before.
-fn pieces(case: &Case) -> Vec<Descriptor> {
+pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
     if case.cuts.is_empty() {
         return vec![case.descriptor.clone()];
     }
@@ -129,7 +129,7 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
 }
 
 /// The buffers of a case. Pieces pass their state between two final states, back and forth.
-struct Memory {
+pub(crate) struct Memory {
     buffers: Vec<(Slot, wgpu::Buffer)>,
     handed: [wgpu::Buffer; 2],
 }
@@ -176,7 +176,7 @@ impl Memory {
     }
 
     /// Every word of the buffers that are written: the oracle's where an element lies, poison everywhere else.
-    fn expected(&self, descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
+    pub(crate) fn expected(descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
         let element = descriptor.element_type();
         let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
         let mut states = margin(outputs.states.len());
@@ -205,15 +205,20 @@ impl Memory {
 
 /// A buffer of `words` words and a margin, poisoned where `contents` ends.
 pub(crate) fn poisoned(runner: &Runner, words: u64, contents: &[u32]) -> wgpu::Buffer {
-    let total = words.max(contents.len() as u64) + MARGIN;
+    let image = image(words, contents);
     let buffer = runner.gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("conformance"),
-        size: total * 4,
+        size: image.len() as u64 * 4,
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    let mut image = vec![POISON; total as usize];
-    image[..contents.len()].copy_from_slice(contents);
     runner.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&image));
     buffer
+}
+
+/// What such a buffer holds.
+pub(crate) fn image(words: u64, contents: &[u32]) -> Vec<u32> {
+    let mut image = vec![POISON; (words.max(contents.len() as u64) + MARGIN) as usize];
+    image[..contents.len()].copy_from_slice(contents);
+    image
 }
