@@ -4,8 +4,8 @@ use crate::carry::CarryOptions;
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
-    SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan,
+    Save, SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.

@@ -61,8 +61,14 @@ impl SavedLayout {
     /// The same on every machine, so it may be stored with a saved buffer.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        let options =
-            [self.unit as u64, self.element as u64, self.amplitude as u64, self.boundary as u64, self.threshold as u64, self.time_order as u64];
+        let options = [
+            self.unit as u64,
+            self.element as u64,
+            self.amplitude as u64,
+            self.boundary as u64,
+            self.threshold as u64,
+            self.time_order as u64,
+        ];
         let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
         // FNV-1a over the bytes.
         fields

@@ -17,7 +17,7 @@ fn one(c: &[f32], high: &[f32], low: &[f32], alpha: f32, h0: f32, dh: &[f32], bo
         .surrogates(gate, Surrogate::Zero);
     // Rows of a high and a low threshold.
     let threshold: Vec<f32> = high.iter().zip(low).flat_map(|(&high, &low)| [high, low]).collect();
-    let inputs = Inputs { candidate: c, threshold: &threshold, amplitude: &[alpha], initial_state: &[h0] };
+    let inputs = Inputs { candidate: c, threshold: &threshold, amplitude: &[alpha], initial_state: &[h0], ..Inputs::default() };
     let incoming = IncomingGradients { states: dh, final_state: &[] };
     let gradients = backward(&descriptor, &inputs, &incoming).expect("the slices fit");
     [gradients.candidate, gradients.threshold, gradients.amplitude, gradients.initial_state]
@@ -134,7 +134,7 @@ fn the_oracle_is_the_derivative_of_the_unrolled_recurrence() {
             .incoming(Incoming::States)
             .boundary(boundary)
             .surrogates(surrogate, Surrogate::Zero);
-        let inputs = Inputs { candidate: &c, threshold: &thresholds, amplitude: &alpha, initial_state: &h0 };
+        let inputs = Inputs { candidate: &c, threshold: &thresholds, amplitude: &alpha, initial_state: &h0, ..Inputs::default() };
         let incoming = IncomingGradients { states: &dh, final_state: &[] };
         let actual = backward(&descriptor, &inputs, &incoming).expect("the slices fit");
         let unrolled = unroll([&c, &thresholds, &alpha, &h0], &dh, per_channel, boundary, surrogate);

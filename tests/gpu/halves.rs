@@ -34,7 +34,8 @@ pub fn states(runner: &Runner) -> Result<(), Failed> {
             let held = patterns(element, odd);
             let descriptor = one_step(element, held.len()).initial_state(InitialState::Given).final_state(FinalState::Written);
             let (zeros, ones) = (vec![0.0; held.len()], vec![1.0; held.len()]);
-            let inputs = Inputs { candidate: &zeros, threshold: &ones, amplitude: &ones, initial_state: &held };
+            let inputs =
+                Inputs { candidate: &zeros, threshold: &ones, amplitude: &ones, initial_state: &held, ..Inputs::default() };
             let outputs = runner.gpu().forward_blocking(&descriptor, &inputs)?;
             same("held", &outputs.states, &held)?;
             same("final", &outputs.final_state, &held)?;

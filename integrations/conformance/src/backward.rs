@@ -2,7 +2,7 @@
 
 use bmru::oracle::{self, Gradients, IncomingGradients};
 use bmru::{
-    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Save, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
+    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
 };
 
 use crate::bound::{bounds, rounding};
@@ -100,6 +100,48 @@ impl BackwardCase {
     }
 }
 
+impl Choice {
+    /// The plans of both passes for a device.
+    ///
+    /// # Errors
+    /// As [`Descriptor::backward`].
+    pub fn plans(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<[Plan; 2], Error> {
+        let tuning = |strategy| Tuning {
+            max_vector_width: self.vector_width,
+            workgroup_size: self.workgroup_size,
+            ..tuning.clone().with_strategy(strategy)
+        };
+        let forward = descriptor.forward(device, &tuning(self.forward))?;
+        let limits: Limits = self.profile.limits(device);
+        let backward = descriptor.backward(&limits, &Tuning { access: self.access, ..tuning(self.backward) })?;
+        Ok([forward, backward])
+    }
+}
+
+/// All slots, each with the words that the plans need there and what is uploaded.
+pub(crate) fn memory(
+    descriptor: &Descriptor,
+    plans: &[Plan; 2],
+    data: &Slots,
+    incoming: &IncomingGradients<'_>,
+) -> Vec<(Slot, u64, Vec<u32>)> {
+    let uploaded = |&slot: &Slot| {
+        let words = plans.iter().map(|plan| plan.slot_bytes(slot) / 4).max().unwrap_or(0);
+        let element = descriptor.element_of(slot);
+        let mut image = match slot {
+            Slot::StatesGradient => element.to_words(incoming.states),
+            Slot::FinalStateGradient => element.to_words(incoming.final_state),
+            slot => data.words(descriptor, slot),
+        };
+        for at in accumulating(descriptor, slot) {
+            image.resize(image.len().max(at + 1), POISON);
+            put(element, &mut image, at, BEFORE);
+        }
+        (slot, words, image)
+    };
+    Slot::ALL.iter().map(uploaded).collect()
+}
+
 impl Runner {
     /// Runs a case of the backward pass.
     ///
@@ -150,34 +192,14 @@ impl Runner {
         incoming: &IncomingGradients<'_>,
     ) -> Result<(u64, [Vec<u32>; 4]), Error> {
         let gpu = self.gpu();
-        let device = gpu.limits();
-        let tuning = |strategy| Tuning {
-            max_vector_width: choice.vector_width,
-            workgroup_size: choice.workgroup_size,
-            ..self.tuning().clone().with_strategy(strategy)
-        };
-        let forward = descriptor.forward(&device, &tuning(choice.forward))?;
-        let limits: Limits = choice.profile.limits(&device);
-        let backward = descriptor.backward(&limits, &Tuning { access: choice.access, ..tuning(choice.backward) })?;
-
-        let words = |plan: &bmru::Plan, slot| plan.slot_bytes(slot).max(backward.slot_bytes(slot)) / 4;
+        let plans = choice.plans(descriptor, &gpu.limits(), self.tuning())?;
+        let [forward, backward] = &plans;
         let mut owned: Vec<(Slot, wgpu::Buffer)> = Vec::new();
-        for &slot in Slot::ALL {
-            let contents: &[f32] = match slot {
-                Slot::StatesGradient => incoming.states,
-                Slot::FinalStateGradient => incoming.final_state,
-                slot => data.slot(slot),
-            };
-            let element = descriptor.element_of(slot);
-            let mut image = element.to_words(contents);
-            for at in accumulating(descriptor, slot) {
-                image.resize(image.len().max(at + 1), POISON);
-                put(element, &mut image, at, BEFORE);
-            }
-            owned.push((slot, poisoned(self, words(&forward, slot), &image)));
+        for (slot, words, contents) in memory(descriptor, &plans, data, incoming) {
+            owned.push((slot, poisoned(self, words, &contents)));
         }
         let buffer = |slot| &owned.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
-        let given = |plan: &bmru::Plan| {
+        let given = |plan: &Plan| {
             let used = Slot::ALL.iter().filter(|&&slot| plan.uses(slot));
             let buffers = used.fold(Buffers::new(), |buffers, &slot| buffers.slot(slot, buffer(slot)));
             match forward.saved_layout() {
@@ -186,8 +208,8 @@ impl Runner {
             }
         };
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-        gpu.kernels().bind(&forward, &given(&forward))?.record(&mut encoder);
-        gpu.kernels().bind(&backward, &given(&backward))?.record(&mut encoder);
+        gpu.kernels().bind(forward, &given(forward))?.record(&mut encoder);
+        gpu.kernels().bind(backward, &given(backward))?.record(&mut encoder);
         gpu.queue().submit([encoder.finish()]);
         let download = |slot| gpu.download(buffer(slot));
         let outputs = [
@@ -207,7 +229,8 @@ impl Runner {
 }
 
 /// In the order of the outputs.
-const SLOTS: [Slot; 4] = [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient];
+pub(crate) const SLOTS: [Slot; 4] =
+    [Slot::CandidateGradient, Slot::ThresholdGradient, Slot::AmplitudeGradient, Slot::InitialStateGradient];
 
 /// Each output with the number of its slot.
 const OPERANDS: [(Operand, usize); 5] = [
@@ -234,44 +257,67 @@ fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize,
     triples.map(move |[b, t, d]| ((view.offset + b * view.strides.batch + t * view.strides.time + d) as usize, [b, t, d]))
 }
 
+/// An element of an output, and what it must be.
+pub(crate) struct Wanted {
+    /// Number of the output.
+    pub output: usize,
+    /// Batch, time, channel.
+    pub index: [u64; 3],
+    /// Number of its slot in [`SLOTS`].
+    pub place: usize,
+    /// Index into that.
+    pub at: usize,
+    /// What it must be.
+    pub value: f64,
+    /// How far from that it may be.
+    pub allowed: f64,
+}
+
+/// All elements of all outputs.
+pub(crate) fn wanted(descriptor: &Descriptor, expected: &Gradients<f64>, bounds: &Gradients<f64>) -> Vec<Wanted> {
+    let slots = [
+        (&expected.candidate, &bounds.candidate),
+        (&expected.threshold, &bounds.threshold),
+        (&expected.amplitude, &bounds.amplitude),
+        (&expected.initial_state, &bounds.initial_state),
+    ];
+    let mut all = Vec::new();
+    for (operand, output) in OPERANDS {
+        let Some(view) = descriptor.view(operand) else { continue };
+        let place = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
+        let ((wanted, bound), element) = (slots[place], descriptor.element_of(view.slot));
+        let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
+        for (at, index) in elements(descriptor, view) {
+            let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
+            // One more addition, if it accumulates.
+            let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
+            let value = before + wanted[at];
+            let allowed = bound[at] + added + rounding(element, value.abs() + bound[at]);
+            all.push(Wanted { output, index, place, at, value, allowed });
+        }
+    }
+    all
+}
+
 impl BackwardOutcome {
     fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
-        let slots = [
-            (&expected.candidate, &bounds.candidate),
-            (&expected.threshold, &bounds.threshold),
-            (&expected.amplitude, &bounds.amplitude),
-            (&expected.initial_state, &bounds.initial_state),
-        ];
         let types = SLOTS.map(|slot| descriptor.element_of(slot));
         let actual: [Vec<u32>; 4] = std::array::from_fn(|place| image::elements(types[place], &actual[place]));
         // What is left of a buffer when all its elements were looked at must be as it was.
         let mut rest = actual.clone();
-        for (operand, number) in OPERANDS {
-            let Some(view) = descriptor.view(operand) else { continue };
-            let place = SLOTS.iter().position(|&slot| slot == view.slot).expect("a slot of gradients");
-            let ((wanted, bound), element) = (slots[place], types[place]);
-            let accumulated = descriptor.gradient_of(operand) == Gradient::Accumulate;
-            for (at, [b, t, d]) in elements(descriptor, view) {
-                let value = f64::from(element.decode(actual[place][at]));
-                rest[place][at] = image::poison(element, at);
-                let before = if accumulated { f64::from(BEFORE) } else { 0.0 };
-                // One more addition, if it accumulates.
-                let added = if accumulated { f64::from(f32::EPSILON) * (before + wanted[at].abs() + bound[at]) } else { 0.0 };
-                let error = (value - before - wanted[at]).abs();
-                let allowed = bound[at] + added + rounding(element, (before + wanted[at]).abs() + bound[at]);
-                let share = if error == 0.0 || allowed == f64::INFINITY { 0.0 } else { error / allowed };
-                let share = if share.is_nan() { f64::INFINITY } else { share };
-                self.worst[number] = self.worst[number].max(share);
-                if share > 1.0 {
-                    self.wrong += 1;
-                    self.first.get_or_insert_with(|| {
-                        let output = OUTPUTS[number];
-                        format!(
-                            "gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {:e} ± {allowed:e}",
-                            wanted[at] + before
-                        )
-                    });
-                }
+        for Wanted { output, index: [b, t, d], place, at, value: wanted, allowed } in wanted(descriptor, expected, bounds) {
+            let value = f64::from(types[place].decode(actual[place][at]));
+            rest[place][at] = image::poison(types[place], at);
+            let error = (value - wanted).abs();
+            let share = if error == 0.0 || allowed == f64::INFINITY { 0.0 } else { error / allowed };
+            let share = if share.is_nan() { f64::INFINITY } else { share };
+            self.worst[output] = self.worst[output].max(share);
+            if share > 1.0 {
+                self.wrong += 1;
+                self.first.get_or_insert_with(|| {
+                    let output = OUTPUTS[output];
+                    format!("gradient of {output} at ({b}, {t}, {d}) is {value:e}, expected {wanted:e} ± {allowed:e}")
+                });
             }
         }
         for (place, words) in rest.iter().enumerate() {

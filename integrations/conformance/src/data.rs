@@ -75,8 +75,15 @@ impl Slots {
             Slot::Threshold => &self.threshold,
             Slot::Amplitude => &self.amplitude,
             Slot::InitialState => &self.initial_state,
-            Slot::InitialCount => bytemuck::cast_slice(&self.initial_count),
             _ => &[],
+        }
+    }
+
+    /// The words of a slot.
+    pub(crate) fn words(&self, descriptor: &Descriptor, slot: Slot) -> Vec<u32> {
+        match slot {
+            Slot::InitialCount => bytemuck::cast_slice(&self.initial_count).to_vec(),
+            slot => descriptor.element_of(slot).to_words(self.slot(slot)),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included.
 //!   Async underneath, for browsers; `new`, `run` and `run_backward` block
+//! - [`portable`]: the same cases for hosts that know nothing of this library
 //! - `Runner::run_all`: many cases, and the [`Tally`] of them
 //! - [`adapters`]: which adapters there are, and which must be
 
@@ -22,6 +23,7 @@ mod image;
 mod matrix;
 mod numbers;
 mod pairwise;
+pub mod portable;
 mod runner;
 mod state_bound;
 mod suite;
@@ -31,5 +33,6 @@ pub use backward_matrix::backward_matrix;
 pub use bound::bounds;
 pub use case::{Case, Profile};
 pub use matrix::{Scope, matrix};
+pub use portable::Portable;
 pub use runner::{Outcome, Runner};
 pub use suite::Tally;

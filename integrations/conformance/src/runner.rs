@@ -66,7 +66,7 @@ impl Runner {
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
         let bounds = state_bounds(&case.descriptor, &data.inputs())?;
-        for (slot, wanted) in memory.expected(&case.descriptor, &expected, pieces.len()) {
+        for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
             let bounds = match slot {
                 Slot::States => &bounds[0][..],
@@ -108,7 +108,7 @@ impl Outcome {
 }
 
 /// The descriptors of the pieces between the cuts: views into the same slots, each with the state of the one before.
-fn pieces(case: &Case) -> Vec<Descriptor> {
+pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
     if case.cuts.is_empty() {
         return vec![case.descriptor.clone()];
     }
@@ -154,8 +154,20 @@ fn pieces(case: &Case) -> Vec<Descriptor> {
     pieces
 }
 
+/// The slots of a case that all its pieces share.
+pub(crate) const OWNED: [Slot; 8] = [
+    Slot::Candidate,
+    Slot::Threshold,
+    Slot::Amplitude,
+    Slot::InitialState,
+    Slot::InitialCount,
+    Slot::States,
+    Slot::Saved,
+    Slot::Counts,
+];
+
 /// The buffers of a case. Pieces pass their state between two final states, back and forth.
-struct Memory {
+pub(crate) struct Memory {
     buffers: Vec<(Slot, wgpu::Buffer)>,
     handed: [wgpu::Buffer; 2],
     /// The same of counts.
@@ -165,22 +177,9 @@ struct Memory {
 impl Memory {
     fn new(runner: &Runner, descriptor: &Descriptor, data: &Slots) -> Result<Self, Error> {
         let mut buffers = Vec::new();
-        for slot in [
-            Slot::Candidate,
-            Slot::Threshold,
-            Slot::Amplitude,
-            Slot::InitialState,
-            Slot::InitialCount,
-            Slot::States,
-            Slot::Saved,
-            Slot::Counts,
-        ] {
+        for slot in OWNED {
             let words = descriptor.slot_bytes(slot)? / 4;
-            let contents = match slot {
-                Slot::InitialCount => bytemuck::cast_slice(&data.initial_count).to_vec(),
-                slot => descriptor.element_of(slot).to_words(data.slot(slot)),
-            };
-            buffers.push((slot, poisoned(runner, words, &contents)));
+            buffers.push((slot, poisoned(runner, words, &data.words(descriptor, slot))));
         }
         let elements = descriptor.shape().batch * descriptor.shape().channels;
         let rows = (elements * descriptor.element_type().bytes()).div_ceil(4);
@@ -225,7 +224,7 @@ impl Memory {
     }
 
     /// Every word of the buffers that are written: the oracle's where an element lies, poison everywhere else.
-    fn expected(&self, descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
+    pub(crate) fn expected(descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
         let element = descriptor.element_type();
         let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
         let mut states = margin(outputs.states.len());
@@ -253,7 +252,7 @@ impl Memory {
         for (slot, counts, length) in
             [(Slot::Counts, &outputs.counts, outputs.counts.len()), (Slot::FinalCount, &outputs.final_count, rows)]
         {
-            let mut words = margin(length);
+            let mut words = vec![POISON; length + MARGIN as usize];
             words[..counts.len()].copy_from_slice(bytemuck::cast_slice(counts));
             written.push((slot, words));
         }
@@ -263,15 +262,20 @@ impl Memory {
 
 /// A buffer of `words` words and a margin, poisoned where `contents` ends.
 pub(crate) fn poisoned(runner: &Runner, words: u64, contents: &[u32]) -> wgpu::Buffer {
-    let total = words.max(contents.len() as u64) + MARGIN;
+    let image = image(words, contents);
     let buffer = runner.gpu.device().create_buffer(&wgpu::BufferDescriptor {
         label: Some("conformance"),
-        size: total * 4,
+        size: image.len() as u64 * 4,
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    let mut image = vec![POISON; total as usize];
-    image[..contents.len()].copy_from_slice(contents);
     runner.gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&image));
     buffer
+}
+
+/// What such a buffer holds.
+pub(crate) fn image(words: u64, contents: &[u32]) -> Vec<u32> {
+    let mut image = vec![POISON; (words.max(contents.len() as u64) + MARGIN) as usize];
+    image[..contents.len()].copy_from_slice(contents);
+    image
 }

@@ -487,7 +487,8 @@ pub fn agree(plan: &Plan, seed: u64, exact: bool) -> Result<Miscounted, String> 
     let given = Given::new(descriptor, seed, exact);
     let outputs_of_forward =
         forward(&descriptor.clone().save(Save::Codes), &given.inputs()).map_err(|error| error.to_string())?;
-    let saved = [outputs_of_forward.saved, bits(&outputs_of_forward.states)];
+    let states = outputs_of_forward.states.iter().map(|&state| descriptor.element_of(Slot::States).encode(state)).collect();
+    let saved = [outputs_of_forward.saved, states];
     let rounds = descriptor.unit() == Unit::Relaxed;
     let (actual, miscounted) = outputs(plan, &given, &saved, seed.is_multiple_of(2))?;
     if !given.exact {

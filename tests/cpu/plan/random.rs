@@ -2,8 +2,8 @@
 
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialCount,
-    InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning,
-    Unit, View,
+    InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder,
+    Tuning, Unit, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;

@@ -1,0 +1,210 @@
+//! Cases for hosts that know nothing of this library: buffers with their contents, the launches of plans over them, and what
+//! the buffers must hold then. No device is touched.
+
+use bmru::oracle::{self, IncomingGradients};
+use bmru::{Element, Error, Limits, Plan, Slot, Tuning, Unit};
+
+use crate::backward::{SLOTS, incoming, memory, wanted};
+use crate::data::generate;
+use crate::image::{POISON, elements};
+use crate::runner::{MARGIN, Memory, OWNED, image, pieces};
+use crate::state_bound::state_bounds;
+use crate::{BackwardCase, Case, bounds};
+
+/// A case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Portable {
+    /// Its name in the matrix.
+    pub name: String,
+    /// Runs, each on buffers of its own.
+    pub runs: Vec<Run>,
+}
+
+/// Plans over buffers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// The buffers.
+    pub buffers: Vec<Buffer>,
+    /// What is launched, in this order.
+    pub launches: Vec<Launch>,
+    /// What must be so at the end.
+    pub checks: Vec<Check>,
+}
+
+/// A buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// What lies in it.
+    pub label: String,
+    /// Every word of it before the run.
+    pub words: Vec<u32>,
+}
+
+/// A plan with its buffers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Launch {
+    /// The plan.
+    pub plan: Plan,
+    /// The number of the buffer for each slot.
+    pub slots: Vec<(Slot, usize)>,
+}
+
+/// What a buffer must hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Check {
+    /// These words, all of them.
+    Exact {
+        /// Number of the buffer.
+        buffer: usize,
+        /// The words.
+        words: Vec<u32>,
+    },
+    /// From this word on what it held before the run.
+    Untouched {
+        /// Number of the buffer.
+        buffer: usize,
+        /// The first word.
+        from: usize,
+    },
+    /// Numbers close to these.
+    Within {
+        /// Number of the buffer.
+        buffer: usize,
+        /// What lies in it.
+        element: Element,
+        /// For each element what it must be.
+        wanted: Vec<f64>,
+        /// For each element how far from that it may be, anywhere if it is infinite; below 0 where no element lies, so that it must be as before the run.
+        allowed: Vec<f64>,
+    },
+    /// The same words as the buffer of this number in the first run.
+    AsFirst {
+        /// Number of the buffer.
+        buffer: usize,
+    },
+}
+
+impl Run {
+    fn buffer(&mut self, label: impl ToString, words: u64, contents: &[u32]) -> usize {
+        self.buffers.push(Buffer { label: label.to_string(), words: image(words, contents) });
+        self.buffers.len() - 1
+    }
+
+    /// Working memory of a plan, behind which nothing may be written.
+    fn scratch(&mut self, plan: &Plan) -> usize {
+        let buffer = self.buffer(Slot::Scratch, plan.slot_bytes(Slot::Scratch) / 4, &[]);
+        self.checks.push(Check::Untouched { buffer, from: self.buffers[buffer].words.len() - MARGIN as usize });
+        buffer
+    }
+}
+
+impl Case {
+    /// The case as any host can run it that has these limits.
+    ///
+    /// # Errors
+    /// As [`bmru::Descriptor::forward`].
+    pub fn portable(&self, limits: &Limits, tuning: &Tuning) -> Result<Portable, Error> {
+        let data = self.data();
+        let expected = oracle::forward(&self.descriptor, &data.inputs())?;
+        let mut run = Run { buffers: Vec::new(), launches: Vec::new(), checks: Vec::new() };
+        let mut owned = Vec::new();
+        for slot in OWNED {
+            let words = self.descriptor.slot_bytes(slot)? / 4;
+            owned.push((slot, run.buffer(slot, words, &data.words(&self.descriptor, slot))));
+        }
+        let shape = self.descriptor.shape();
+        let elements = shape.batch * shape.channels;
+        let rows = (elements * self.descriptor.element_type().bytes()).div_ceil(4);
+        let handed = [0, 1].map(|_| run.buffer(Slot::FinalState, rows, &[]));
+        let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, elements, &[]));
+        let counts = self.descriptor.unit() == Unit::Cumulative;
+        let pieces = pieces(self);
+        for (number, piece) in pieces.iter().enumerate() {
+            let plan = self.plan(piece, limits, tuning)?;
+            let mut slots = vec![(Slot::Scratch, run.scratch(&plan))];
+            slots.extend([(Slot::FinalState, handed[number % 2]), (Slot::FinalCount, counted[number % 2])]);
+            // Pieces pass their state between two buffers, back and forth.
+            if number > 0 && counts {
+                slots.push((Slot::InitialCount, counted[(number - 1) % 2]));
+            } else if number > 0 {
+                slots.push((Slot::InitialState, handed[(number - 1) % 2]));
+            }
+            slots.extend(&owned);
+            run.launches.push(Launch { plan, slots });
+        }
+        let sums = matches!(self.descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
+        let bounds = state_bounds(&self.descriptor, &data.inputs())?;
+        for (slot, words) in Memory::expected(&self.descriptor, &expected, pieces.len()) {
+            let last = (pieces.len() - 1) % 2;
+            let last = [(Slot::FinalState, handed[last]), (Slot::FinalCount, counted[last])];
+            let buffer = owned.iter().chain(&last).find(|(held, _)| *held == slot).expect("every output has a buffer").1;
+            let bounds = match slot {
+                Slot::States if sums => &bounds[0],
+                Slot::FinalState if sums => &bounds[1],
+                _ => {
+                    run.checks.push(Check::Exact { buffer, words });
+                    continue;
+                }
+            };
+            // Where no element lies it is as before the run.
+            let missing = words.len() - bounds.len();
+            let allowed = bounds.iter().zip(&words).map(|(&bound, &word)| match bound {
+                _ if word == POISON => -1.0,
+                bound if bound.is_nan() => f64::INFINITY,
+                bound => bound,
+            });
+            let allowed = allowed.chain(std::iter::repeat_n(-1.0, missing)).collect();
+            let wanted = words.iter().map(|&word| f64::from(f32::from_bits(word))).collect();
+            run.checks.push(Check::Within { buffer, element: Element::F32, wanted, allowed });
+        }
+        Ok(Portable { name: self.name.clone(), runs: vec![run] })
+    }
+}
+
+impl BackwardCase {
+    /// The case as any host can run it that has these limits: a run for each choice, the first of which is held against the
+    /// bounds, and the others against the first.
+    ///
+    /// # Errors
+    /// As [`bmru::Descriptor::backward`].
+    pub fn portable(&self, limits: &Limits, tuning: &Tuning) -> Result<Portable, Error> {
+        let data = generate(&self.descriptor, self.rate, self.values, self.seed);
+        let [states, final_state] = incoming(&self.descriptor, self.seed);
+        let incoming = IncomingGradients { states: &states, final_state: &final_state };
+        let mut runs = Vec::new();
+        for (number, choice) in self.choices.iter().enumerate() {
+            let plans = choice.plans(&self.descriptor, limits, tuning)?;
+            let depth = plans[1].depth();
+            let mut run = Run { buffers: Vec::new(), launches: Vec::new(), checks: Vec::new() };
+            let mut slots = Vec::new();
+            for (slot, words, contents) in memory(&self.descriptor, &plans, &data, &incoming) {
+                slots.push((slot, run.buffer(slot, words, &contents)));
+            }
+            run.launches = plans.into_iter().map(|plan| Launch { plan, slots: slots.clone() }).collect();
+            let place = |slot| slots.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
+            let outputs = SLOTS.map(place);
+            if number == 0 {
+                let bounds = bounds(&self.descriptor, &data.inputs(), &incoming, depth)?;
+                let expected = oracle::backward(&self.descriptor, &data.inputs(), &incoming)?;
+                let types = SLOTS.map(|slot| self.descriptor.element_of(slot));
+                let mut numbers: [(Vec<f64>, Vec<f64>); 4] = std::array::from_fn(|place| {
+                    let count = elements(types[place], &run.buffers[outputs[place]].words).len();
+                    (vec![0.0; count], vec![-1.0; count])
+                });
+                for element in wanted(&self.descriptor, &expected, &bounds) {
+                    numbers[element.place].0[element.at] = element.value;
+                    numbers[element.place].1[element.at] = element.allowed;
+                }
+                for ((buffer, element), (wanted, allowed)) in outputs.into_iter().zip(types).zip(numbers) {
+                    run.checks.push(Check::Within { buffer, element, wanted, allowed });
+                }
+            } else {
+                run.checks.extend(outputs.map(|buffer| Check::AsFirst { buffer }));
+            }
+            let scratch = place(Slot::Scratch);
+            run.checks.push(Check::Untouched { buffer: scratch, from: run.buffers[scratch].words.len() - MARGIN as usize });
+            runs.push(run);
+        }
+        Ok(Portable { name: self.name.clone(), runs })
+    }
+}
