@@ -296,7 +296,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 /// Whether a stage calculates with floats: forward only those of units whose states are sums.
 fn calculates(variant: &Variant) -> bool {
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
-    let adds = ["fn counted(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     adds || !forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == variant.stage().name())
 }
 
