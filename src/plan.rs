@@ -60,6 +60,7 @@ impl Direction {
                 Candidate,
                 Threshold,
                 LowThreshold,
+                Validity,
                 Amplitude,
                 InitialState,
                 InitialCount,

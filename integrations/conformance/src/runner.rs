@@ -166,6 +166,7 @@ impl Memory {
             Slot::Amplitude,
             Slot::InitialState,
             Slot::InitialCount,
+            Slot::Validity,
             Slot::States,
             Slot::Saved,
             Slot::Counts,
