@@ -145,6 +145,9 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
     if !THRESHOLD_PER_CHANNEL {
         thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
+    if MASKED {
+        thresholds = validity(at.tile.b, at.tile.index * params.tile_steps + at.bit, at.tile.d + offset);
+    }
     var amplitude = walk.amplitude;
     if AMPLITUDE_PER_ELEMENT {
         amplitude = load_amplitude(at.amplitude + offset);

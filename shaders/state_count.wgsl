@@ -11,17 +11,17 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     if TREE {
         count += parent_element(at.tile.b, at.tile_of_whole, d).count;
     }
-    return State(counted(initial_state, amplitude, count), initial_state, count);
+    return State(state_at_count(initial_state, amplitude, count), initial_state, count);
 }
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let count = before.count + element_of(action, payload).count;
     store_counts(at.counts + offset, Vector(count));
-    return State(counted(before.initial_state, payload, count), before.initial_state, count);
+    return State(state_at_count(before.initial_state, payload, count), before.initial_state, count);
 }
 
 // Without a count the bits are those of h0, whatever the amplitude.
-fn counted(initial_state: Vector, amplitude: Vector, count: Signed) -> Vector {
+fn state_at_count(initial_state: Vector, amplitude: Vector, count: Signed) -> Vector {
     let sum = bitcast<Floats>(initial_state) + bitcast<Floats>(amplitude) * Floats(count);
     return select(bitcast<Vector>(sum), initial_state, count == Signed(0));
 }

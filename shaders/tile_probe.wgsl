@@ -31,6 +31,9 @@ fn probe_tile(tile: Node) {
         if !THRESHOLD_PER_CHANNEL {
             thresholds = load_thresholds(threshold_index, low_threshold_index);
         }
+        if MASKED {
+            thresholds = validity(tile.b, step, tile.d);
+        }
         if AMPLITUDE_PER_ELEMENT {
             amplitude_index -= amplitude_step();
             amplitude = load_amplitude(amplitude_index);

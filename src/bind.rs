@@ -75,6 +75,12 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::InitialState, range)
     }
 
+    /// Which candidates of a forward fill are values.
+    #[must_use]
+    pub fn validity(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Validity, range)
+    }
+
     /// The count before the first step, of `i32`.
     #[must_use]
     pub fn initial_count(self, range: impl Into<BufferRange<'a>>) -> Self {

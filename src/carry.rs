@@ -1,6 +1,8 @@
 //! What a scan carries from step to step: two bits where the state is one of two, or a number.
 
-use crate::{Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
+use crate::{
+    Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, Validity, View,
+};
 
 /// The element of a scan: what a stretch of time does to the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -67,6 +69,7 @@ pub(crate) struct CarryOptions {
     epsilon: f32,
     initial_count: InitialCount,
     counts: Counts,
+    validity: Validity,
 }
 
 impl Descriptor {
@@ -97,11 +100,29 @@ impl Descriptor {
         Self::new(unit, shape).epsilon(epsilon)
     }
 
-    /// Forward fill: `h_t = v_t` unless it is a NaN, else `h_{t−1}`, with the values `v` in [`Slot::Candidate`]; before the first
-    /// value it is `h0`, or `+0`. It copies 32 bits of any meaning: what is a NaN as an `f32` is none. There are no gradients.
+    /// Forward fill: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`]; before the first value it is
+    /// `h0`, or `+0`. It copies 32 bits of any meaning. Which of them are values is one of two [`Validity`]; where a gate decides,
+    /// that is [`bmru`](Self::bmru) with [`Amplitude::PerElement`], up to its sign. There are no gradients.
     #[must_use]
     pub fn forward_fill(shape: Shape) -> Self {
         Self::new(Unit::ForwardFill, shape)
+    }
+
+    /// Which candidates are values, of a forward fill.
+    #[must_use]
+    pub fn validity(mut self, validity: Validity) -> Self {
+        self.carry_options.validity = validity;
+        self
+    }
+
+    /// Which candidates are values.
+    #[must_use]
+    pub fn validity_kind(&self) -> Validity {
+        self.carry_options.validity
+    }
+
+    pub(crate) fn is_masked(&self) -> bool {
+        self.unit() == Unit::ForwardFill && self.carry_options.validity == Validity::Mask
     }
 
     /// Amplitudes per channel or per element.
@@ -171,6 +192,11 @@ impl Descriptor {
             Operand::Amplitude if !self.unit().is_gated() => None,
             Operand::Amplitude if amplitude == Amplitude::PerChannel => Some(row(Slot::Amplitude, 0)),
             Operand::Amplitude => Some(amplitude_view.unwrap_or_else(|| contiguous(Slot::Amplitude))),
+            Operand::Validity if self.is_masked() => {
+                let words = self.shape().time.div_ceil(32);
+                let strides = Strides { batch: words.saturating_mul(channels), time: channels, channel: 1 };
+                Some(View { slot: Slot::Validity, offset: 0, strides })
+            }
             Operand::InitialCount => (counted && initial_count == InitialCount::Given).then(|| row(Slot::InitialCount, channels)),
             Operand::Counts => (counted && counts == Counts::All).then(|| contiguous(Slot::Counts)),
             Operand::FinalCount => (counted && counts != Counts::Discarded).then(|| row(Slot::FinalCount, channels)),
@@ -181,7 +207,7 @@ impl Descriptor {
 
     /// Whether there are gradients, and amplitudes of this kind.
     pub(crate) fn check_carry(&self) -> Result<(), Error> {
-        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts } = self.carry_options;
+        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, validity } = self.carry_options;
         let per_element = amplitude == Amplitude::PerElement;
         let incompatible = |expected, actual| Err(Error::Incompatible { expected, actual });
         if self.carry().is_number() && self.element_type() != Element::F32 {
@@ -196,6 +222,7 @@ impl Descriptor {
             Unit::Relaxed if !(0.0..=1.0).contains(&epsilon) => {
                 return Err(Error::InvalidEpsilon { expected: "a number from 0 to 1", actual: epsilon });
             }
+            unit if validity == Validity::Mask && unit.is_gated() => return incompatible("a forward fill", "a mask of values"),
             Unit::Cumulative => {}
             _ if initial_count == InitialCount::Given => return incompatible("a cumulative unit", "an initial count"),
             _ if counts != Counts::Discarded => return incompatible("a cumulative unit", "counts"),

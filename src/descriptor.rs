@@ -290,6 +290,7 @@ impl Descriptor {
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
             _ => self.element,
         }
@@ -408,9 +409,12 @@ impl Descriptor {
             Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
             Operand::FinalStateGradient if self.incoming == Incoming::States => None,
             Operand::FinalStateGradient => Some(own(Slot::FinalStateGradient, channels, 0)),
-            Operand::Amplitude | Operand::InitialCount | Operand::Counts | Operand::FinalCount | Operand::StatesBefore => {
-                self.carry_view(operand)
-            }
+            Operand::Amplitude
+            | Operand::Validity
+            | Operand::InitialCount
+            | Operand::Counts
+            | Operand::FinalCount
+            | Operand::StatesBefore => self.carry_view(operand),
             output if self.gradient_of(output) == Gradient::Omit => None,
             Operand::CandidateGradient => self.view(Operand::Candidate).map(gradient_view),
             Operand::ThresholdGradient => self.view(Operand::Threshold).map(gradient_view),
@@ -453,6 +457,7 @@ impl Descriptor {
         let extent = match self.axes(operand) {
             Axes::Element | Axes::Previous => [batch, time, channels],
             Axes::Channel => [1, 1, channels],
+            Axes::Tile { steps, words } => [batch, words * time.div_ceil(steps), channels],
             _ => [batch, 1, channels],
         };
         let Some(view) = self.view(operand) else { return Ok(None) };
@@ -471,6 +476,7 @@ impl Descriptor {
             Operand::Amplitude | Operand::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Axes::Channel,
             Operand::Amplitude | Operand::AmplitudeGradient | Operand::Counts => Axes::Element,
             Operand::StatesBefore => Axes::Previous,
+            Operand::Validity => Axes::Tile { steps: 32, words: 1 },
             _ => Axes::Row,
         }
     }

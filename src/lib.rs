@@ -105,7 +105,7 @@ pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
 pub use unit::{
     Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, Surrogate, Threshold,
-    TimeOrder, Unit,
+    TimeOrder, Unit, Validity,
 };
 #[cfg(feature = "wgpu")]
 pub use wgpu;

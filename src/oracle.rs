@@ -19,6 +19,8 @@ pub struct Inputs<'a> {
     pub initial_state: &'a [f32],
     /// [`Slot::InitialCount`]
     pub initial_count: &'a [i32],
+    /// [`Slot::Validity`]
+    pub validity: &'a [u32],
 }
 
 /// The contents of the slots that come into the backward pass. One that does not is empty.
@@ -60,13 +62,14 @@ pub struct Outputs {
 
 impl<'a> Inputs<'a> {
     /// Bits of any kind, as floats.
-    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 5] {
+    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 6] {
         [
             (Slot::Candidate, self.candidate),
             (Slot::Threshold, self.threshold),
             (Slot::Amplitude, self.amplitude),
             (Slot::InitialState, self.initial_state),
             (Slot::InitialCount, bytemuck::cast_slice(self.initial_count)),
+            (Slot::Validity, bytemuck::cast_slice(self.validity)),
         ]
     }
 
@@ -170,7 +173,10 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
             let t = descriptor.order_of_time().time(step, time);
             let c = load(view(Operand::Candidate), b, t, d);
             let r = load(view(Operand::Threshold), b, t, d);
-            let action = gate.action(c, r, load(view(Operand::LowThreshold), b, t, d));
+            let action = match view(Operand::Validity) {
+                Some(view) => (inputs.validity[index(view, b, step / 32, d)] >> (step % 32) & 1 == 1).then_some(true),
+                None => gate.action(c, r, load(view(Operand::LowThreshold), b, t, d)),
+            };
             if descriptor.saves() {
                 let codes = index(saved_layout.codes(), b, saved_layout.lines() * (step / 32), d);
                 saved[codes] |= u32::from(action.is_some()) << (step % 32);

@@ -61,6 +61,7 @@ impl Direction {
                 Candidate,
                 Threshold,
                 LowThreshold,
+                Validity,
                 Amplitude,
                 InitialState,
                 InitialCount,

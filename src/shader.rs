@@ -120,13 +120,14 @@ impl Stage {
             (SavedAmplitude, Use::Store),
         ];
         let gate = [(Candidate, Use::Load), (Threshold, Use::Load), (LowThreshold, Use::Load)];
+        let masked = [(Validity, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
                 let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
                 let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
-                [&gate[..], &rows, &carries, &counts].concat()
+                [&gate[..], &masked, &rows, &carries, &counts].concat()
             }
-            Self::TileProbe => [&gate[..], &[(Amplitude, Use::Load), (Aggregates, Use::Store)]].concat(),
+            Self::TileProbe => [&gate[..], &masked, &[(Amplitude, Use::Load), (Aggregates, Use::Store)]].concat(),
             Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
             Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
@@ -207,12 +208,15 @@ impl Stage {
         const GATE: &str = include_str!("../shaders/gate.wgsl");
         const THRESHOLDS: &str = include_str!("../shaders/thresholds.wgsl");
         const CARRY: &str = include_str!("../shaders/carry.wgsl");
+        const VALIDITY: &str = include_str!("../shaders/validity.wgsl");
         const CHILD: &str = include_str!("../shaders/child_element.wgsl");
         const PARENT: &str = carry::PARENT;
         const AGGREGATE: &str = include_str!("../shaders/aggregate_element.wgsl");
         match self {
-            Self::Serial => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/serial.wgsl")],
-            Self::TileProbe => &[PARAMS, GATE, THRESHOLDS, CARRY, AGGREGATE, include_str!("../shaders/tile_probe.wgsl")],
+            Self::Serial => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, include_str!("../shaders/serial.wgsl")],
+            Self::TileProbe => {
+                &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, AGGREGATE, include_str!("../shaders/tile_probe.wgsl")]
+            }
             Self::CarryReduce => &[PARAMS, GATE, CARRY, CHILD, AGGREGATE, include_str!("../shaders/carry_reduce.wgsl")],
             Self::CarryScan => &[PARAMS, GATE, CARRY, CHILD, PARENT, include_str!("../shaders/carry_scan.wgsl")],
             Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
@@ -338,6 +342,7 @@ impl Variant {
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             _ => self.element,
         }
     }
@@ -400,6 +405,11 @@ impl Variant {
         })
     }
 
+    /// Whether bits say which candidates are values.
+    fn is_masked(&self) -> bool {
+        self.binding_of(Operand::Validity).is_some()
+    }
+
     /// The complete text of the shader.
     #[must_use]
     pub fn wgsl(&self) -> String {
@@ -417,6 +427,7 @@ impl Variant {
             (Stage::Adjoint, _) => &[include_str!("../shaders/bistable.wgsl"), include_str!("../shaders/bistable_adjoint.wgsl")],
             (stage, _) if !stage.gates() => &[],
             (_, Unit::FirstQuadrant) => &[include_str!("../shaders/first_quadrant.wgsl")],
+            (_, Unit::ForwardFill) if self.is_masked() => &[include_str!("../shaders/valid_mask.wgsl")],
             (_, Unit::ForwardFill) => &[include_str!("../shaders/valid_value.wgsl")],
             // They differ in what they set to, not in when.
             (_, Unit::Bistable | Unit::Cumulative | Unit::Relaxed) => &[include_str!("../shaders/bistable.wgsl")],

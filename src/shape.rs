@@ -102,6 +102,8 @@ named! {
         Candidate = "candidate",
         /// Thresholds; of first-quadrant units the high and the low ones.
         Threshold = "threshold",
+        /// Which candidates of a forward fill are values: a bit each.
+        Validity = "validity",
         /// Amplitudes, `[D]`, or per element as the candidates.
         Amplitude = "amplitude",
         /// The state before the first step, `[B, D]`.
@@ -147,6 +149,8 @@ named! {
         Threshold = "threshold",
         /// `β_lo[b, t, d]` or `β_lo[d]` of first-quadrant units.
         LowThreshold = "low_threshold",
+        /// The validity of 32 steps of a channel in a word.
+        Validity = "validity",
         /// `α[d]` or `α[b, t, d]`.
         Amplitude = "amplitude",
         /// `h0[b, d]`.

@@ -16,7 +16,7 @@ pub enum Unit {
     /// Between the bistable and the cumulative unit: `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else `h_{t−1}`, with `ε` from
     /// 0 to 1, a parameter of the run. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
     Relaxed,
-    /// Forward fill: `h_t = c_t` unless `c_t` is a NaN, else `h_{t−1}`, for 32 bits of any meaning. Without thresholds,
+    /// Forward fill: `h_t = c_t` where that is a value, else `h_{t−1}`, for 32 bits of any meaning. Without thresholds,
     /// amplitudes and gradients.
     ForwardFill,
 }
@@ -65,6 +65,17 @@ pub enum Amplitude {
     /// `α[b, t, d]`: the state is that of the last step that set, `h_t = α_t·S(c_t)`, a number and no longer one of two. Of
     /// bistable, first-quadrant and relaxed units.
     PerElement,
+}
+
+/// Which candidates of a forward fill are values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Validity {
+    /// Those that are no NaN as an `f32`.
+    #[default]
+    NotNan,
+    /// Those whose bit in [`Slot::Validity`](crate::Slot::Validity) is 1: words of 32 bits, `[B][⌈T/32⌉][D]` whatever the layout of the
+    /// candidates; bit `k` is the `k`-th step of the word in the order in which steps are taken. Bits past `T` mean nothing.
+    Mask,
 }
 
 /// Whether the count `n` of a cumulative unit before the first step is given.

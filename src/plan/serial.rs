@@ -112,6 +112,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, groups * channels)),
             Moved::loads(Operand::InitialState, rows),
             Moved::stores(Operand::States, elements),
+            Moved::loads(Operand::Validity, elements),
             Moved::loads(Operand::InitialCount, rows),
             Moved::stores(Operand::FinalState, rows),
             Moved::stores(Operand::Counts, elements),

@@ -71,6 +71,7 @@ impl Variant {
         writeln!(w, "const LOWER_IS_ZERO: bool = {};", self.unit == Unit::FirstQuadrant)?;
         writeln!(w, "const TWO_THRESHOLDS: bool = {};", self.unit.has_low_threshold())?;
         writeln!(w, "const CARRIES_CANDIDATE: bool = {};", !self.unit.is_gated())?;
+        writeln!(w, "const MASKED: bool = {};", self.is_masked())?;
         writeln!(w, "const AMPLITUDE_PER_ELEMENT: bool = {};", self.amplitude == Amplitude::PerElement)?;
         writeln!(w, "const AMPLITUDE_SAVED: bool = {};", self.binding_of(Operand::SavedAmplitude).is_some())?;
         writeln!(w, "const ELEMENT_WORDS: u32 = {}u;", self.carry.words())?;

@@ -3,7 +3,7 @@
 use bmru::oracle::forward;
 use bmru::{
     Amplitude, Counts, Descriptor, Error, InitialCount, InitialState, Inputs, Limits, Operand, Outputs, Plan, Save, Shape, Slot,
-    Strides, Threshold, Tuning, Unit, View,
+    Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 
 /// A threshold of 1, candidates that set above it.
@@ -15,7 +15,7 @@ fn line(unit: Unit) -> Descriptor {
 
 fn run(descriptor: &Descriptor, amplitude: &[f32], h0: &[f32], n0: &[i32]) -> Outputs {
     let threshold: &[f32] = if descriptor.unit() == Unit::ForwardFill { &[] } else { &[1.0] };
-    let inputs = Inputs { candidate: &C, threshold, amplitude, initial_state: h0, initial_count: n0 };
+    let inputs = Inputs { candidate: &C, threshold, amplitude, initial_state: h0, initial_count: n0, ..Inputs::default() };
     forward(descriptor, &inputs).expect("the slices fit")
 }
 
@@ -76,6 +76,15 @@ fn values_fill_what_follows() {
     let states = forward(&descriptor, &inputs).expect("the slices fit").states;
     let infinity = f32::INFINITY;
     assert_eq!(bits(&states), bits(&[7.0, 1.0, 1.0, infinity, infinity, infinity, -0.0, -0.0]));
+    // By a mask a NaN can be a value, and a number none.
+    let inputs = Inputs { validity: &[0b1001_0001], ..inputs };
+    let states = forward(&descriptor.clone().validity(Validity::Mask), &inputs).expect("the slices fit").states;
+    let last = candidate[7];
+    assert_eq!(bits(&states), bits(&[nan, nan, nan, nan, -nan, -nan, -nan, last]));
+    // From the end down, bit 0 is that of the last time.
+    let down = descriptor.validity(Validity::Mask).time_order(TimeOrder::Descending);
+    let states = forward(&down, &Inputs { validity: &[0b0000_0110], ..inputs }).expect("the slices fit").states;
+    assert_eq!(bits(&states), bits(&[nan, nan, nan, nan, nan, nan, -0.0, 7.0]));
 }
 
 fn refusal(descriptor: &Descriptor) -> Error {
@@ -92,6 +101,8 @@ fn what_cannot_be_had_is_named() {
     );
     assert_eq!(refusal(&fill.clone().save(Save::Codes)), incompatible("Save::Nothing", "gradients of a forward fill"));
     assert_eq!(refusal(&bistable.clone().counts(Counts::Final)), incompatible("a cumulative unit", "counts"));
+    let masked = bistable.clone().validity(Validity::Mask);
+    assert_eq!(refusal(&masked), incompatible("a forward fill", "a mask of values"));
     let counted = relaxed.clone().initial_count(InitialCount::Given);
     assert_eq!(refusal(&counted), incompatible("a cumulative unit", "an initial count"));
     let backward = fill.backward(&Limits::default(), &Tuning::default());

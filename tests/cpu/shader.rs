@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use bmru::{
     Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount,
-    InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant,
-    ViewParams,
+    InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Validity,
+    Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -37,6 +37,7 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
                 .amplitude(if per_element && pick(5) { Amplitude::PerElement } else { Amplitude::PerChannel })
                 .initial_count(if counted && pick(0) { InitialCount::Given } else { InitialCount::Zero })
                 .counts(if counted && pick(4) { Counts::All } else { Counts::Discarded })
+                .validity(if unit == Unit::ForwardFill && pick(5) { Validity::Mask } else { Validity::NotNan })
                 .epsilon(0.5)
                 .layout(if (options ^ options >> 3) & 1 == 1 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
                 .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
@@ -333,7 +334,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 /// Whether a stage calculates with floats: forward only those of units whose states are sums.
 fn calculates(variant: &Variant) -> bool {
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
-    let adds = ["fn counted(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     adds || !forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == variant.stage().name())
 }
 

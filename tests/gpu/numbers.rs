@@ -28,6 +28,7 @@ pub fn counts(runner: &Runner) -> Result<(), Failed> {
         amplitude: &[0.25, -3.0, 1.5],
         initial_state: &[1.0, 2.0, 3.0, -1.0, 0.0, 0.5],
         initial_count: &[5, -7, 0, 1000, -1000, 1],
+        ..Inputs::default()
     };
     let expected = oracle::forward(&descriptor, &inputs)?;
     let gpu = runner.gpu();

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use bmru::{
-    Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan, Save, Shape,
-    Slot, Stage, Strategy, Surrogate, Threshold, Traffic, Tuning, Variant, View, oracle,
+    Amplitude, Counts, Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
+    Plan, Save, Shape, Slot, Stage, Strategy, Surrogate, Threshold, Traffic, Tuning, Unit, Variant, View, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::BEFORE;
@@ -163,6 +163,9 @@ fn uploads(descriptor: &Descriptor, sets: Sets) -> Result<Uploads, Failed> {
     };
     let rare = [&[0.0; 30][..], &[1.0, -1.0]].concat();
     let incoming = [floats(Slot::StatesGradient, &rare), floats(Slot::FinalStateGradient, &[1.0, -2.0, 3.0])];
+    if let Some(beside) = descriptor.view(Operand::Threshold).filter(|view| view.slot == Slot::Candidate) {
+        elements(descriptor.shape()).for_each(|element| data.candidate[index(beside, element)] = 1.0);
+    }
     let view = descriptor.view(Operand::Candidate).expect("there are candidates");
     for element in elements(descriptor.shape()).filter(|&element| sets.at(descriptor.shape(), element)) {
         data.candidate[index(view, element)] *= 8.0;
@@ -198,9 +201,12 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
     let [first_row, first_step, first_channel] = match stage {
         Stage::TileProbe => origin(plan, dispatch, Operand::Candidate, descriptor.view(Operand::Candidate)?),
         Stage::FirstSet => origin(plan, dispatch, Operand::FirstSet, saved.first_set()),
+        // No step ends what comes from behind it, and nothing is searched for.
+        Stage::AdjointReduce if matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) => return None,
         Stage::AdjointReduce => {
             let [b, line, d] = origin(plan, dispatch, Operand::Codes, saved.codes());
-            [b, 16 * line, d]
+            let steps_of_line = if descriptor.amplitude_kind() == Amplitude::PerElement { 32 } else { 16 };
+            [b, steps_of_line * line, d]
         }
         _ => return None,
     };
@@ -234,10 +240,17 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
             if stage == Stage::TileProbe {
                 let looked =
                     lanes().map(|d| (begin..end).rev().position(|t| set(t, d)).map_or(end - begin, |back| back as u64 + 1));
-                let looked = looked.max().unwrap_or(0);
+                // A sum is of all steps.
+                let sums = matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
+                let looked = if sums { end - begin } else { looked.max().unwrap_or(0) };
                 let thresholds = if descriptor.threshold_kind() == Threshold::PerChannel { 1 } else { looked };
-                moved.read += 4 * width * (looked + thresholds);
-                moved.written += 4 * width;
+                let (amplitudes, words) = match (descriptor.unit(), descriptor.amplitude_kind()) {
+                    (_, Amplitude::PerElement) => (looked, 2),
+                    (Unit::Relaxed, _) => (1, 2),
+                    _ => (0, 1),
+                };
+                moved.read += 4 * width * (looked + thresholds + amplitudes);
+                moved.written += 4 * width * words;
             } else {
                 let before = lanes().map(|d| (begin..end).position(|t| set(t, d)).map_or(end - begin, |before| before as u64));
                 let before = if has(Operand::StatesGradient) { before.max().unwrap_or(0) } else { 0 };
@@ -336,6 +349,15 @@ const FOLDED: [Shape; 2] = [Shape { batch: 2, time: 96, channels: 1 }, Shape { b
 /// Three levels above tiles of 32 steps, two above 34 stretches of 1,024.
 const LONG: Shape = Shape { batch: 1, time: 33 * 1024 + 5, channels: 2 };
 
+/// Units whose state is a number, with sums of whole ones, of which none is rounded.
+fn numbers(threshold: Threshold) -> [Descriptor; 3] {
+    [
+        Descriptor::cumulative(SHAPE).threshold(threshold).counts(Counts::All),
+        Descriptor::new(Unit::Relaxed, SHAPE).threshold(threshold).epsilon(1.0).save(Save::Codes),
+        Descriptor::bmru(SHAPE).threshold(threshold).amplitude(Amplitude::PerElement).save(Save::Codes),
+    ]
+}
+
 pub fn forward(runner: &Runner) -> Result<(), Failed> {
     let full = |shape, threshold| {
         let descriptor = Descriptor::bmru(shape).threshold(threshold).save(Save::Codes);
@@ -354,6 +376,9 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
         FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
     );
 
+    cases.extend(numbers(channel).map(|descriptor| (&WHOLE, descriptor.final_state(FinalState::Written))));
+    cases.extend(numbers(each).map(|descriptor| (&WAYS[1], descriptor)));
+
     let host = Host::new(runner, Some(counting));
     let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
     for (way, descriptor) in &cases {
@@ -369,9 +394,14 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
                 assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
                 assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
                 assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
+                if descriptor.view(Operand::Counts).is_some() {
+                    let counts: &[u32] = bytemuck::cast_slice(&expected.counts);
+                    assert!(host.download(&ran, Slot::Counts)? == counts, "counts of {plan}");
+                }
                 // The closed form: so many steps of each tile, a candidate and a threshold each.
                 let tile_steps = u64::from(way.tile_steps);
                 let whole = descriptor.shape() == SHAPE && SHAPE.time.is_multiple_of(tile_steps);
+                let whole = whole && descriptor.unit() == Unit::Bistable && descriptor.amplitude_kind() == Amplitude::PerChannel;
                 if let (Strategy::Probe, true, Some([looked, _])) = (strategy, whole, sets.of_whole_tile(tile_steps)) {
                     let thresholds = if descriptor.threshold_kind() == channel { 1 } else { looked };
                     let tiles = SHAPE.batch * SHAPE.channels * SHAPE.time / tile_steps;
@@ -380,7 +410,7 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
             }
         }
     }
-    met.assert_all(&Stage::ALL[..7]);
+    met.assert_all(&Stage::ALL[..9]);
     assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
@@ -415,6 +445,11 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
     }
     cases.extend([(&WHOLE, all(SHAPE, channel)), (&WHOLE, all(LONG, channel)), (&WHOLE, few(LONG, each, Incoming::FinalState))]);
     cases.extend(SMALL.map(|shape| (&WHOLE, accumulates(all(shape, channel)))));
+    // Of both, everything that is not the caller's lies where it did.
+    cases.extend(numbers(each).map(|descriptor| {
+        let beside = descriptor.side_by_side().counts(Counts::Discarded);
+        (&WHOLE, beside.surrogates(boxcar, boxcar).initial_state(InitialState::Given))
+    }));
 
     let host = Host::new(runner, Some(counting));
     let (mut met, mut wrong, mut dispatches) = (Met::default(), Vec::new(), 0);
@@ -432,6 +467,8 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
                 met.met(&plan);
                 dispatches += plan.dispatches().len();
                 let mut given = uploads.given(Direction::Backward);
+                let states = oracle::forward(descriptor, &uploads.data.inputs())?.states;
+                given.push((Slot::States, bytemuck::cast_slice(&states)));
                 given.extend(before.iter().map(|(slot, values)| (*slot, bytemuck::cast_slice(values))));
                 let ran = host.run(&plan, &given)?;
                 wrong.extend(miscounted(&plan, &ran, sets));
@@ -444,7 +481,10 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
                 }
                 // The closed form of the two stretches: a word for 32 steps, and the steps before the first that sets.
                 let whole = descriptor.view(Operand::StatesGradient).is_some();
-                if let (Strategy::Tiles, SHAPE, Some([_, first])) = (strategy, descriptor.shape(), sets.of_whole_tile(1024)) {
+                let sums = descriptor.unit() != Unit::Bistable;
+                if let (Strategy::Tiles, SHAPE, Some([_, first]), false) =
+                    (strategy, descriptor.shape(), sets.of_whole_tile(1024), sums)
+                {
                     let steps = if whole { first.min(1024) + first.min(96) } else { 0 };
                     let words = SHAPE.batch * SHAPE.channels * (SHAPE.time / 32 + steps);
                     wrong.extend(not_read(&plan, &ran, Stage::AdjointReduce, 4 * words));
@@ -452,7 +492,7 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
             }
         }
     }
-    met.assert_all(&Stage::ALL[7..]);
+    met.assert_all(&Stage::ALL[9..]);
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

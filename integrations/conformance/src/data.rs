@@ -52,6 +52,8 @@ pub struct Slots {
     pub initial_state: Vec<f32>,
     /// [`Slot::InitialCount`]
     pub initial_count: Vec<i32>,
+    /// [`Slot::Validity`]
+    pub validity: Vec<u32>,
 }
 
 impl Slots {
@@ -64,6 +66,7 @@ impl Slots {
             amplitude: &self.amplitude,
             initial_state: &self.initial_state,
             initial_count: &self.initial_count,
+            validity: &self.validity,
         }
     }
 
@@ -83,6 +86,7 @@ impl Slots {
     pub(crate) fn words(&self, descriptor: &Descriptor, slot: Slot) -> Vec<u32> {
         match slot {
             Slot::InitialCount => bytemuck::cast_slice(&self.initial_count).to_vec(),
+            Slot::Validity => self.validity.clone(),
             slot => descriptor.element_of(slot).to_words(self.slot(slot)),
         }
     }
@@ -137,6 +141,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
+        validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng)) << bit).sum()).collect(),
         initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.

@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand,
-    Save, Shape, Strategy, Surrogate, Threshold, TimeOrder, Unit,
+    Save, Shape, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -31,7 +31,10 @@ fn of_common(row: &[usize]) -> Descriptor {
     let [unit, shape, layout, order, boundary, threshold, initial, _, view, ..] = *row else { unreachable!("nine axes") };
     let [batch, time, channels] = SHAPES[shape];
     let (_, unit, amplitude, epsilon) = UNITS[unit];
+    // Nothing else of a forward fill has a threshold.
+    let masked = unit == Unit::ForwardFill && threshold == 1;
     let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+        .validity(if masked { Validity::Mask } else { Validity::NotNan })
         .layout([Layout::BatchTimeChannel, Layout::TimeBatchChannel][layout])
         .time_order([TimeOrder::Ascending, TimeOrder::Descending][order])
         .boundary([Boundary::Hold, Boundary::Set][boundary])

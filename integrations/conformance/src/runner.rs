@@ -155,12 +155,13 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
 }
 
 /// The slots of a case that all its pieces share.
-pub(crate) const OWNED: [Slot; 8] = [
+pub(crate) const OWNED: [Slot; 9] = [
     Slot::Candidate,
     Slot::Threshold,
     Slot::Amplitude,
     Slot::InitialState,
     Slot::InitialCount,
+    Slot::Validity,
     Slot::States,
     Slot::Saved,
     Slot::Counts,

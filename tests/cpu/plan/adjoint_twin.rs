@@ -422,6 +422,7 @@ impl Given {
             amplitude: slot(Slot::Amplitude),
             initial_state: slot(Slot::InitialState),
             initial_count: bytemuck::cast_slice(slot(Slot::InitialCount)),
+            ..Inputs::default()
         }
     }
 

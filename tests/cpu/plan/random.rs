@@ -3,7 +3,7 @@
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialCount,
     InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder,
-    Tuning, Unit, View,
+    Tuning, Unit, Validity, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -174,6 +174,9 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             .incoming(incoming)
             .amplitude(amplitude)
             .epsilon(epsilon);
+        if unit == Unit::ForwardFill && epsilon > 0.5 {
+            descriptor = descriptor.validity(Validity::Mask);
+        }
         if unit == Unit::Cumulative {
             descriptor = descriptor.initial_count(initial_count).counts(counts);
         }

@@ -152,6 +152,7 @@ impl<'a> Launched<'a> {
             (_, Operand::Amplitude) if self.amplitude_per_element() => self.end(),
             (_, Operand::Amplitude | Operand::SavedAmplitude) => return [1, 1, channels],
             (_, Operand::InitialCount | Operand::FinalCount) => 1,
+            (_, Operand::Validity) => (origin % 32 + self.end()).div_ceil(32),
             (Stage::Serial, Operand::Counts) => steps,
             // One fewer where nothing lies before.
             (_, Operand::StatesBefore) => self.end() - u64::from(origin == 0),

@@ -197,6 +197,10 @@ impl Machine<'_, '_> {
     /// Whether a step sets, and whether to the upper state.
     pub fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
         let c = self.load(Operand::Candidate, b, t, d);
+        if self.launched.plan.descriptor().view(Operand::Validity).is_some() {
+            let step = u64::from(self.launched.params().time_origin % 32) + t;
+            return (self.load(Operand::Validity, b, step / 32, d) >> (step % 32) & 1 == 1, true);
+        }
         let thresholds = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d));
         self.action(c, thresholds)
     }
@@ -513,6 +517,8 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     if descriptor.unit() == Unit::FirstQuadrant {
         raise(descriptor, &mut slices);
     }
+    let validity: Vec<u32> =
+        (0..length(Slot::Validity)).map(|word| (word as u32 + 1).wrapping_mul(0x9e37_79b9) & 0x7103_1881).collect();
     let initial_count: Vec<i32> = (0..length(Slot::InitialCount)).map(|row| 5 - row as i32).collect();
     let inputs = Inputs {
         candidate: &slices[0].1,
@@ -520,6 +526,7 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
         amplitude: &slices[2].1,
         initial_state: &slices[3].1,
         initial_count: &initial_count,
+        validity: &validity,
     };
     let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;
 
@@ -528,6 +535,7 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
         values.iter().map(|&value| element.encode(value)).collect::<Vec<u32>>()
     };
     let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
+    memory.insert(Slot::Validity, validity.clone());
     memory.insert(Slot::InitialCount, initial_count.iter().map(|&count| count as u32).collect());
     for slot in [Slot::States, Slot::FinalState] {
         memory.insert(slot, vec![POISON; length(slot)]);
