@@ -1,6 +1,7 @@
 //! Tests that need no GPU: the oracle against tables written by hand, plans against arithmetic of their own and twins of the
 //! stages, WGSL against naga.
 
+mod combinations;
 mod element;
 mod limits;
 mod numbers;

@@ -1,0 +1,76 @@
+//! The table of what combines with what, `docs/combinations.md`, is what planning says.
+
+use bmru::{
+    Amplitude, Counts, Descriptor, Element, Error, InitialState, Limits, Save, Shape, Threshold, TimeOrder, Tuning, Validity,
+};
+
+const SHAPE: Shape = Shape { batch: 2, time: 70, channels: 5 };
+
+type Option = (&'static str, fn(Descriptor) -> Descriptor);
+
+fn units() -> [(&'static str, Descriptor); 7] {
+    [
+        ("`bmru`", Descriptor::bmru(SHAPE)),
+        ("`bmru`, amplitudes per element", Descriptor::bmru(SHAPE).amplitude(Amplitude::PerElement)),
+        ("`first_quadrant`", Descriptor::first_quadrant(SHAPE)),
+        ("`cumulative`", Descriptor::cumulative(SHAPE)),
+        ("`relaxed`, 0 < ε < 1", Descriptor::relaxed(SHAPE, 0.5)),
+        ("`forward_fill`", Descriptor::forward_fill(SHAPE)),
+        ("`forward_fill` by a mask", Descriptor::forward_fill(SHAPE).validity(Validity::Mask)),
+    ]
+}
+
+const OPTIONS: [Option; 8] = [
+    ("f16, bf16", |of| of.element(Element::F16)),
+    ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
+    ("side by side", Descriptor::side_by_side),
+    ("amplitudes per element", |of| of.amplitude(Amplitude::PerElement)),
+    ("counts", |of| of.counts(Counts::All)),
+    ("a mask", |of| of.validity(Validity::Mask)),
+    ("descending time", |of| of.time_order(TimeOrder::Descending)),
+    ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),
+];
+
+/// Whether both passes can be planned, where there are two.
+fn combine(descriptor: &Descriptor) -> Result<(), Error> {
+    // What needs more buffers than WebGPU has by default is a matter of where operands lie.
+    let (limits, tuning) = (Limits { max_storage_buffers_per_shader_stage: 10, ..Limits::default() }, Tuning::default());
+    descriptor.forward(&limits, &tuning)?;
+    if descriptor.saves() { descriptor.backward(&limits, &tuning).map(drop) } else { Ok(()) }
+}
+
+fn table() -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let head = std::iter::once(String::new()).chain(OPTIONS.iter().map(|(name, _)| (*name).to_owned()));
+    let mut table = line(head.collect()) + &line(vec!["---".to_owned(); OPTIONS.len() + 1]);
+    for (name, unit) in units() {
+        let cell = |option: fn(Descriptor) -> Descriptor| match combine(&option(unit.clone())) {
+            Ok(()) => "yes".to_owned(),
+            Err(Error::Incompatible { .. }) => "–".to_owned(),
+            Err(error) => panic!("{name}: {error}"),
+        };
+        table += &line(std::iter::once(name.to_owned()).chain(OPTIONS.iter().map(|&(_, option)| cell(option))).collect());
+    }
+    table
+}
+
+#[test]
+fn the_table_is_what_planning_says() {
+    let page = include_str!("../../docs/combinations.md");
+    let table = table();
+    assert!(page.contains(&table), "docs/combinations.md shall have this table:\n{table}");
+}
+
+/// A refusal names both sides.
+#[test]
+fn refusals_name_what_does_not_combine() {
+    for (name, unit) in units() {
+        for (option, of) in OPTIONS {
+            let Err(error) = combine(&of(unit.clone())) else { continue };
+            let Error::Incompatible { expected, actual } = &error else { panic!("{name} with {option}: {error}") };
+            let text = error.to_string();
+            assert!(!expected.is_empty() && !actual.is_empty(), "{name} with {option}");
+            assert!(text.contains(expected) && text.contains(actual), "{name} with {option}: {text}");
+        }
+    }
+}
