@@ -100,7 +100,7 @@ impl Descriptor {
         Self::new(unit, shape).epsilon(epsilon)
     }
 
-    /// Forward fill: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`]; before the first value it is
+    /// Forward fill, exact: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`]; before the first value it is
     /// `h0`, or `+0`. It copies 32 bits of any meaning. Which of them are values is one of two [`Validity`]; where a gate decides,
     /// that is [`bmru`](Self::bmru) with [`Amplitude::PerElement`], up to its sign. There are no gradients.
     #[must_use]

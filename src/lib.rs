@@ -53,7 +53,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | what is computed | [`Descriptor`], [`Shape`], [`View`], the options of `unit.rs` |
+//! | what is computed | [`Descriptor`], [`Shape`], [`View`], the options of `unit.rs`; what is carried from step to step: `carry.rs` |
 //! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |

@@ -3,7 +3,7 @@
 use bmru::oracle::forward;
 use bmru::{
     Amplitude, Counts, Descriptor, Error, InitialCount, InitialState, Inputs, Limits, Operand, Outputs, Plan, Save, Shape, Slot,
-    Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
+    Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 
 /// A threshold of 1, candidates that set above it.
@@ -152,4 +152,41 @@ fn annealing_compiles_nothing() {
             .map(|plan: Result<Plan, Error>| plan.expect("it fits").variants().to_vec())
     });
     assert_eq!(plans[0], plans[1]);
+}
+
+/// Bytes an element, of plans in one part: what is read and written once, and forward in tiles the inputs again.
+#[test]
+fn bytes_an_element() {
+    let shape = Shape { batch: 8, time: 31 << 10, channels: 16 };
+    let tuning = |strategy| Tuning { serial_rows: 1, ..Tuning::discrete().with_strategy(strategy) };
+    let per_element = |plan: Plan| {
+        let moved = plan.traffic();
+        (moved.read + moved.written) as f64 / shape.elements().expect("they can be counted") as f64
+    };
+    let fill = Descriptor::bmru(shape).amplitude(Amplitude::PerElement).side_by_side();
+    let values = Descriptor::forward_fill(shape);
+    // Forward serially and in tiles, backward serially and in tiles.
+    for (descriptor, expected) in [
+        (fill.clone(), [16.0, 28.0, 32.125, 36.25]),
+        (Descriptor::cumulative(shape), [12.0, 20.0, 20.0, 24.0]),
+        (Descriptor::relaxed(shape, 0.5), [12.0, 20.0, 24.125, 28.25]),
+        (values.clone(), [8.0, 12.0, 0.0, 0.0]),
+        // The word of 32 steps is loaded for each of them: from a cache, but loaded.
+        (values.validity(Validity::Mask), [12.0, 20.0, 0.0, 0.0]),
+    ] {
+        for (number, expected) in expected.into_iter().enumerate().filter(|&(_, expected)| expected > 0.0) {
+            let tuning = tuning([Strategy::Serial, Strategy::Tiles][number % 2]);
+            let plan = match number {
+                0 | 1 => descriptor.forward(&Limits::default(), &tuning),
+                _ => descriptor.backward(&Limits::default(), &tuning),
+            };
+            let moved = per_element(plan.expect("it fits"));
+            // Beside them less than 16 words for each tile or stretch of 1,024 steps.
+            assert!(moved >= expected && moved < expected + 64.0 / 1024.0, "{moved}, not {expected}: {descriptor:?}");
+        }
+    }
+    // Saving is a bit each.
+    let saves = fill.save(Save::Codes).forward(&Limits::default(), &tuning(Strategy::Serial)).expect("it fits");
+    let moved = per_element(saves);
+    assert!((16.125..16.13).contains(&moved), "{moved}");
 }

@@ -84,24 +84,29 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     streaming(cases);
 }
 
-/// Time cut at random points, states or counts handed over.
+/// Time cut at random points, or as the plan must, states or counts handed over.
 fn streaming(cases: &mut Vec<Case>) {
     for &(unit, kind, amplitude, epsilon) in &UNITS {
         for strategy in Strategy::ALL {
-            let shape = Shape { batch: 2, time: 1500, channels: 6 };
-            let descriptor = Descriptor::new(kind, shape)
-                .amplitude(amplitude)
-                .epsilon(epsilon)
-                .initial_state(InitialState::Given)
-                .final_state(FinalState::Written);
-            let counts = kind == Unit::Cumulative;
-            let descriptor = if counts { descriptor.counts(Counts::Final) } else { descriptor };
+            let of_shape = |batch, time, channels| {
+                let descriptor = Descriptor::new(kind, Shape { batch, time, channels })
+                    .amplitude(amplitude)
+                    .epsilon(epsilon)
+                    .initial_state(InitialState::Given)
+                    .final_state(FinalState::Written);
+                if kind == Unit::Cumulative { descriptor.counts(Counts::Final) } else { descriptor }
+            };
+            let descriptor = of_shape(2, 1500, 6);
             let mut case = Case::new(format!("family/{unit}/stream/{strategy}"), descriptor, RATES[1]);
             let mut rng = fastrand::Rng::with_seed(case.seed);
             case.cuts = (0..4).map(|_| rng.u64(..=1500)).collect();
             case.cuts.sort_unstable();
             case.strategy = Some(strategy);
             case.tile_steps = Some(32);
+            cases.push(case);
+            // One walk over all of it is more than an invocation may run: the plan itself hands over.
+            let mut case = Case::new(format!("family/{unit}/long/{strategy}"), of_shape(1, 70_000, 3), RATES[1]);
+            case.strategy = Some(strategy);
             cases.push(case);
         }
     }
