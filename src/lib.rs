@@ -54,6 +54,7 @@
 //! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
+//! | what each channel did | [`Descriptor::health`], [`Health`]: set rate, flip rate, holds, and the signs of a unit that learns nothing |
 //! | what it must equal | [`oracle`] |
 //!
 //! Dependencies point one way: everything above "on a device" builds without wgpu.
@@ -63,6 +64,7 @@ mod bind;
 mod descriptor;
 mod element;
 mod error;
+mod health;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(feature = "wgpu")]
@@ -88,6 +90,7 @@ pub use bind::{BufferRange, Buffers};
 pub use descriptor::Descriptor;
 pub use element::Element;
 pub use error::Error;
+pub use health::{Health, HealthSign, HealthSource};
 #[cfg(feature = "wgpu")]
 pub use kernels::Kernels;
 pub use limits::{Access, Limits, Tuning};

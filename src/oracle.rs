@@ -1,5 +1,9 @@
 //! The oracle: the plain sequential loop that every kernel must agree with, forward bit for bit, backward within a bound.
 
+mod health;
+
+pub use health::health;
+
 use crate::{Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
 
 /// The contents of the slots that a descriptor reads. Slots that it does not use are empty.

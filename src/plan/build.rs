@@ -1,7 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles, vectors};
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, health, serial, tiles, vectors};
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
                 placed.descends = Some(shape.time);
             }
         }
-        if direction == Direction::Backward || descriptor.saves() {
+        if direction.uses_saved(descriptor) {
             let saved = descriptor.saved_layout();
             let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
             operands.extend([
@@ -130,6 +130,7 @@ impl<'a> Builder<'a> {
         let [batch, time, channels] = self.whole;
         match (self.direction, strategy) {
             _ if channels == 0 => Ok(()),
+            (Direction::Health(source), _) => health::build(self, source),
             (Direction::Forward, _) if batch == 0 => Ok(()),
             // Without steps there are no tiles, but the state is still handed on.
             (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),
