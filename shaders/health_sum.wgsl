@@ -28,7 +28,7 @@ fn sum_node(node: u32, d: u32) {
     let end = min(32u * node + 32u, params.steps);
     var totals = nothing();
     for (var child = 32u * node; child < end; child++) {
-        totals = sum(totals, load_totals(child, d));
+        totals = sum(totals, totals_of(child, d));
     }
     store_all(node, d, totals);
 }
@@ -57,7 +57,7 @@ fn sum(a: Totals, b: Totals) -> Totals {
 }
 
 // A child is a record of a sequence, as health.wgsl has it, or totals: as many words as the dispatch says.
-fn load_totals(child: u32, d: u32) -> Totals {
+fn totals_of(child: u32, d: u32) -> Totals {
     let at = children_at(0u, params.tile_steps * child, d);
     let step = children_step();
     let sets = load_children(at);

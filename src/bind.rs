@@ -265,7 +265,9 @@ fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::B
 
 /// A pass that reads what was saved reads what its own forward pass wrote, or one of the same layout.
 fn check_saved(plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let (Direction::Backward | Direction::Health(_), Some(expected)) = (plan.direction(), plan.saved_layout()) else { return Ok(()) };
+    let (Direction::Backward | Direction::Health(_), Some(expected)) = (plan.direction(), plan.saved_layout()) else {
+        return Ok(());
+    };
     let read = plan.slots().iter().any(|&(slot, _)| slot == Slot::Saved);
     match &buffers.saved_layout {
         Some(actual) if *actual == expected => Ok(()),

@@ -3,8 +3,8 @@
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout, Limits, Operand, Plan, Save,
-    SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout, Limits,
+    Operand, Plan, Save, SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.

@@ -197,7 +197,9 @@ impl HealthSign {
             Self::RarelySets => "lower the thresholds, or scale the candidates up, until every sequence sets now and then",
             Self::NeverHolds => "begin with thresholds away from zero: as large as the candidates usually are",
             Self::RarelyHolds => "raise the thresholds: a hold should last about as long as what is to be remembered",
-            Self::NeverFlips => "move the bias of the candidates towards the middle of the region; of a first-quadrant unit both thresholds",
+            Self::NeverFlips => {
+                "move the bias of the candidates towards the middle of the region; of a first-quadrant unit both thresholds"
+            }
         }
     }
 }

@@ -22,7 +22,8 @@ pub fn health(descriptor: &Descriptor, source: HealthSource, inputs: &Inputs<'_>
             let mut sequence = Sequence::default();
             for step in 0..time {
                 let t = descriptor.order_of_time().time(step, time);
-                let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|input| load(input, b, t, d));
+                let [c, r, low] =
+                    [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|input| load(input, b, t, d));
                 of_channel.nans += u64::from([c, r, low].iter().any(|input| input.is_nan()));
                 sequence.step(step, step + 1 == time, gate.action(c, r, low), &mut of_channel);
             }

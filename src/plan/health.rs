@@ -128,14 +128,7 @@ impl Group {
         self.sum(builder)
     }
 
-    fn reduce(
-        &self,
-        builder: &mut Builder<'_>,
-        stage: Stage,
-        leaves: Placed,
-        origin: Extent,
-        part: Extent,
-    ) -> Result<(), Error> {
+    fn reduce(&self, builder: &mut Builder<'_>, stage: Stage, leaves: Placed, origin: Extent, part: Extent) -> Result<(), Error> {
         let [batch, steps, channels] = part;
         let tiles = steps.div_ceil(STRETCH);
         let absolute = core::array::from_fn(|axis| self.origin[axis] + origin[axis]);

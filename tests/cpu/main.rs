@@ -2,6 +2,7 @@
 //! stages, WGSL against naga.
 
 mod element;
+mod health;
 mod limits;
 mod oracle;
 mod plan;

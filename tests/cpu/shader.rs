@@ -5,8 +5,8 @@ use std::mem::{offset_of, size_of};
 use std::sync::LazyLock;
 
 use bmru::{
-    Access, BindingAccess, Boundary, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
-    Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant, ViewParams,
+    Access, BindingAccess, Boundary, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout,
+    Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -129,6 +129,8 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
         for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 2).step_by(2) {
             let plans = [
                 descriptor.forward(&Limits::default(), tuning),
+                descriptor.health(HealthSource::Saved, &Limits::default(), tuning),
+                descriptor.health(HealthSource::Inputs, &Limits::default(), tuning),
                 adjoint(descriptor, number + 5 * turn).backward(&Limits::default(), tuning),
             ];
             variants.extend(plans.into_iter().flatten().flat_map(|plan| plan.variants().to_vec()));
@@ -319,7 +321,12 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 
 /// Whether a stage calculates with floats.
 fn calculates(stage: Stage) -> bool {
-    !matches!(stage.name(), "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set" | "tile_probe")
+    let counts = stage.name().starts_with("health_");
+    !counts
+        && !matches!(
+            stage.name(),
+            "serial" | "tile_reduce" | "tree_reduce" | "tree_scan" | "tile_apply" | "first_set" | "tile_probe"
+        )
 }
 
 /// Words that no host has to know; forward, none that lets a driver touch a float.
@@ -376,6 +383,10 @@ fn counted_loops(stage: Stage) -> &'static [usize] {
         Stage::HandOver => &[],
         // Words.
         Stage::Pack => &[0],
+        // In another function, the longest run of a word; then words, steps, or children.
+        Stage::HealthReduce | Stage::HealthJoin => &[0, 0],
+        Stage::HealthClassify => &[0, 0, 1],
+        Stage::HealthSum => &[0],
         stage => unreachable!("{stage} is new"),
     }
 }

@@ -7,6 +7,7 @@
 mod adjoint;
 mod foreign;
 mod halves;
+mod health;
 mod host;
 mod order;
 mod quirks;
@@ -42,7 +43,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 20] = [
+const TESTS: [(&str, Test); 21] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -59,6 +60,7 @@ const TESTS: [(&str, Test); 20] = [
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
+    ("health: of the host, from both sources", health::host),
     ("two layers on one encoder share scratch", streams::layers),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
@@ -90,6 +92,12 @@ fn main() -> ExitCode {
             let device = device.clone();
             trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
                 device.with(|runner| adjoint::conforms(runner, &cases))
+            }));
+        }
+        for (group_name, cases) in health::groups() {
+            let device = device.clone();
+            trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
+                device.with(|runner| health::conforms(runner, &cases))
             }));
         }
         for (test_name, test) in TESTS {

@@ -1,8 +1,8 @@
 //! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
 
 use bmru::{
-    Access, Boundary, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialState, Layout, Limits, MAX_AXIS,
-    Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Access, Boundary, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout, Limits,
+    MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -119,7 +119,12 @@ pub fn unit() -> impl Random<Value = Unit> {
 }
 
 pub fn direction() -> impl Random<Value = Direction> {
-    pick(Direction::Forward, Direction::Backward)
+    select(vec![
+        Direction::Forward,
+        Direction::Backward,
+        Direction::Health(HealthSource::Saved),
+        Direction::Health(HealthSource::Inputs),
+    ])
 }
 
 pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {

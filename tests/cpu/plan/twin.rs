@@ -83,7 +83,7 @@ impl Machine<'_, '_> {
     }
 
     /// The number that the pattern of an element stands for.
-    fn number(&self, pattern: u32) -> f32 {
+    pub fn number(&self, pattern: u32) -> f32 {
         match self.launched.plan.descriptor().element_type() {
             Element::F32 => f32::from_bits(pattern),
             half => half.decode(pattern >> 16),
@@ -162,6 +162,8 @@ impl Machine<'_, '_> {
                     Stage::FirstSet => self.first_set(row, d),
                     Stage::SumReduce => self.sum_reduce(row, d),
                     Stage::HandOver => self.hand_over(row, d),
+                    Stage::HealthSum => self.health_sum(row, d),
+                    Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin => self.health(row / nodes, row % nodes, d),
                     _ => self.adjoint(row / nodes, row % nodes, d),
                 }
             }
@@ -185,12 +187,18 @@ impl Machine<'_, '_> {
 
     /// Whether a step sets, and whether to the upper state.
     fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
+        let candidate = self.load(Operand::Candidate, b, t, d);
+        let thresholds = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d));
+        self.action(candidate, thresholds)
+    }
+
+    /// The same of what was loaded.
+    pub fn action(&self, candidate: u32, thresholds: [u32; 2]) -> (bool, bool) {
         let descriptor = self.launched.plan.descriptor();
         let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
         let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
-        let candidate = self.load(Operand::Candidate, b, t, d);
         let c = self.number(candidate);
-        let [high, low] = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d)).map(|pattern| self.number(pattern));
+        let [high, low] = thresholds.map(|pattern| self.number(pattern));
         match unit {
             Unit::FirstQuadrant => (fires(c, high) || fires(low, c), fires(c, high)),
             _ => (fires(c.abs(), high.abs()), c >= 0.0),
