@@ -53,7 +53,9 @@ fn cut(builder: &Builder<'_>, stage: Stage) -> Result<Cut, Error> {
                 measure: Box::new(|part| Scratch::new(part).elements.saturating_mul(4)),
             },
             builder.grid_constraint(move |part| {
-                let joins = batch.saturating_mul(time.div_ceil(STRETCH).div_ceil(FAN_OUT));
+                // One stretch needs no joining.
+                let nodes = if time > STRETCH { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                let joins = batch.saturating_mul(nodes);
                 part[2].saturating_mul(joins.max(batch.div_ceil(FAN_OUT)).max(1))
             }),
         ],
