@@ -110,3 +110,8 @@ pub use wgpu;
 #[cfg(all(doctest, feature = "wgpu"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The example of the page on health.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../docs/health.md")]
+struct HealthPage;

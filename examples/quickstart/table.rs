@@ -1,6 +1,6 @@
 //! What the units did, as a table.
 
-use bmru::Shape;
+use bmru::{Health, Shape};
 
 use crate::recordings::Recordings;
 
@@ -31,6 +31,25 @@ pub fn print(recordings: &Recordings, candidate: &[f32], threshold: &[f32], stat
             print!("{:11.1}", switches as f64 / chosen.len() as f64);
         }
         println!();
+    }
+}
+
+/// Prints the range of what the channels did in two lines, and a line for each sign of a unit that is not well.
+pub fn print_health(recordings: &Recordings, health: &Health) {
+    let range = |of: &dyn Fn(usize) -> f64| {
+        let values = (0..health.channels()).map(of);
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    };
+    let (sets, flips) = (range(&|d| 100.0 * health.set_rate(d)), range(&|d| 100.0 * health.flip_rate(d)));
+    let (mean, longest) = (range(&|d| health.mean_hold(d)), range(&|d| health.longest_hold(d) as f64));
+    let latest = (0..health.channels()).filter_map(|d| health.first_set(d)).max();
+    println!("\nhealth   {:.1} to {:.1} % of the steps set, {:.1} to {:.1} % flip", sets.0, sets.1, flips.0, flips.1);
+    print!("         a hold is {:.1} to {:.1} steps, the longest {} to {}; ", mean.0, mean.1, longest.0, longest.1);
+    println!("{}", latest.map_or("nothing sets".to_owned(), |step| format!("every channel first sets by step {step}")));
+    for (d, channel) in recordings.channels.iter().enumerate() {
+        for sign in health.signs(d) {
+            println!("         {channel} {sign}: {}", sign.advice());
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Health of a unit, counted on a device.
 
-use bmru::{Descriptor, Health, HealthSign, HealthSource, Inputs, Save, Shape, Threshold, oracle};
+use bmru::{Buffers, Descriptor, Health, HealthSign, HealthSource, Inputs, Save, Shape, Slot, Stage, Threshold, oracle, wgpu};
 use bmru_conformance::{HealthCase, Runner, Scope, health_matrix};
 use libtest_mimic::Failed;
 
@@ -71,6 +71,45 @@ pub fn host(runner: &Runner) -> Result<(), Failed> {
             if found.signs(channel) != signs {
                 return Err(format!("channel {channel} shows {:?}, expected {signs:?}", found.signs(channel)).into());
             }
+        }
+    }
+    Ok(())
+}
+
+/// More sets, flips, holds and NaN inputs than 32 bits count: no batch is so large here, so that the records of its sequences are
+/// put where the last stage finds them.
+pub fn wide_counts(runner: &Runner) -> Result<(), Failed> {
+    const RECORD: [u32; 8] = [0x7000_0001, 0x6000_0003, 0x5000_0005, 11, 4, 0, 0, 0x4000_0007];
+    let (batch, channels) = (1100u64, 3);
+    let scan = Descriptor::bmru(Shape { batch, time: 5, channels }).threshold(Threshold::PerChannel);
+    let gpu = runner.gpu();
+    let plan = scan.health(HealthSource::Inputs, &gpu.limits(), runner.tuning())?;
+    let buffer = |slot| {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let size = plan.slot_bytes(slot);
+        gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
+    };
+    let [candidate, threshold, scratch, counts] = [Slot::Candidate, Slot::Threshold, Slot::Scratch, Slot::Health].map(buffer);
+    let records: Vec<u32> = (0..batch * 8 * channels).map(|word| RECORD[(word / channels % 8) as usize]).collect();
+    gpu.queue().write_buffer(&scratch, 0, bytemuck::cast_slice(&records));
+    let buffers = Buffers::new().candidate(&candidate).threshold(&threshold).scratch(&scratch).health(&counts);
+    let bound = gpu.kernels().bind(&plan, &buffers)?;
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        bound
+            .dispatches()
+            .iter()
+            .filter(|dispatch| dispatch.stage() == Stage::HealthSum)
+            .for_each(|sum| sum.record_in(&mut pass));
+    }
+    gpu.queue().submit([encoder.finish()]);
+    let health = Health::from_words(&scan, &pollster::block_on(gpu.download(&counts))?)?;
+    for channel in 0..channels as usize {
+        let found = [health.sets(channel), health.flips(channel), health.holds(channel), health.nan_inputs(channel).unwrap_or(0)];
+        let expected = [0, 1, 2, 7].map(|field| batch * u64::from(RECORD[field]));
+        if found != expected || health.longest_hold(channel) != 11 || health.first_set(channel) != Some(4) {
+            return Err(format!("channel {channel}: {found:x?}, expected {expected:x?}; {health:?}").into());
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 21] = [
+const TESTS: [(&str, Test); 22] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -61,6 +61,7 @@ const TESTS: [(&str, Test); 21] = [
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
     ("health: of the host, from both sources", health::host),
+    ("health: counts of more than 32 bits", health::wide_counts),
     ("two layers on one encoder share scratch", streams::layers),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
