@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use bmru::host::describe;
 use bmru::wgpu;
 use bmru_conformance::backward::OUTPUTS;
-use bmru_conformance::{BackwardCase, Case, Runner, Scope, Tally, adapters, backward_matrix, matrix};
+use bmru_conformance::{BackwardCase, Case, HealthCase, Runner, Scope, Tally, adapters, backward_matrix, health_matrix, matrix};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 /// The conformance matrix on every adapter: forward bitwise equal to the sequential loop, backward within the derived bound of
-/// the same loop in double precision and bitwise equal between all strategies and limits.
+/// the same loop in double precision and bitwise equal between all strategies and limits, the counts of health equal to the loop's.
 #[derive(Parser)]
 struct Options {
     /// Fewer sizes: some seconds on a software adapter.
@@ -48,15 +48,17 @@ fn main() -> ExitCode {
     forward.retain(|case| case.name.contains(&options.case));
     let mut backward = backward_matrix(scope);
     backward.retain(|case| case.name.contains(&options.case));
+    let mut health = health_matrix(scope);
+    health.retain(|case| case.name.contains(&options.case));
     let wanted = options.adapter.to_lowercase();
     let mut found = adapters::all();
     found.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&wanted));
-    if found.is_empty() || forward.len() + backward.len() == 0 {
+    if found.is_empty() || forward.len() + backward.len() + health.len() == 0 {
         eprintln!("no adapter matches {:?}, or no case {:?}", options.adapter, options.case);
         return ExitCode::FAILURE;
     }
 
-    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &forward, &backward)).collect();
+    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &forward, &backward, &health)).collect();
     print(&reports);
     if let Some(path) = options.json {
         if let Err(error) = std::fs::write(&path, format!("{:#}\n", to_json(&reports))) {
@@ -67,19 +69,27 @@ fn main() -> ExitCode {
     if reports.iter().all(|report| report.tally.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase]) -> Report {
+fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase], health: &[HealthCase]) -> Report {
     let info = adapter.get_info();
     let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
-    let cases = (forward.len() + backward.len()) as u64;
+    let cases = (forward.len() + backward.len() + health.len()) as u64;
     let bar = ProgressBar::new(cases)
         .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
         .with_prefix(adapters::name(&info));
     let start = Instant::now();
     let tally = match Runner::new(adapter) {
-        Ok(runner) => runner.run_all(forward, backward, |name| {
-            bar.set_message(name.to_owned());
-            bar.inc(1);
-        }),
+        Ok(runner) => {
+            let progress = |name: &str| {
+                bar.set_message(name.to_owned());
+                bar.inc(1);
+            };
+            let mut tally = runner.run_all(forward, backward, progress);
+            for case in health {
+                progress(&case.name);
+                pollster::block_on(tally.add_health(&runner, case));
+            }
+            tally
+        }
         Err(error) => Tally { cases, failures: vec![error.to_string()], ..Tally::default() },
     };
     bar.finish_and_clear();

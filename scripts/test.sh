@@ -53,6 +53,13 @@ cargo run -q --example conformance -- --quick
 cargo run -q --example roofline -- --quick
 cargo run -q --example report -- --quick --adapter SwiftShader --folder "$(mktemp -d)"
 
+step "another host, and other compilers"
+scripts/dawn.sh
+scripts/shaders.sh --quick
+
+step "the page in a browser"
+scripts/web.sh
+
 step benchmarks
 # In the profile of the tests, which is built anyway.
 cargo test -q --bench forward --bench backward -- --test

@@ -117,7 +117,7 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::Saved, range)
     }
 
-    /// What a forward pass saved, with the [layout](crate::Plan::saved_layout) of that pass. A backward pass insists on it.
+    /// What a forward pass saved, with the [layout](crate::Plan::saved_layout) of that pass. A backward pass insists on it, and so does health.
     #[must_use]
     pub fn saved_by(mut self, range: impl Into<BufferRange<'a>>, layout: SavedLayout) -> Self {
         self.saved_layout = Some(layout);
@@ -164,6 +164,12 @@ impl<'a> Buffers<'a> {
     #[must_use]
     pub fn scratch(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::Scratch, range)
+    }
+
+    /// Health: what each channel did: written.
+    #[must_use]
+    pub fn health(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Health, range)
     }
 
     fn get(&self, slot: Slot) -> Option<BufferRange<'a>> {
@@ -281,9 +287,11 @@ fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::B
     wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(resource) }
 }
 
-/// A backward pass reads what its own forward pass wrote, or one of the same layout.
+/// A pass that reads what was saved reads what its own forward pass wrote, or one of the same layout.
 fn check_saved(plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let (Direction::Backward, Some(expected)) = (plan.direction(), plan.saved_layout()) else { return Ok(()) };
+    let (Direction::Backward | Direction::Health(_), Some(expected)) = (plan.direction(), plan.saved_layout()) else {
+        return Ok(());
+    };
     let read = plan.slots().iter().any(|&(slot, _)| slot == Slot::Saved);
     match &buffers.saved_layout {
         Some(actual) if *actual == expected => Ok(()),

@@ -237,6 +237,17 @@ impl Descriptor {
         }
     }
 
+    /// Only codes tell when a unit flips.
+    pub(crate) fn check_health(&self) -> Result<(), Error> {
+        if self.carry().is_number() {
+            return Err(Error::Incompatible {
+                expected: "a state that is one of two",
+                actual: "the health of a state that is a number",
+            });
+        }
+        Ok(())
+    }
+
     fn asks_to_save(&self) -> bool {
         self.save_kind() == Save::Codes
     }

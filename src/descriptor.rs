@@ -4,8 +4,8 @@ use crate::carry::CarryOptions;
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
-    Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand, Plan,
-    Save, SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout,
+    Limits, Operand, Plan, Save, SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -273,6 +273,21 @@ impl Descriptor {
         Plan::new(self, Direction::Backward, limits, tuning)
     }
 
+    /// Plans the health of every channel: sets, flips, holds and NaN inputs, in one small buffer, [`Slot::Health`]; pure, no GPU
+    /// object is touched. [`Health`] reads it and tells what to do.
+    ///
+    /// From [`HealthSource::Saved`] it reads what the forward pass saved, a quarter of a byte per element; from
+    /// [`HealthSource::Inputs`] candidates and thresholds, once. Both give the same counts; only the inputs tell which are NaN.
+    /// It counts in integers: the result is bitwise equal to [`oracle::health`](crate::oracle::health) on every adapter and
+    /// tuning and under all limits. A [`Strategy`](crate::Strategy) changes nothing.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); also a unit whose state is a number. The records of all sequences of one channel must fit a binding: 32 bytes for each 1,024
+    /// steps begun.
+    pub fn health(&self, source: HealthSource, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
+        Plan::new(self, Direction::Health(source), limits, tuning)
+    }
+
     /// The unit.
     #[must_use]
     pub fn unit(&self) -> Unit {
@@ -289,7 +304,7 @@ impl Descriptor {
     #[must_use]
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
-            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
             _ => self.element,
@@ -433,7 +448,7 @@ impl Descriptor {
 
     /// Elements from the first to the last that the descriptor's operands use in `slot`; 0 if it uses none.
     ///
-    /// For [`Slot::Saved`] these are the words of the saved layout. [`Slot::Scratch`] depends on the plan and is 0 here.
+    /// For [`Slot::Saved`] these are the words of the saved layout, for [`Slot::Health`] those of [`Health`]. [`Slot::Scratch`] depends on the plan and is 0 here.
     ///
     /// # Errors
     /// A shape or view that cannot exist.
@@ -441,6 +456,9 @@ impl Descriptor {
         self.check()?;
         if slot == Slot::Saved {
             return Ok(if self.saves() { self.saved_layout().words() } else { 0 });
+        }
+        if slot == Slot::Health {
+            return Ok(self.shape.channels * Health::LINES);
         }
         let mut end = 0;
         for &operand in Operand::ALL {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::quirks::AdapterFacts;
-use crate::{Buffers, Descriptor, Error, Kernels, Limits, Plan, Slot, Tuning, readback};
+use crate::{Buffers, Descriptor, Error, Health, HealthSource, Kernels, Limits, Plan, Slot, Tuning, readback};
 
 /// A device with its kernels.
 #[derive(Clone, Debug)]
@@ -227,6 +227,67 @@ impl Gpu {
         })
     }
 
+    /// What each channel did, from what the forward pass of the descriptor saved. The same counts as
+    /// [`oracle::health`](crate::oracle::health).
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bmru::Error> {
+    /// use bmru::{Descriptor, HealthSign, Inputs, Save, Shape, Threshold, host::Gpu};
+    ///
+    /// let scan = Descriptor::bmru(Shape { batch: 1, time: 5, channels: 2 }).threshold(Threshold::PerChannel).save(Save::Codes);
+    /// let inputs = Inputs {
+    ///     candidate: &[0.5, 0.1, 2.0, 0.2, 0.9, -0.3, -3.0, 0.2, -0.1, 0.1],
+    ///     threshold: &[1.0, 1.0],
+    ///     amplitude: &[10.0, 10.0],
+    ///     ..Inputs::default()
+    /// };
+    /// let gpu = match pollster::block_on(Gpu::new()) {
+    ///     Err(bmru::Error::NoAdapter { .. }) => return Ok(()),
+    ///     gpu => gpu?,
+    /// };
+    /// let saved = gpu.forward_blocking(&scan, &inputs)?.saved;
+    /// let health = gpu.health_blocking(&scan, &saved)?;
+    /// // Channel 0 sets at steps 1 and 3, to + and to −, and holds before, between and behind.
+    /// assert_eq!((health.set_rate(0), health.flip_rate(0), health.mean_hold(0)), (0.4, 0.2, 1.0));
+    /// assert_eq!((health.longest_hold(0), health.first_set(0), health.signs(0)), (1, Some(1), vec![]));
+    /// // The candidates of channel 1 never leave their region.
+    /// assert_eq!(health.signs(1), [HealthSign::NeverSets]);
+    /// println!("{}: {}", HealthSign::NeverSets, HealthSign::NeverSets.advice());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub async fn health(&self, descriptor: &Descriptor, saved: &[u32]) -> Result<Health, Error> {
+        let (expected, actual) = (descriptor.saved_layout().words(), saved.len() as u64);
+        if expected != actual {
+            return Err(Error::LengthMismatch { slot: Slot::Saved, expected, actual });
+        }
+        self.run_health(descriptor, HealthSource::Saved, &[(Slot::Saved, saved.to_vec())]).await
+    }
+
+    /// What each channel does with these inputs; it counts the NaN among them, too, and nothing need be saved.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub async fn health_of_inputs(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Health, Error> {
+        inputs.check(descriptor)?;
+        let given = inputs.slots().map(|(slot, slice)| (slot, descriptor.element_of(slot).to_words(slice)));
+        self.run_health(descriptor, HealthSource::Inputs, &given).await
+    }
+
+    async fn run_health(
+        &self,
+        descriptor: &Descriptor,
+        source: HealthSource,
+        given: &[(Slot, Vec<u32>)],
+    ) -> Result<Health, Error> {
+        let plan = descriptor.health(source, &self.limits(), &self.tuning)?;
+        let memory = self.run(&plan, given).await?;
+        Health::from_words(descriptor, &self.words(&memory, Slot::Health).await?)
+    }
+
     /// Uploads what is given, runs a plan, and returns its buffers.
     async fn run(&self, plan: &Plan, given: &[(Slot, Vec<u32>)]) -> Result<Vec<(Slot, wgpu::Buffer)>, Error> {
         self.kernels.prepare(plan).await?;
@@ -288,6 +349,24 @@ impl Gpu {
         incoming: &IncomingGradients<'_>,
     ) -> Result<Gradients<f32>, Error> {
         pollster::block_on(self.backward(descriptor, inputs, saved, incoming))
+    }
+
+    /// [`health`](Self::health) for callers that are not async.
+    ///
+    /// # Errors
+    /// As [`health`](Self::health).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn health_blocking(&self, descriptor: &Descriptor, saved: &[u32]) -> Result<Health, Error> {
+        pollster::block_on(self.health(descriptor, saved))
+    }
+
+    /// [`health_of_inputs`](Self::health_of_inputs) for callers that are not async.
+    ///
+    /// # Errors
+    /// As [`health_of_inputs`](Self::health_of_inputs).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn health_of_inputs_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Health, Error> {
+        pollster::block_on(self.health_of_inputs(descriptor, inputs))
     }
 
     async fn buffer(&self, slot: Slot, size: u64) -> Result<wgpu::Buffer, Error> {

@@ -57,6 +57,7 @@
 //! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
+//! | what each channel did | [`Descriptor::health`], [`Health`]: set rate, flip rate, holds, and the signs of a unit that learns nothing |
 //! | what it must equal | [`oracle`] |
 //!
 //! Dependencies point one way: everything above "on a device" builds without wgpu.
@@ -67,6 +68,7 @@ mod carry;
 mod descriptor;
 mod element;
 mod error;
+mod health;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(feature = "wgpu")]
@@ -92,6 +94,7 @@ pub use bind::{BufferRange, Buffers};
 pub use descriptor::Descriptor;
 pub use element::Element;
 pub use error::Error;
+pub use health::{Health, HealthSign, HealthSource};
 #[cfg(feature = "wgpu")]
 pub use kernels::Kernels;
 pub use limits::{Access, Limits, Tuning};
@@ -114,3 +117,8 @@ pub use wgpu;
 #[cfg(all(doctest, feature = "wgpu"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The example of the page on health.
+#[cfg(all(doctest, feature = "host"))]
+#[doc = include_str!("../docs/health.md")]
+struct HealthPage;

@@ -1,7 +1,9 @@
 //! The oracle: the plain sequential loop that every kernel must agree with, forward bit for bit, backward within a bound.
 
+mod health;
 mod held;
 
+pub use health::health;
 use held::Held;
 
 use crate::{Amplitude, Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};

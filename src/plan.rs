@@ -3,6 +3,7 @@
 mod adjoint;
 mod build;
 mod halves;
+mod health;
 mod serial;
 pub(crate) mod split;
 mod tiles;
@@ -11,7 +12,7 @@ mod vectors;
 use core::fmt;
 
 use crate::shader::BindingAccess;
-use crate::{Descriptor, Error, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant, quirks};
+use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant, quirks};
 
 /// How the scan is spread over a device. Every strategy gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +51,8 @@ pub enum Direction {
     Forward,
     /// Gradients of the states to gradients of the inputs.
     Backward,
+    /// Inputs, or what the forward pass saved of them, to what each channel did.
+    Health(HealthSource),
 }
 
 impl Direction {
@@ -84,6 +87,17 @@ impl Direction {
                 AmplitudeGradient,
                 InitialStateGradient,
             ],
+            Self::Health(HealthSource::Saved) => &[],
+            Self::Health(HealthSource::Inputs) => &[Candidate, Threshold, LowThreshold],
+        }
+    }
+
+    /// Whether a pass of a descriptor reads or writes what is saved.
+    pub(crate) fn uses_saved(self, descriptor: &Descriptor) -> bool {
+        match self {
+            Self::Forward => descriptor.saves(),
+            Self::Backward => descriptor.saves() || descriptor.carry().code_lines() > 0,
+            Self::Health(source) => source == HealthSource::Saved,
         }
     }
 }
@@ -192,8 +206,10 @@ impl Plan {
 
     pub(crate) fn new(descriptor: &Descriptor, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Self, Error> {
         descriptor.check()?;
-        if direction == Direction::Backward {
-            descriptor.check_backward()?;
+        match direction {
+            Direction::Forward => {}
+            Direction::Backward => descriptor.check_backward()?,
+            Direction::Health(_) => descriptor.check_health()?,
         }
         limits.check()?;
         tuning.check(limits)?;
@@ -297,14 +313,14 @@ impl Plan {
     }
 
     /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
-    /// terms; 0 forward, where nothing is added. Accumulating adds one more.
+    /// terms; 0 forward, where nothing is rounded, and so for health. Accumulating adds one more.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]
     pub fn depth(&self) -> u64 {
         let Shape { batch, time, .. } = self.descriptor.shape();
         match self.direction {
-            Direction::Forward => 0,
+            Direction::Forward | Direction::Health(_) => 0,
             Direction::Backward => adjoint::depth(batch, time),
         }
     }
@@ -351,9 +367,9 @@ fn automatic<B>(preferred: Strategy, build: impl Fn(Strategy) -> Result<B, Error
 
 fn uses(descriptor: &Descriptor, direction: Direction, slot: Slot) -> bool {
     let lies_here = |&operand: &Operand| descriptor.view_in(direction, operand).is_some_and(|view| view.slot == slot);
-    let reads = direction == Direction::Backward && descriptor.carry().code_lines() > 0;
-    let saved = slot == Slot::Saved && (reads || descriptor.saves());
-    saved || direction.operands().iter().any(lies_here)
+    let saved = slot == Slot::Saved && direction.uses_saved(descriptor);
+    let counted = slot == Slot::Health && matches!(direction, Direction::Health(_));
+    saved || counted || direction.operands().iter().any(lies_here)
 }
 
 impl fmt::Display for Plan {
@@ -362,6 +378,8 @@ impl fmt::Display for Plan {
         let direction = match self.direction {
             Direction::Forward => "forward",
             Direction::Backward => "backward",
+            Direction::Health(HealthSource::Saved) => "health, from what was saved,",
+            Direction::Health(HealthSource::Inputs) => "health, from the inputs,",
         };
         let count = self.dispatches.len();
         let dispatches = if count == 1 { "dispatch" } else { "dispatches" };

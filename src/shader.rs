@@ -44,6 +44,14 @@ pub enum Stage {
     HandOver,
     /// Puts elements of 16 bits from scratch into the words that they share.
     Pack,
+    /// Health: reads what the forward pass saved of 1,024 steps, and writes their record.
+    HealthReduce,
+    /// Health: the same from the inputs.
+    HealthClassify,
+    /// Health: joins the records of 32 stretches of a sequence.
+    HealthJoin,
+    /// Health: sums the totals of 32 sequences.
+    HealthSum,
 }
 
 /// What a stage does with an operand.
@@ -66,7 +74,7 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
@@ -83,6 +91,10 @@ impl Stage {
         Self::SumReduce,
         Self::HandOver,
         Self::Pack,
+        Self::HealthReduce,
+        Self::HealthClassify,
+        Self::HealthJoin,
+        Self::HealthSum,
     ];
 
     /// Name of the stage: its file without the ending.
@@ -105,6 +117,10 @@ impl Stage {
             Self::SumReduce => "sum_reduce",
             Self::HandOver => "hand_over",
             Self::Pack => "pack",
+            Self::HealthReduce => "health_reduce",
+            Self::HealthClassify => "health_classify",
+            Self::HealthJoin => "health_join",
+            Self::HealthSum => "health_sum",
         }
     }
 
@@ -152,6 +168,10 @@ impl Stage {
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
             Self::Pack => vec![(Source, Use::Load), (Target, Use::LoadStore)],
+            Self::HealthReduce => vec![(Codes, Use::Load), (Records, Use::Store)],
+            Self::HealthClassify => [&gate[..], &[(Records, Use::Store)]].concat(),
+            Self::HealthJoin => vec![(Children, Use::Load), (Records, Use::Store)],
+            Self::HealthSum => vec![(Children, Use::Load), (Totals, Use::Store)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
         operands
@@ -159,7 +179,7 @@ impl Stage {
 
     /// Whether the stage evaluates the gate.
     pub(crate) fn gates(self) -> bool {
-        matches!(self, Self::Serial | Self::TileProbe | Self::TileReduce | Self::Adjoint)
+        matches!(self, Self::Serial | Self::TileProbe | Self::TileReduce | Self::Adjoint | Self::HealthClassify)
     }
 
     /// Whether the stage's text depends on the unit: on when it sets, or on what its codes mean.
@@ -169,7 +189,12 @@ impl Stage {
 
     /// Whether the stage has floats to add.
     fn adds(self) -> bool {
-        self >= Self::AdjointReduce && self != Self::Pack
+        (Self::AdjointReduce..=Self::HandOver).contains(&self)
+    }
+
+    /// Whether an invocation takes one channel and no vector of them.
+    pub(crate) fn of_single_channels(self) -> bool {
+        self == Self::FirstSet || self >= Self::HealthReduce
     }
 
     /// Whether the stage combines elements of the scan.
@@ -212,6 +237,7 @@ impl Stage {
         const CHILD: &str = include_str!("../shaders/child_element.wgsl");
         const PARENT: &str = carry::PARENT;
         const AGGREGATE: &str = include_str!("../shaders/aggregate_element.wgsl");
+        const HEALTH: &str = include_str!("../shaders/health.wgsl");
         match self {
             Self::Serial => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, include_str!("../shaders/serial.wgsl")],
             Self::TileProbe => {
@@ -238,6 +264,10 @@ impl Stage {
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
             Self::Pack => &[PARAMS, include_str!("../shaders/pack.wgsl")],
+            Self::HealthReduce => &[PARAMS, CARRY, HEALTH, include_str!("../shaders/health_reduce.wgsl")],
+            Self::HealthClassify => &[PARAMS, GATE, THRESHOLDS, CARRY, HEALTH, include_str!("../shaders/health_classify.wgsl")],
+            Self::HealthJoin => &[PARAMS, CARRY, HEALTH, include_str!("../shaders/health_join.wgsl")],
+            Self::HealthSum => &[PARAMS, include_str!("../shaders/health_sum.wgsl")],
         }
     }
 }
@@ -341,7 +371,7 @@ impl Variant {
     #[must_use]
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
-            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch => Element::F32,
+            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             _ => self.element,
         }

@@ -134,6 +134,8 @@ named! {
         Saved = "saved",
         /// Working memory of one run: undefined before and after.
         Scratch = "scratch",
+        /// Health: what each channel did, a line of `[D]` words for each field; see [`Health`](crate::Health).
+        Health = "health",
     }
 }
 
@@ -219,6 +221,10 @@ named! {
         Source = "source",
         /// Where it goes.
         Target = "target",
+        /// Health: what 1,024 steps of a sequence did, or a node of the tree above them: 8 words.
+        Records = "records",
+        /// Health: what several sequences did: 11 words, the lines of [`Slot::Health`] at last.
+        Totals = "totals",
     }
 }
 

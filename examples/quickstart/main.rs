@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bmru::host::{Gpu, describe};
-use bmru::{Descriptor, Gradients, IncomingGradients, Inputs, Outputs, Save, Shape, oracle};
+use bmru::{Descriptor, Gradients, Health, HealthSource, IncomingGradients, Inputs, Outputs, Save, Shape, oracle};
 use clap::Parser;
 use picture::Panel;
 use recordings::{Recordings, STEP};
@@ -62,6 +62,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let incoming = IncomingGradients { states: &ones, ..IncomingGradients::default() };
     let gradients = oracle::backward(&scan, &inputs, &incoming)?;
 
+    let counted = Health::from_words(&scan, &oracle::health(&scan, HealthSource::Saved, &inputs)?)?;
     let (outputs, threshold_gradient) = match pollster::block_on(Gpu::matching(args.adapter.as_deref().unwrap_or_default())) {
         Ok(gpu) => {
             let outputs = run_on(&gpu, &scan, &inputs)?;
@@ -70,6 +71,9 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             let depth = scan.backward(&gpu.limits(), gpu.tuning())?.depth();
             let bounds = bmru_conformance::bounds(&scan, &inputs, &incoming, depth)?;
             compare_gradients(&backward, &gradients, &bounds)?;
+            if gpu.health_blocking(&scan, &outputs.saved)? != counted {
+                return Err("the counts of health differ from the sequential loop's".into());
+            }
             (outputs, backward.threshold.into_iter().map(f64::from).collect())
         }
         Err(bmru::Error::NoAdapter { .. }) if args.adapter.is_none() => {
@@ -80,6 +84,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     };
     let states = outputs.states;
     table::print(&recordings, &candidate, &threshold, &states, &threshold_gradient);
+    table::print_health(&recordings, &counted);
 
     let path = match args.picture {
         Some(path) => path,

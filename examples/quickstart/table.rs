@@ -1,6 +1,6 @@
 //! What the units did, as a table.
 
-use bmru::Shape;
+use bmru::{Health, Shape};
 
 use crate::recordings::Recordings;
 
@@ -31,6 +31,27 @@ pub fn print(recordings: &Recordings, candidate: &[f32], threshold: &[f32], stat
             print!("{:11.1}", switches as f64 / chosen.len() as f64);
         }
         println!();
+    }
+}
+
+/// Prints the range of what the channels did in two lines, and a line for each sign of a unit that is not well.
+pub fn print_health(recordings: &Recordings, health: &Health) {
+    let range = |of: &dyn Fn(usize) -> f64| {
+        let values = (0..health.channels()).map(|d| (10.0 * of(d)).round() / 10.0);
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        format!("{low:.1} to {high:.1}")
+    };
+    let (sets, flips) = (range(&|d| 100.0 * health.set_rate(d)), range(&|d| 100.0 * health.flip_rate(d)));
+    let mean = range(&|d| health.mean_hold(d));
+    let longest = (0..health.channels()).map(|d| health.longest_hold(d)).max().unwrap_or(0);
+    let silent: u64 = (0..health.channels()).map(|d| health.silent_sequences(d)).sum();
+    let all = recordings.shape.batch * recordings.shape.channels;
+    println!("\nhealth   {sets} % of the steps of a channel set, {flips} % flip");
+    println!("         a hold is {mean} steps on average, {longest} at most; {silent} of {all} series never set");
+    for (d, channel) in recordings.channels.iter().enumerate() {
+        for sign in health.signs(d) {
+            println!("         {channel} {sign}: {}", sign.advice());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, serial, tiles, vectors};
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, health, serial, tiles, vectors};
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
@@ -100,7 +100,7 @@ impl<'a> Builder<'a> {
                 placed.descends = Some(shape.time);
             }
         }
-        if carry.code_lines() > 0 && (direction == Direction::Backward || descriptor.saves()) {
+        if carry.code_lines() > 0 && direction.uses_saved(descriptor) {
             let saved = descriptor.saved_layout();
             let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
             operands.extend([
@@ -135,6 +135,7 @@ impl<'a> Builder<'a> {
         let [batch, time, channels] = self.whole;
         match (self.direction, strategy) {
             _ if channels == 0 => Ok(()),
+            (Direction::Health(source), _) => health::build(self, source),
             (Direction::Forward, _) if batch == 0 => Ok(()),
             // Without steps there are no tiles, but the state is still handed on.
             (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),

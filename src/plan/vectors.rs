@@ -23,7 +23,7 @@ pub(super) struct Vectors {
 impl Builder<'_> {
     /// Of a dispatch with so many invocations for each band of channels.
     pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
-        let width = if stage == Stage::FirstSet { 1 } else { self.vector_width };
+        let width = if stage.of_single_channels() { 1 } else { self.vector_width };
         let (band, bands) = self.bands(stage, rows, channels / width);
         Vectors { width, fold: self.fold(stage, params, boxes), band, bands }
     }

@@ -3,6 +3,7 @@
 
 mod combinations;
 mod element;
+mod health;
 mod limits;
 mod numbers;
 mod oracle;

@@ -3,6 +3,7 @@
 mod adjoint_twin;
 mod checks;
 mod errors;
+mod health_twin;
 mod numbers;
 mod random;
 mod reach;
@@ -144,6 +145,7 @@ fn traffic_is_what_moves() {
             let miscounted = match direction {
                 Direction::Forward => twin::agree(&plan, 1)?,
                 Direction::Backward => adjoint_twin::agree(&plan, 1, false)?,
+                Direction::Health(source) => health_twin::agree(&plan, 1, source)?,
             };
             miscounted.map_or(Ok(()), Err)
         });

@@ -5,9 +5,9 @@ use std::mem::{offset_of, size_of};
 use std::sync::LazyLock;
 
 use bmru::{
-    Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount,
-    InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning, Unit, Validity,
-    Variant, ViewParams,
+    Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming,
+    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning,
+    Unit, Validity, Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -143,6 +143,8 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
         for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 2).step_by(2) {
             let plans = [
                 descriptor.forward(&Limits::default(), tuning),
+                descriptor.health(HealthSource::Saved, &Limits::default(), tuning),
+                descriptor.health(HealthSource::Inputs, &Limits::default(), tuning),
                 adjoint(descriptor, number + 5 * turn).backward(&Limits::default(), tuning),
             ];
             variants.extend(plans.into_iter().flatten().flat_map(|plan| plan.variants().to_vec()));
@@ -333,9 +335,11 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 
 /// Whether a stage calculates with floats: forward only those of units whose states are sums.
 fn calculates(variant: &Variant) -> bool {
+    let name = variant.stage().name();
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
     let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
-    adds || !forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == variant.stage().name())
+    let copies = forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == name);
+    adds || !(copies || name.starts_with("health_"))
 }
 
 /// Words that no host has to know; forward, none that lets a driver touch a float.
@@ -393,6 +397,10 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         Stage::HandOver => &[],
         // Words.
         Stage::Pack => &[0],
+        // In another function, the longest run of a word; then words, steps, or children.
+        Stage::HealthReduce | Stage::HealthJoin => &[0, 0],
+        Stage::HealthClassify => &[0, 0, 1],
+        Stage::HealthSum => &[0],
         stage => unreachable!("{stage} is new"),
     }
 }

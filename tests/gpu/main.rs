@@ -7,6 +7,7 @@
 mod adjoint;
 mod foreign;
 mod halves;
+mod health;
 mod host;
 mod numbers;
 mod order;
@@ -43,7 +44,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 23] = [
+const TESTS: [(&str, Test); 25] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -63,6 +64,8 @@ const TESTS: [(&str, Test); 23] = [
     ("numbers: counts go in and come out", numbers::counts),
     ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
+    ("health: of the host, from both sources", health::host),
+    ("health: counts of more than 32 bits", health::wide_counts),
     ("two layers on one encoder share scratch", streams::layers),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
@@ -94,6 +97,12 @@ fn main() -> ExitCode {
             let device = device.clone();
             trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
                 device.with(|runner| adjoint::conforms(runner, &cases))
+            }));
+        }
+        for (group_name, cases) in health::groups() {
+            let device = device.clone();
+            trials.push(Trial::test(format!("{name}: conformance of {group_name}"), move || {
+                device.with(|runner| health::conforms(runner, &cases))
             }));
         }
         for (test_name, test) in TESTS {

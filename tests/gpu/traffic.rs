@@ -106,6 +106,7 @@ impl Way {
         Ok(match direction {
             Direction::Forward => descriptor.forward(&limits, &tuning)?,
             Direction::Backward => descriptor.backward(&limits, &tuning)?,
+            Direction::Health(source) => descriptor.health(source, &limits, &tuning)?,
         })
     }
 }

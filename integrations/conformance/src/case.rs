@@ -47,6 +47,11 @@ impl Profile {
     }
 }
 
+/// The seed follows from the name, so that a case has the same data wherever it stands in the list.
+pub(crate) fn name_seed(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// One line of the conformance table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
@@ -79,8 +84,7 @@ impl Case {
     #[must_use]
     pub fn new(name: impl Into<String>, descriptor: Descriptor, rate: Rate) -> Self {
         let name = name.into();
-        // The seed follows from the name, so that a case has the same data wherever it stands in the list.
-        let seed = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let seed = name_seed(&name);
         Self {
             name,
             descriptor,

@@ -81,12 +81,12 @@ impl Runner {
 
 impl Outcome {
     /// What lies behind the end of the scratch must be as it was.
-    fn compare_margin(&mut self, scratch: &[u32]) {
+    pub(crate) fn compare_margin(&mut self, scratch: &[u32]) {
         self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize], &[]);
     }
 
     /// Bit for bit, but where there are bounds.
-    fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32], bounds: &[f64]) {
+    pub(crate) fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32], bounds: &[f64]) {
         if actual.len() != expected.len() {
             let missing = actual.len().abs_diff(expected.len()) as u64;
             self.wrong_words += missing;

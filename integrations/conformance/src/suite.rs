@@ -1,6 +1,8 @@
 //! Many cases on one device, and what came of all of them together.
 
-use crate::{BackwardCase, Case, Runner};
+use bmru::Error;
+
+use crate::{BackwardCase, Case, HealthCase, Outcome, Runner};
 
 /// What came of many cases.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,16 +31,26 @@ impl Tally {
 
     /// Runs a case.
     pub async fn add_forward(&mut self, runner: &Runner, case: &Case) {
+        self.add(&case.name, runner.run_async(case).await);
+    }
+
+    /// Runs a case of health.
+    pub async fn add_health(&mut self, runner: &Runner, case: &HealthCase) {
+        self.add(&case.name, runner.run_health_async(case).await);
+    }
+
+    /// What came of a case whose every word the oracle knows.
+    fn add(&mut self, name: &str, outcome: Result<Outcome, Error>) {
         self.cases += 1;
-        match runner.run_async(case).await {
+        match outcome {
             Ok(outcome) if outcome.wrong_words == 0 => {}
             Ok(outcome) => {
                 self.wrong_words += outcome.wrong_words;
                 self.wrong_bits += outcome.wrong_bits;
                 let first = outcome.first.unwrap_or_default();
-                self.failures.push(format!("{}: {} words are wrong; {first}", case.name, outcome.wrong_words));
+                self.failures.push(format!("{name}: {} words are wrong; {first}", outcome.wrong_words));
             }
-            Err(error) => self.failures.push(format!("{}: {error}", case.name)),
+            Err(error) => self.failures.push(format!("{name}: {error}")),
         }
     }
 

@@ -70,6 +70,7 @@ impl Group {
         match self.direction {
             Direction::Forward => "forward",
             Direction::Backward => "backward",
+            Direction::Health(_) => "health",
         }
     }
 
@@ -101,7 +102,7 @@ impl Group {
         match self.direction {
             Direction::Forward if !self.is_trained() => &[Save::Nothing],
             Direction::Forward => &[Save::Nothing, Save::Codes],
-            Direction::Backward => &[Save::Codes],
+            Direction::Backward | Direction::Health(_) => &[Save::Codes],
         }
     }
 
@@ -129,6 +130,7 @@ impl Group {
         Ok(match self.direction {
             Direction::Forward => descriptor.forward(&gpu.limits(), gpu.tuning())?,
             Direction::Backward => descriptor.backward(&gpu.limits(), gpu.tuning())?,
+            Direction::Health(source) => descriptor.health(source, &gpu.limits(), gpu.tuning())?,
         })
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bmru::{
-    Amplitude, BindingAccess, Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, Stage,
-    Strategy, Threshold, Tuning, Unit, View,
+    Amplitude, BindingAccess, Descriptor, Direction, Error, HealthSource, Layout, Limits, Operand, Plan, SavedLayout, Shape,
+    Slot, Stage, Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -128,6 +128,19 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
             ensure!(stretches || params.nodes == 1, "stretches of {} from {}", params.tile_steps, params.time_origin);
             ensure!(nodes_of(params.tile_steps), "{} stretches", params.nodes);
         }
+        Stage::HealthReduce | Stage::HealthClassify => {
+            ensure!(params.tile_steps == 1024 && params.time_origin % 1024 == 0, "stretches of {}", params.tile_steps);
+            ensure!(nodes_of(1024), "{} stretches", params.nodes);
+            ensure!(u64::from(params.time_total) == time, "steps of the whole");
+        }
+        Stage::HealthJoin => {
+            ensure!(nodes_of(32), "{} nodes", params.nodes);
+            counts_time = false;
+        }
+        Stage::HealthSum => {
+            ensure!(nodes_of(32) || (params.nodes, params.steps) == (1, 0), "{} sums", params.nodes);
+            counts_time = false;
+        }
         Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan | Stage::AdjointTreeReduce | Stage::AdjointTreeScan => {
             ensure!(nodes_of(32), "{} nodes", params.nodes);
             counts_time = false;
@@ -179,6 +192,9 @@ fn slots(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if plan.direction() == Direction::Backward {
         return adjoint_order(plan, launched);
+    }
+    if let Direction::Health(_) = plan.direction() {
+        return health_order(launched);
     }
     // What takes a detour is followed by the twins alone.
     if launched.iter().any(|launched| launched.stage() == Stage::Pack) {
@@ -278,6 +294,21 @@ fn adjoint_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     Ok(())
 }
 
+/// Records, then what joins them, then sums; and from the beginning for the next channels.
+fn health_order(launched: &[Launched<'_>]) -> Result<(), String> {
+    let rank = |launched: &Launched<'_>| match launched.stage() {
+        Stage::HealthReduce | Stage::HealthClassify => 0,
+        Stage::HealthJoin => 1,
+        _ => 2,
+    };
+    for pair in launched.windows(2) {
+        let (before, behind) = (rank(&pair[0]), rank(&pair[1]));
+        ensure!(before <= behind || (before, behind) == (2, 0), "stage {behind} behind {before}");
+    }
+    ensure!(launched.last().is_none_or(|last| last.stage() == Stage::HealthSum), "nothing is summed");
+    Ok(())
+}
+
 /// How often each element of a slot is meant, as a view says.
 fn meant(view: View, bounds: [u64; 3], counts: &mut Counts) {
     let [batch, time, channels] = bounds;
@@ -305,6 +336,9 @@ fn touched<'a>(launched: impl Iterator<Item = &'a Launched<'a>>, operand: Operan
 
 /// Every input of a step is read once and every output written once.
 fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    if let Direction::Health(source) = plan.direction() {
+        return cover_health(plan, launched, source);
+    }
     let Shape { batch, time, channels } = plan.descriptor().shape();
     let elements = |launched: &Launched<'_>| launched.bounds(Operand::Candidate).into_iter().product::<u64>() * launched.width();
     let present = launched.iter().filter(|launched| launched.places.get(Operand::Candidate).is_some());
@@ -322,6 +356,7 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     match plan.direction() {
         Direction::Forward => cover_forward(plan, launched),
         Direction::Backward => cover_backward(plan, launched),
+        Direction::Health(source) => cover_health(plan, launched, source),
     }
 }
 
@@ -393,6 +428,36 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     Ok(())
 }
 
+/// Every input or code is read, and every word of the result written once.
+fn cover_health(plan: &Plan, launched: &[Launched<'_>], source: HealthSource) -> Result<(), String> {
+    let descriptor = plan.descriptor();
+    let Shape { batch, time, channels } = descriptor.shape();
+    if [batch, time, channels].into_iter().fold(1, |product: u64, axis| product.saturating_mul(axis.max(1))) > FOLLOWED {
+        return Ok(());
+    }
+    let all = |operand| {
+        let mut counts = Counts::new();
+        touched(launched.iter(), operand, &mut counts);
+        counts
+    };
+    if source == HealthSource::Inputs {
+        agrees(launched, descriptor, None, Operand::Candidate)?;
+        if descriptor.threshold_kind() == Threshold::PerElement {
+            agrees(launched, descriptor, None, Operand::Threshold)?;
+            agrees(launched, descriptor, None, Operand::LowThreshold)?;
+        }
+    } else {
+        let mut expected = Counts::new();
+        meant(descriptor.saved_layout().codes(), [batch, 2 * time.div_ceil(32), channels], &mut expected);
+        ensure!(all(Operand::Codes).keys().eq(expected.keys()), "codes are missing");
+    }
+    let mut written = all(Operand::Totals);
+    written.retain(|&(slot, _), _| slot == Slot::Health);
+    let expected: Counts = (0..11 * channels).map(|word| ((Slot::Health, word), 1)).collect();
+    ensure!(written == expected, "health: {:?}", difference(&written, &expected));
+    Ok(())
+}
+
 /// Whichever stage writes an output, it does so once: it may accumulate.
 fn cover_backward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     const OUTPUTS: [Operand; 5] = [
@@ -438,7 +503,11 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
     ensure!(plan.descriptor() == descriptor && plan.limits() == limits, "it is of something else");
     let (debug, display) = (format!("{plan:?}"), format!("{plan}"));
     ensure!(!debug.is_empty() && display.contains(&plan.strategy().to_string()), "{display}");
-    let needs_saved = descriptor.saves() || plan.direction() == Direction::Backward && descriptor.unit() != Unit::Cumulative;
+    let needs_saved = match plan.direction() {
+        Direction::Forward => descriptor.saves(),
+        Direction::Backward => descriptor.saves() || descriptor.unit() != Unit::Cumulative,
+        Direction::Health(source) => source == HealthSource::Saved,
+    };
     ensure!(plan.saved_layout().is_some() == needs_saved, "whether it saves");
     ensure!(plan.saved_layout().is_none_or(|layout| layout == saved_layout(descriptor)), "the layout depends on the plan");
     Ok(())
@@ -448,6 +517,7 @@ pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, t
     match direction {
         Direction::Forward => descriptor.forward(limits, tuning),
         Direction::Backward => descriptor.backward(limits, tuning),
+        Direction::Health(source) => descriptor.health(source, limits, tuning),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
 
 use bmru::{
-    Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, Incoming, InitialCount,
-    InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold, TimeOrder,
-    Tuning, Unit, Validity, View,
+    Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
+    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold,
+    TimeOrder, Tuning, Unit, Validity, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -127,7 +127,12 @@ pub fn unit() -> impl Random<Value = Unit> {
 }
 
 pub fn direction() -> impl Random<Value = Direction> {
-    pick(Direction::Forward, Direction::Backward)
+    select(vec![
+        Direction::Forward,
+        Direction::Backward,
+        Direction::Health(HealthSource::Saved),
+        Direction::Health(HealthSource::Inputs),
+    ])
 }
 
 pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Descriptor> {

@@ -151,6 +151,17 @@ impl<'a> Launched<'a> {
         let time = match (self.stage(), operand) {
             (_, Operand::Amplitude) if self.amplitude_per_element() => self.end(),
             (_, Operand::Amplitude | Operand::SavedAmplitude) => return [1, 1, channels],
+            (Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin, Operand::Records) => 8 * nodes,
+            // Two words for 32 steps, and the signs behind them.
+            (Stage::HealthReduce, Operand::Codes) => {
+                let words = 2 * self.words();
+                if origin + steps < u64::from(params.time_total) { words + 2 } else { words }
+            }
+            (Stage::HealthClassify, Operand::Candidate) => self.end(),
+            (Stage::HealthClassify, Operand::Threshold | Operand::LowThreshold) if !per_channel => self.end(),
+            (Stage::HealthJoin, Operand::Children) => 8 * steps.min(32 * nodes),
+            (Stage::HealthSum, Operand::Children) => return [1, tile_steps * steps.min(32 * nodes), channels],
+            (Stage::HealthSum, Operand::Totals) => return [1, 11 * nodes, channels],
             (_, Operand::InitialCount | Operand::FinalCount) => 1,
             (_, Operand::Validity) => (origin % 32 + self.end()).div_ceil(32),
             (Stage::Serial, Operand::Counts) => steps,
@@ -257,6 +268,10 @@ impl<'a> Launched<'a> {
             Stage::AdjointReduce => tile + 2 * tile.div_ceil(32),
             Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
             Stage::HandOver => 0,
+            // Words, with the runs of each.
+            Stage::HealthReduce => 33 * tile.div_ceil(32),
+            Stage::HealthClassify => tile + 33 * tile.div_ceil(32),
+            Stage::HealthJoin | Stage::HealthSum => steps.min(32),
             stage => unreachable!("{stage} is new"),
         }
     }
@@ -267,7 +282,7 @@ impl<'a> Launched<'a> {
         let rows = u64::from(params.batch.div_ceil(params.rows)) * u64::from(params.bands);
         match self.stage() {
             Stage::FirstSet | Stage::HandOver => rows,
-            Stage::SumReduce => u64::from(params.nodes) * u64::from(params.channels),
+            Stage::SumReduce | Stage::HealthSum => u64::from(params.nodes) * u64::from(params.channels),
             // Words.
             Stage::Pack => u64::from(params.time_total - params.time_origin).min(params.items.into()),
             _ => rows * u64::from(params.nodes),

@@ -84,7 +84,7 @@ impl Machine<'_, '_> {
     }
 
     /// The number that the pattern of an element stands for.
-    fn number(&self, pattern: u32) -> f32 {
+    pub fn number(&self, pattern: u32) -> f32 {
         match self.launched.plan.descriptor().element_type() {
             Element::F32 => f32::from_bits(pattern),
             half => half.decode(pattern >> 16),
@@ -173,6 +173,8 @@ impl Machine<'_, '_> {
                     Stage::FirstSet => self.first_set(row, d),
                     Stage::SumReduce => self.sum_reduce(row, d),
                     Stage::HandOver => self.hand_over(row, d),
+                    Stage::HealthSum => self.health_sum(row, d),
+                    Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin => self.health(row / nodes, row % nodes, d),
                     _ => self.adjoint(row / nodes, row % nodes, d),
                 }
             }
