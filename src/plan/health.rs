@@ -249,9 +249,9 @@ fn list(placed: Placed, operand: Operand, [length, channels]: [u64; 2]) -> Resul
     Placed::new(operand, view, Axes::Element).boxed([0; 3], [1, length, channels])
 }
 
-/// Words with the runs in them, and steps where they are classified.
+/// Words, each with a run of 31 steps at most where something sets, and steps where they are classified.
 fn iterations(stage: Stage, steps: u64) -> u64 {
-    let words = steps.div_ceil(WORD) * (1 + WORD);
+    let words = steps.div_ceil(WORD) * WORD;
     debug_assert!(words + steps < Plan::MAX_ITERATIONS);
     if stage == Stage::HealthClassify { words + steps } else { words }
 }

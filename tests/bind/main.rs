@@ -2,8 +2,8 @@
 
 use bmru::wgpu::{self, BufferUsages};
 use bmru::{
-    Access, Boundary, Buffers, Descriptor, Error, FinalState, Incoming, InitialState, Kernels, Layout, Limits, Plan, Save, Shape,
-    Slot, Strategy, Threshold, Tuning,
+    Access, Boundary, Buffers, Descriptor, Error, FinalState, HealthSource, Incoming, InitialState, Kernels, Layout, Limits,
+    Plan, Save, Shape, Slot, Strategy, Threshold, Tuning,
 };
 
 const SHAPE: Shape = Shape { batch: 2, time: 100, channels: 8 };
@@ -282,6 +282,31 @@ fn a_saved_buffer_of_another_forward_pass() {
     }
     let error = kernels.bind(&backward, &given(&own)).map(|_| ());
     assert!(matches!(error, Err(Error::SavedMismatch { .. })), "{error:?}");
+}
+
+/// Health of what is saved insists on its layout, too; health of inputs reads nothing saved.
+#[test]
+fn health_of_another_forward_pass() {
+    let device = device();
+    let kernels = Kernels::new(&device);
+    let plan = |source| all().health(source, &Limits::default(), &Tuning::default()).expect("a small plan");
+    let counts = plan(HealthSource::Saved);
+    let own_buffers = own(&device, &counts);
+    let used: Vec<Slot> = own_buffers.iter().map(|(slot, _)| *slot).collect();
+    assert_eq!(used, [Slot::Saved, Slot::Scratch, Slot::Health]);
+    let saved = &own_buffers[0].1;
+    let bind = |layout| kernels.bind(&counts, &given(&own_buffers).saved_by(saved, layout)).map(|_| ());
+    assert_eq!(bind(all().saved_layout()), Ok(()));
+    let error = bind(all().boundary(Boundary::Set).saved_layout());
+    assert!(matches!(error, Err(Error::SavedMismatch { .. })), "{error:?}");
+
+    let counts = plan(HealthSource::Inputs);
+    let own_buffers = own(&device, &counts);
+    let used: Vec<Slot> = own_buffers.iter().map(|(slot, _)| *slot).collect();
+    assert_eq!(used, [Slot::Candidate, Slot::Threshold, Slot::Scratch, Slot::Health]);
+    kernels.bind(&counts, &given(&own_buffers)).expect("everything is right");
+    let error = kernels.bind(&counts, &given(&own_buffers).saved(saved)).map(|_| ());
+    assert!(matches!(error, Err(Error::SurplusBuffer { slot: Slot::Saved, .. })), "{error:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Plans in a host that is not ours; with the text changed so that it counts, how many iterations invocations run.
 
 use bmru::{
-    Access, Descriptor, Direction, Error, FinalState, Incoming, InitialState, Limits, Plan, Save, Shape, Slot, Strategy,
-    Threshold, Tuning, Variant, oracle,
+    Access, Descriptor, Direction, Error, FinalState, HealthSource, Incoming, InitialState, Limits, Plan, Save, Shape, Slot,
+    Strategy, Threshold, Tuning, Variant, oracle,
 };
 use bmru_conformance::backward::incoming;
 use bmru_conformance::data::{self, Rate, Values};
@@ -36,6 +36,8 @@ fn counting(variant: &Variant) -> String {
     counting
 }
 
+const SOURCES: [HealthSource; 2] = [HealthSource::Saved, HealthSource::Inputs];
+
 /// Plans of all strategies and accesses.
 fn plans(host: &Host<'_>, tile_steps: u32, plan: impl Fn(&Limits, &Tuning) -> Result<Plan, Error>) -> Result<Vec<Plan>, Failed> {
     let mut plans = Vec::new();
@@ -68,6 +70,13 @@ pub fn runs(runner: &Runner) -> Result<(), Failed> {
         assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
         assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
         assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
+    }
+    for source in SOURCES {
+        let expected = oracle::health(&descriptor, source, &uploads.data.inputs())?;
+        for plan in plans(&host, 32, |limits, tuning| descriptor.health(source, limits, tuning))? {
+            let ran = host.run(&plan, &uploads.given(plan.direction()))?;
+            assert!(host.download(&ran, Slot::Health)? == expected, "{plan}");
+        }
     }
 
     let uploads = uploaded(&descriptor, Rate::Once(30), Values::Plain)?;
@@ -104,6 +113,15 @@ pub fn iterations(runner: &Runner) -> Result<(), Failed> {
     let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;
     for plan in plans(&host, 1024, |limits, tuning| descriptor.backward(limits, tuning))? {
         counts(&host, &plan, &uploads)?;
+    }
+    // The longest runs that a word with a set can have.
+    let mut data = data::generate(&descriptor, Rate::Never, Values::Plain, 11);
+    data.candidate.iter_mut().step_by(32).for_each(|candidate| *candidate = 9.0);
+    let uploads = Uploads::new(&descriptor, data, incoming(&descriptor, 11))?;
+    for source in SOURCES {
+        for plan in plans(&host, 1024, |limits, tuning| descriptor.health(source, limits, tuning))? {
+            counts(&host, &plan, &uploads)?;
+        }
     }
     Ok(())
 }

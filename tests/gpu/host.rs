@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use bmru::wgpu::{self, BufferUsages as Usages};
-use bmru::{Access, Descriptor, Direction, Dispatch, IncomingGradients, Limits, Plan, Slot, Variant, oracle};
+use bmru::{Access, Descriptor, Direction, Dispatch, HealthSource, IncomingGradients, Limits, Plan, Slot, Variant, oracle};
 use bmru_conformance::Runner;
 use bmru_conformance::data::Slots;
 use libtest_mimic::Failed;
@@ -179,6 +179,8 @@ impl Uploads {
         if direction == Direction::Backward {
             given.push((Slot::StatesGradient, bytemuck::cast_slice(&self.incoming[0])));
             given.push((Slot::FinalStateGradient, bytemuck::cast_slice(&self.incoming[1])));
+        }
+        if matches!(direction, Direction::Backward | Direction::Health(HealthSource::Saved)) {
             given.push((Slot::Saved, bytemuck::cast_slice(&self.saved)));
         }
         given

@@ -268,9 +268,9 @@ impl<'a> Launched<'a> {
             Stage::AdjointReduce => tile + 2 * tile.div_ceil(32),
             Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
             Stage::HandOver => 0,
-            // Words, with the runs of each.
-            Stage::HealthReduce => 33 * tile.div_ceil(32),
-            Stage::HealthClassify => tile + 33 * tile.div_ceil(32),
+            // Words, and a run of 31 steps in each.
+            Stage::HealthReduce => 32 * tile.div_ceil(32),
+            Stage::HealthClassify => tile + 32 * tile.div_ceil(32),
             Stage::HealthJoin | Stage::HealthSum => steps.min(32),
             stage => unreachable!("{stage} is new"),
         }
