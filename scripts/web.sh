@@ -4,27 +4,17 @@
 # Installs what is missing, in the exact versions: the wasm32 target, wasm-bindgen, Node.js, Chromium and playwright-core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/packages.sh
+source scripts/packages.sh
 
 # The newest that runs on the Node.js of Debian 12.
 playwright=1.60.0
-target=$(cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+target=$(target_directory)
 site=$target/web tools=$target/web-tools
 step() { printf '== %s\n' "$*"; }
 usage() {
     sed -n '3,4s/^# //p' "$0" >&2
     exit 2
-}
-# Debian packages that are not there yet.
-packages() {
-    local missing=() package as_root=()
-    for package in "$@"; do
-        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-    done
-    ((${#missing[@]})) || return 0
-    echo "installing ${missing[*]}"
-    ((EUID == 0)) || as_root=(sudo)
-    "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
 build() {
