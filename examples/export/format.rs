@@ -40,8 +40,8 @@
 //! - `exact`: the buffer holds these words.
 //! - `untouched_from`: from there on it holds what it held before.
 //! - `within`: the ranges are of f64, one for each element of the buffer from its beginning; of those of 16 bits the first of a word is
-//!   its lower half. An element must be within `allowed` of `wanted`, and not NaN; where `allowed` is below 0 it must hold what it held
-//!   before, bit for bit, and where it is infinite it may hold anything.
+//!   its lower half. An element must be within `allowed` of `wanted`, and NaN or infinite only where that is the same; where
+//!   `allowed` is below 0 it must hold what it held before, bit for bit, and where it is infinite it may hold anything.
 //! - `as_first`: it holds the same words as the buffer with this index in the first run.
 
 use std::collections::HashMap;

@@ -84,7 +84,9 @@ export class Outcome {
             }
             const value = decode(bits[at]);
             const error = Math.abs(value - middle[at]);
-            let share = error === 0 || radius[at] === Infinity ? 0 : error / radius[at];
+            // The same infinity, or NaN where one is wanted: a copy of what was put in.
+            const same = Object.is(value, middle[at]) || error === 0;
+            let share = same || radius[at] === Infinity ? 0 : error / radius[at];
             if (Number.isNaN(share)) share = Infinity;
             this.ratio = Math.max(this.ratio, share);
             if (share > 1) this.#wrong(() => `${label}[${at}] is ${value}, expected ${middle[at]} ± ${radius[at]}`);
