@@ -101,7 +101,7 @@ const WRONG: [(&str, &str, &str); 16] = [
         "let e = exp(-min(abs(u) * scale, Floats(128.0)));",
         "let e = exp(-min(abs(u) * scale, Floats(128.0))) * 1.001;",
     ),
-    ("a gradient passes a set", "walk.registers.gradient = select(sum, Floats(0.0), sets);", "walk.registers.gradient = sum;"),
+    ("a gradient passes a set", "return select(gradient, Floats(0.0), sets);", "return gradient;"),
     (
         "a sum loses its blocks",
         "walk.registers.amplitude_sum += walk.registers.amplitude_block;",

@@ -119,7 +119,7 @@ const HALF_EDGES: [u32; 14] =
 
 fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
     let edges = if element == Element::F32 { &EDGES } else { &HALF_EDGES };
-    element.decode(edges[rng.usize(..edges.len())])
+    element.decode(edges[rng.u64(..edges.len() as u64) as usize])
 }
 
 /// Fills the input slots of a descriptor.
@@ -211,7 +211,7 @@ impl Step<'_> {
             // Bits of any kind, different everywhere; or a NaN with a payload.
             let bits = match rng.u8(..8) {
                 // Zeros, denormals and infinities are values, too.
-                0 => EDGES[rng.usize(..10)],
+                0 => EDGES[rng.u64(..10) as usize],
                 _ => rng.u32(..) & 0xbfff_ffff,
             };
             *self.candidate() = f32::from_bits(if rate.sets(rng) { bits } else { bits | 0x7f80_0001 });
@@ -244,7 +244,7 @@ impl Step<'_> {
     fn sharpen(&mut self, rng: &mut fastrand::Rng, values: Values) {
         let element = self.descriptor.element_type();
         let edge = |rng: &mut fastrand::Rng| match values {
-            Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.usize(..5)],
+            Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.u64(..5) as usize],
             _ => edge(rng, element),
         };
         let operand = if rng.bool() { Operand::LowThreshold } else { Operand::Threshold };
