@@ -90,19 +90,24 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     }
 }
 
+/// What stands for the derivatives of gate and sign, each with the next.
+pub(crate) const SURROGATES: [Surrogate; 6] = [
+    Surrogate::ArcTan { k: 2.0 },
+    Surrogate::Sigmoid { k: 3.0 },
+    Surrogate::FastSigmoid { k: 0.5 },
+    Surrogate::Triangle { half_width: 0.8 },
+    Surrogate::Boxcar { half_width: 0.7 },
+    Surrogate::Zero,
+];
+/// The outputs of the backward pass.
+pub(crate) const OUTPUTS: [Operand; 4] =
+    [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
+/// What is done with one of them.
+pub(crate) const GRADIENTS: [Gradient; 3] = [Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit];
+
 /// Backward.
 pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
-    let surrogates = [
-        Surrogate::ArcTan { k: 2.0 },
-        Surrogate::Sigmoid { k: 3.0 },
-        Surrogate::FastSigmoid { k: 0.5 },
-        Surrogate::Triangle { half_width: 0.8 },
-        Surrogate::Boxcar { half_width: 0.7 },
-        Surrogate::Zero,
-    ];
-    let outputs =
-        [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
-    let gradients = [Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit];
+    let (surrogates, outputs, gradients) = (SURROGATES, OUTPUTS, GRADIENTS);
     let axes = [&COMMON[..], &[surrogates.len(), 3, outputs.len(), gradients.len(), 2]].concat();
     let seeds = if scope == Scope::Full { 1..3 } else { 1..2 };
     for row in seeds.flat_map(|seed| rows(&axes, seed, possible)) {

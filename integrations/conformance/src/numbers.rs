@@ -1,12 +1,13 @@
 //! The units whose carry is a number: every option with every other, sampled so that each two choices meet.
 
 use bmru::{
-    Access, Amplitude, Boundary, Counts, Descriptor, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand,
-    Save, Shape, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
+    Access, Amplitude, Boundary, Counts, Descriptor, FinalState, Incoming, InitialCount, InitialState, Layout, Save, Shape,
+    Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::{BackwardCase, Choice};
 use crate::data::Values;
+use crate::family::{GRADIENTS, OUTPUTS, SURROGATES};
 use crate::family::{RATES, SHAPES};
 use crate::pairwise::rows;
 use crate::{Case, Profile, Scope};
@@ -115,17 +116,7 @@ fn streaming(cases: &mut Vec<Case>) {
 
 /// Backward.
 pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
-    let surrogates = [
-        Surrogate::ArcTan { k: 2.0 },
-        Surrogate::Sigmoid { k: 3.0 },
-        Surrogate::FastSigmoid { k: 0.5 },
-        Surrogate::Triangle { half_width: 0.8 },
-        Surrogate::Boxcar { half_width: 0.7 },
-        Surrogate::Zero,
-    ];
-    let outputs =
-        [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
-    let gradients = [Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit];
+    let (surrogates, outputs, gradients) = (SURROGATES, OUTPUTS, GRADIENTS);
     let axes = [&COMMON[..], &[surrogates.len(), 3, outputs.len(), gradients.len(), 2, 2]].concat();
     let seeds = if scope == Scope::Full { 1..3 } else { 1..2 };
     // Of amplitudes per element only those beside the candidates fit eight buffers.
