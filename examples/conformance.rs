@@ -109,12 +109,13 @@ fn print(reports: &[Report]) {
             report.took.as_secs_f64()
         );
     }
-    println!("\nlargest error of each gradient, as a share of its bound");
-    println!("{:width$}  {:>13}  {:>13}  {:>13}  {:>13}", "", OUTPUTS[0], OUTPUTS[1], OUTPUTS[2], OUTPUTS[3]);
+    println!("\nlargest error of states that are sums, and of each gradient, as a share of its bound");
+    println!("{:width$}  {:>7}  {:>13}  {:>13}  {:>13}  {:>13}", "", "states", OUTPUTS[0], OUTPUTS[1], OUTPUTS[2], OUTPUTS[3]);
     for report in reports {
         let [candidate, threshold, amplitude, initial_state] = report.tally.worst;
         let name = describe(&report.info);
-        println!("{name:width$}  {candidate:>13.3}  {threshold:>13.3}  {amplitude:>13.3}  {initial_state:>13.3}");
+        let states = report.tally.worst_state;
+        println!("{name:width$}  {states:>7.3}  {candidate:>13.3}  {threshold:>13.3}  {amplitude:>13.3}  {initial_state:>13.3}");
     }
     for report in reports.iter().filter(|report| !report.tally.failures.is_empty()) {
         println!("\n{}", describe(&report.info));

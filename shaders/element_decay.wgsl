@@ -23,11 +23,6 @@ fn combine(earlier: Element, later: Element) -> Element {
     return Element(earlier.scale * later.scale, later.scale * earlier.sum + later.sum);
 }
 
-// Whatever came before is still there.
-fn decided(element: Element) -> Vector {
-    return Vector(0u);
-}
-
 // While nothing has set, the state has its bits.
 fn act(element: Element, state: Vector) -> Vector {
     let moved = bitcast<Vector>(element.scale * bitcast<Floats>(state) + element.sum);

@@ -1,5 +1,5 @@
 // Looks back from the end of a tile until its element is decided: of two bits, or a payload, from the few inputs behind its last
-// step that sets; of a sum, from all of them.
+// step that sets; of a count, from all of them.
 
 fn run(item: u32) {
     probe_tile(node_of(item));

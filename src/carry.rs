@@ -89,7 +89,10 @@ impl Descriptor {
     /// nothing.
     ///
     /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact. Between them states are
-    /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy.
+    /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy. With `a_j` for what
+    /// each step set, `h0` among them, and `k_j` for how many set behind it, a state lies within
+    /// `Σ_j |a_j|·ε^k_j·((1 + 2⁻²³)^(2·k_j + 1 + depth) − 1)` of the sum, where `depth` is [that of the plan](crate::Plan::depth), beside
+    /// what a driver flushes: in a tree a power of `ε` below `2⁻¹²⁶` may be 0, whatever it scales.
     #[must_use]
     pub fn relaxed(shape: Shape, epsilon: f32) -> Self {
         let unit = match epsilon {

@@ -11,6 +11,7 @@ mod vectors;
 
 use core::fmt;
 
+use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant, quirks};
 
@@ -313,13 +314,18 @@ impl Plan {
     }
 
     /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
-    /// terms; 0 forward, where nothing is rounded, and so for health. Accumulating adds one more.
+    /// terms. Accumulating adds one more. Forward the additions of a tree that a state of a relaxed unit goes through, beside those of
+    /// its steps; 0 for other units, where nothing is rounded or once, and for health.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]
     pub fn depth(&self) -> u64 {
         let Shape { batch, time, .. } = self.descriptor.shape();
         match self.direction {
+            Direction::Forward if self.descriptor.carry() == Carry::Decay => {
+                let probe = self.dispatches.iter().find(|dispatch| self.stage(dispatch) == Stage::TileProbe);
+                probe.map_or(0, |probe| tiles::depth(time, probe.params().tile_steps.into()))
+            }
             Direction::Forward | Direction::Health(_) => 0,
             Direction::Backward => adjoint::depth(batch, time),
         }

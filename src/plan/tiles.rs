@@ -16,6 +16,16 @@ const FAN_OUT: u64 = 32;
 /// Steps of the shortest tile.
 const WORD: u64 = SavedLayout::STEPS_PER_WORD;
 
+/// The additions of the tree that a sum goes through: one at each level, and one where the initial state is scaled and added.
+pub(super) fn depth(time: u64, tile_steps: u64) -> u64 {
+    let (mut nodes, mut levels) = (time.div_ceil(tile_steps), 0);
+    while nodes > 1 {
+        nodes = nodes.div_ceil(FAN_OUT);
+        levels += 1;
+    }
+    levels + 1
+}
+
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let steps = builder.tuning.tile_steps_of(builder.descriptor.shape());
     // The codes of numbers are not all there is to know of them.

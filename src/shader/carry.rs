@@ -16,12 +16,16 @@ impl Variant {
     /// Those that this stage needs.
     pub(super) fn carry_parts(&self) -> Vec<&'static str> {
         const CARRY: &str = include_str!("../../shaders/carry.wgsl");
+        const PROBE: &str = include_str!("../../shaders/tile_probe.wgsl");
+        const PROBE_SCALE: &str = include_str!("../../shaders/tile_probe_scale.wgsl");
         const REDUCE: &str = include_str!("../../shaders/adjoint_reduce.wgsl");
         const REDUCE_SCALE: &str = include_str!("../../shaders/adjoint_reduce_scale.wgsl");
         match (self.stage, self.carry) {
             (Stage::Serial, Carry::Codes) => vec![self.state()],
             (Stage::Serial, _) => vec![self.element(), PARENT, self.state()],
-            (Stage::TileProbe | Stage::CarryReduce | Stage::CarryScan, _) => vec![self.element()],
+            (Stage::TileProbe, Carry::Decay) => vec![self.element(), PROBE_SCALE],
+            (Stage::TileProbe, _) => vec![self.element(), PROBE],
+            (Stage::CarryReduce | Stage::CarryScan, _) => vec![self.element()],
             (Stage::AdjointReduce, Carry::Decay) => vec![SCALE, CARRY, REDUCE_SCALE],
             (Stage::AdjointReduce, _) => vec![REDUCE],
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Carry::Decay) => vec![SCALE],

@@ -13,12 +13,13 @@
 //!
 //! First-quadrant units have two step functions, each with its own `u` and `w` and no sign: `dc` has the bounds of both.
 //!
-//! Of relaxed units a gradient is scaled by `e` at each step that sets, and so is what is rounded of it: at most three roundings
-//! of a step, of what passes, beside the additions, and what a driver flushes. The state before a step is a sum there, too, and
-//! may lie off as `state_bound.rs` says: `w` with it.
+//! Of relaxed units a gradient is scaled by `e` at each step that sets, and so is what is rounded of it: `scaled.rs` tells what that
+//! adds. The state before a step is read again there, and is a sum: `w` may lie off by `1 − e` of what that does, in a plan of the
+//! deepest tree, and by the two roundings of that product. Where `w` is a factor above, the largest that it may be is meant.
 //!
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
+use crate::scaled::{Scaled, deepest};
 use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
 use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
@@ -46,7 +47,8 @@ fn phi_error(surrogate: Surrogate, u: f64) -> f64 {
 }
 
 /// What rounding a gradient to an element may change, ties to even: half a unit in its last place, or of the least number.
-pub(crate) fn rounding(element: Element, magnitude: f64) -> f64 {
+#[must_use]
+pub fn rounding(element: Element, magnitude: f64) -> f64 {
     let (unit, least, largest) = match element {
         // Part of the bounds.
         Element::F32 => return 0.0,
@@ -80,10 +82,10 @@ pub fn bounds(
     depth: u64,
 ) -> Result<Gradients<f64>, Error> {
     let states = oracle::forward(descriptor, inputs)?.states;
-    let [of_states, _] = state_bounds(descriptor, inputs)?;
+    let [of_states, _] = state_bounds(descriptor, inputs, deepest(descriptor.shape().time))?;
+    let relaxed = descriptor.unit() == Unit::Relaxed;
     let amplitude_per_element = descriptor.amplitude_kind() == Amplitude::PerElement;
     let shape = descriptor.shape();
-    let depth = depth as f64;
     let [gate, _] = descriptor.surrogate_pair();
     let zeros = |slot| Ok::<_, Error>(vec![0.0f64; descriptor.slot_elements(slot)? as usize]);
     let mut bounds = Gradients {
@@ -114,9 +116,8 @@ pub fn bounds(
         for b in 0..shape.batch {
             let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
             let states_bound = |step: u64, time: u64| if step > 0 { of_states[at(states_view, b, time, d)] } else { 0.0 };
-            // What scaling rounded of the terms, and flushed.
-            let mut scaled = 0.0;
-            let (mut reach, mut count) = (tail, f64::from(u8::from(tail != 0.0)));
+            let mut carried = Scaled::gradient(descriptor, depth, tail);
+            let mut count = u64::from(tail != 0.0);
             for step in (0..shape.time).rev() {
                 let time = |step| if descends { shape.time - 1 - step } else { step };
                 let state = |step| f64::from(states[at(states_view, b, time(step), d)]);
@@ -126,9 +127,12 @@ pub fn bounds(
                 let amplitude = f64::from(input(Operand::Amplitude, b, t, d));
                 let of_before = if step > 0 { states_bound(step, time(step - 1)) } else { 0.0 };
                 let found = Step { descriptor, c, r, low, amplitude, before, of_before };
-                reach += magnitude(incoming.states, Operand::StatesGradient, b, t, d);
-                count += 1.0;
-                let m = (count - 1.0f64).min(depth);
+                carried.add(magnitude(incoming.states, Operand::StatesGradient, b, t, d));
+                count += 1;
+                let m = (count - 1).min(depth) as f64;
+                // What scaling may have changed of the sum of the terms, which are so large together at most.
+                let scaled = carried.error();
+                let reach = carried.terms() + scaled;
 
                 let (sets, by_amplitude) = found.sets();
                 if by_amplitude {
@@ -143,11 +147,12 @@ pub fn bounds(
                 let mut of_candidate = 0.0;
                 for (place, slope) in found.slopes().into_iter().enumerate() {
                     let Some(slope) = slope else { continue };
-                    let moved = 1.01 * gate.derivative(slope.u) * (slope.w_error * reach + slope.w * scaled);
-                    let threshold = slope.bound(gate, reach, m) + moved + found.tau(slope.w, reach);
+                    let w = slope.w + slope.w_error;
+                    let moved = 1.01 * gate.derivative(slope.u) * (slope.w_error * reach + w * scaled);
+                    let threshold = slope.bound(gate, reach, m) + moved + found.tau(w, reach);
                     of_candidate += threshold;
                     sums[1 + place].0 += threshold;
-                    sums[1 + place].1 += gate.derivative(slope.u) * slope.w * reach;
+                    sums[1 + place].1 += gate.derivative(slope.u) * w * reach;
                     let output = [Operand::ThresholdGradient, Operand::LowThresholdGradient][place];
                     if let Some(view) = descriptor.view(output).filter(|_| !per_channel) {
                         let beside = view.slot == Slot::CandidateGradient;
@@ -161,23 +166,22 @@ pub fn bounds(
                 }
                 if step == 0 {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets || found.kept() > 0.0) {
-                        let passed = if sets { found.kept() } else { 1.0 };
-                        let scales = sets && descriptor.unit() == Unit::Relaxed;
-                        let of_step = if scales { 3.0 } else { 0.0 };
-                        let flushed = of_step * 2f64.powi(-126) * (1.0 + reach);
-                        let bound = passed * ((m + of_step) * EPSILON * reach + scaled) + flushed;
-                        bounds.initial_state[at(view, b, 0, d)] = bound;
+                        let mut leaving = carried.clone();
+                        if sets && relaxed {
+                            leaving.scale();
+                        }
+                        bounds.initial_state[at(view, b, 0, d)] =
+                            m * EPSILON * (leaving.terms() + leaving.error()) + leaving.error();
                     }
                 }
                 if sets && found.kept() == 0.0 {
-                    (reach, count, scaled) = (0.0, 0.0, 0.0);
-                } else if sets && descriptor.unit() == Unit::Relaxed {
-                    scaled = found.kept() * (scaled + 3.0 * EPSILON * reach) + 3.0 * 2f64.powi(-126) * (1.0 + reach);
-                    reach *= found.kept();
+                    (carried, count) = (Scaled::gradient(descriptor, depth, 0.0), 0);
+                } else if sets && relaxed {
+                    carried.scale();
                 }
             }
         }
-        let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth * EPSILON * terms;
+        let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth as f64 * EPSILON * terms;
         if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| !amplitude_per_element) {
             bounds.amplitude[at(view, 0, 0, d)] = of_sum(sums[0]);
         }
@@ -202,7 +206,8 @@ struct Slope {
 impl Slope {
     /// `1.01·G·(ε·(m + 4)·φ|w| + |w|·e_φ)`
     fn bound(self, gate: Surrogate, reach: f64, m: f64) -> f64 {
-        let Self { u, w, .. } = self;
+        let Self { u, w, w_error } = self;
+        let w = w + w_error;
         1.01 * reach * (EPSILON * (m + 4.0) * gate.derivative(u) * w + w * phi_error(gate, u))
     }
 }
@@ -253,7 +258,11 @@ impl Step<'_> {
         let lost = 1.0 - self.kept();
         // 1 − ε is rounded, and so is its product; a copy is not.
         let w_error =
-            if descriptor.unit() == Unit::Relaxed { lost * (2.0 * EPSILON * before.abs() + self.of_before) } else { 0.0 };
+            if descriptor.unit() == Unit::Relaxed {
+                lost * (2.0 * EPSILON * (before.abs() + self.of_before) + self.of_before)
+            } else {
+                0.0
+            };
         let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs(), w_error });
         if self.descriptor.unit() == Unit::FirstQuadrant {
             let without_high = if self.fires(low, c) { 0.0 } else { before };

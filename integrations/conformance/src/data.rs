@@ -14,15 +14,23 @@ pub enum Rate {
     Half,
     /// At every step.
     Always,
+    /// Nowhere in so many steps, then at each of so many, and so on.
+    Bursts {
+        /// Steps that hold.
+        held: u64,
+        /// Steps that set.
+        set: u64,
+    },
 }
 
 impl Rate {
-    fn sets(self, rng: &mut fastrand::Rng) -> bool {
+    fn sets(self, rng: &mut fastrand::Rng, t: u64) -> bool {
         match self {
             Self::Never => false,
             Self::Once(steps) => rng.u64(..steps) == 0,
             Self::Half => rng.bool(),
             Self::Always => true,
+            Self::Bursts { held, set } => t % (held + set) >= held,
         }
     }
 }
@@ -34,6 +42,8 @@ pub enum Values {
     Plain,
     /// As edges, but only the candidates and thresholds, and no denormals: gradients are real numbers that a bound holds for.
     Inputs,
+    /// Plain numbers, but amplitudes and initial states of magnitudes from `2⁻²⁰` to `2²⁰` and both signs, so that sums of them cancel.
+    Wide,
     /// NaN, infinities, zeros, denormals, candidates equal to a threshold and one unit in the last place beside it;
     /// amplitudes and initial states of the same kinds.
     Edges,
@@ -83,7 +93,8 @@ impl Slots {
     }
 
     /// The words of a slot.
-    pub(crate) fn words(&self, descriptor: &Descriptor, slot: Slot) -> Vec<u32> {
+    #[must_use]
+    pub fn words(&self, descriptor: &Descriptor, slot: Slot) -> Vec<u32> {
         match slot {
             Slot::InitialCount => bytemuck::cast_slice(&self.initial_count).to_vec(),
             Slot::Validity => self.validity.clone(),
@@ -122,6 +133,12 @@ fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
     element.decode(edges[rng.u64(..edges.len() as u64) as usize])
 }
 
+/// A number of any magnitude from 2^-20 up to 2^20.
+fn wide(rng: &mut fastrand::Rng) -> f32 {
+    let magnitude = (1.0 + rng.f32()) * 2f32.powi(rng.i32(-20..20));
+    if rng.bool() { magnitude } else { -magnitude }
+}
+
 /// Fills the input slots of a descriptor.
 ///
 /// # Panics
@@ -141,12 +158,15 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
-        validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng)) << bit).sum()).collect(),
+        validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng, bit)) << bit).sum()).collect(),
         initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
         *amplitude = -*amplitude;
+    }
+    if values == Values::Wide {
+        slots.amplitude.iter_mut().chain(&mut slots.initial_state).for_each(|value| *value = wide(&mut rng));
     }
     if values == Values::Edges {
         // Amplitudes are f32 whatever the elements are.
@@ -167,7 +187,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
     for (b, t, d) in indices(descriptor) {
         let mut step = Step { descriptor, slots: &mut slots, at: [b, t, d] };
         step.fill(&mut rng, rate);
-        if values != Values::Plain && rng.u8(..4) == 0 && descriptor.unit() != Unit::ForwardFill {
+        if matches!(values, Values::Inputs | Values::Edges) && rng.u8(..4) == 0 && descriptor.unit() != Unit::ForwardFill {
             step.sharpen(&mut rng, values);
         }
     }
@@ -214,7 +234,7 @@ impl Step<'_> {
                 0 => EDGES[rng.u64(..10) as usize],
                 _ => rng.u32(..) & 0xbfff_ffff,
             };
-            *self.candidate() = f32::from_bits(if rate.sets(rng) { bits } else { bits | 0x7f80_0001 });
+            *self.candidate() = f32::from_bits(if rate.sets(rng, self.at[1]) { bits } else { bits | 0x7f80_0001 });
             return;
         }
         let [b, t, d] = self.at;
@@ -237,7 +257,8 @@ impl Step<'_> {
             Some(low) => [*low, high],
             None => [-high.abs(), high.abs()],
         };
-        *self.candidate() = element.round(candidate(rng, low, high, rate));
+        let sets = rate.sets(rng, t);
+        *self.candidate() = element.round(candidate(rng, low, high, sets));
     }
 
     /// Puts something where arithmetic would go wrong.
@@ -266,8 +287,7 @@ impl Step<'_> {
 }
 
 /// A candidate within a region, or beyond one of its edges.
-fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, rate: Rate) -> f32 {
-    let sets = rate.sets(rng);
+fn candidate(rng: &mut fastrand::Rng, low: f32, high: f32, sets: bool) -> f32 {
     let half = (high - low) / 2.0;
     // Between 0.1 and 0.9 of the way from its middle to an edge, or between 1.1 and 2.
     let factor = if sets { 1.1 + 0.9 * rng.f32() } else { 0.1 + 0.8 * rng.f32() };

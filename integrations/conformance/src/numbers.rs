@@ -63,26 +63,31 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     let axes = [&COMMON[..], &[Strategy::ALL.len(), 2, 2, 3, 2]].concat();
     let seeds = if scope == Scope::Full { 1..4 } else { 1..2 };
     for row in seeds.flat_map(|seed| rows(&axes, seed, possible)) {
-        let [strategy, save, final_state, profile, edges] = row[COMMON.len()..] else { unreachable!("five more axes") };
-        let mut descriptor = of_common(&row).final_state([FinalState::Written, FinalState::Discarded][final_state]);
-        if descriptor.unit() == Unit::Cumulative {
-            // All of it is more than eight buffers.
-            let beside = row[8] == 1 && final_state == 1;
-            let counts = if save == 1 && beside { Counts::All } else { Counts::Final };
-            descriptor = descriptor.counts(if save == 1 || beside { counts } else { Counts::Discarded });
-            descriptor = descriptor.initial_count([InitialCount::Zero, InitialCount::Given][usize::from(beside)]);
-        } else if descriptor.unit() != Unit::ForwardFill {
-            descriptor = descriptor.save([Save::Nothing, Save::Codes][save]);
-        }
-        let strategy = Strategy::ALL[strategy];
-        let mut case = Case::new(name(&row, &strategy.to_string()), descriptor, RATES[row[7]]);
-        case.values = [Values::Plain, Values::Edges][edges];
-        case.strategy = Some(strategy);
-        case.profile = [Profile::Device, Profile::WebGpu, Profile::Small { kibibytes: 160 }][profile];
-        case.tile_steps = Some([32, 1024][save]);
-        cases.push(case);
+        cases.push(of_row(&row));
     }
     streaming(cases);
+}
+
+/// The case of a row of choices: those of the axes in common, then strategy, what is saved, the final state, limits, edges.
+pub(crate) fn of_row(row: &[usize]) -> Case {
+    let [strategy, save, final_state, profile, edges] = row[COMMON.len()..] else { unreachable!("five more axes") };
+    let mut descriptor = of_common(row).final_state([FinalState::Written, FinalState::Discarded][final_state]);
+    if descriptor.unit() == Unit::Cumulative {
+        // All of it is more than eight buffers.
+        let beside = row[8] == 1 && final_state == 1;
+        let counts = if save == 1 && beside { Counts::All } else { Counts::Final };
+        descriptor = descriptor.counts(if save == 1 || beside { counts } else { Counts::Discarded });
+        descriptor = descriptor.initial_count([InitialCount::Zero, InitialCount::Given][usize::from(beside)]);
+    } else if descriptor.unit() != Unit::ForwardFill {
+        descriptor = descriptor.save([Save::Nothing, Save::Codes][save]);
+    }
+    let strategy = Strategy::ALL[strategy];
+    let mut case = Case::new(name(row, &strategy.to_string()), descriptor, RATES[row[7]]);
+    case.values = [Values::Plain, Values::Edges][edges];
+    case.strategy = Some(strategy);
+    case.profile = [Profile::Device, Profile::WebGpu, Profile::Small { kibibytes: 160 }][profile];
+    case.tile_steps = Some([32, 1024][save]);
+    case
 }
 
 /// Time cut at random points, or as the plan must, states or counts handed over.

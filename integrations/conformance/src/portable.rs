@@ -119,8 +119,10 @@ impl Case {
         let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, elements, &[]));
         let counts = self.descriptor.unit() == Unit::Cumulative;
         let pieces = pieces(self);
+        let mut depth = 0;
         for (number, piece) in pieces.iter().enumerate() {
             let plan = self.plan(piece, limits, tuning)?;
+            depth = depth.max(plan.depth());
             let mut slots = vec![(Slot::Scratch, run.scratch(&plan))];
             slots.extend([(Slot::FinalState, handed[number % 2]), (Slot::FinalCount, counted[number % 2])]);
             // Pieces pass their state between two buffers, back and forth.
@@ -133,7 +135,7 @@ impl Case {
             run.launches.push(Launch { plan, slots });
         }
         let sums = matches!(self.descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
-        let bounds = state_bounds(&self.descriptor, &data.inputs())?;
+        let bounds = state_bounds(&self.descriptor, &data.inputs(), depth)?;
         for (slot, words) in Memory::expected(&self.descriptor, &expected, pieces.len()) {
             let last = (pieces.len() - 1) % 2;
             let last = [(Slot::FinalState, handed[last]), (Slot::FinalCount, counted[last])];

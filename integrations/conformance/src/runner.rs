@@ -14,7 +14,7 @@ use crate::{Case, data::Slots};
 pub(crate) const MARGIN: u64 = 64;
 
 /// What came of a case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Words that differ from what the oracle says.
     pub wrong_words: u64,
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub wrong_bits: u64,
     /// The first of them.
     pub first: Option<String>,
+    /// The largest error of a state that is a sum, as a share of its bound.
+    pub worst: f64,
 }
 
 /// A device, with the tuning that its adapter gets.
@@ -61,11 +63,13 @@ impl Runner {
         let mut outcome = Outcome::default();
         let memory = Memory::new(self, &case.descriptor, &data)?;
         let pieces = pieces(case);
+        let mut depth = 0;
         for (number, piece) in pieces.iter().enumerate() {
             let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
+            depth = depth.max(plan.depth());
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
-        let bounds = state_bounds(&case.descriptor, &data.inputs())?;
+        let bounds = state_bounds(&case.descriptor, &data.inputs(), depth)?;
         for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
             let bounds = match slot {
@@ -93,13 +97,16 @@ impl Outcome {
             self.wrong_bits += u64::from(u32::BITS) * missing;
             self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
         }
-        let near = |at: usize, a: u32, e: u32| {
-            let (Some(&bound), [a, e]) = (bounds.get(at), [a, e].map(|word| f64::from(f32::from_bits(word)))) else {
-                return false;
-            };
-            (a - e).abs() <= bound || !e.is_finite() && bound.is_nan()
-        };
-        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|&(at, (&a, &e))| a != e && !near(at, a, e)) {
+        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
+            if let Some(&bound) = bounds.get(at).filter(|&&bound| bound != 0.0) {
+                let [value, wanted] = [a, e].map(|&word| f64::from(f32::from_bits(word)));
+                let share = (value - wanted).abs() / bound;
+                if share <= 1.0 || !wanted.is_finite() && bound.is_nan() {
+                    self.worst = self.worst.max(share);
+                    continue;
+                }
+                self.worst = self.worst.max(if share.is_nan() { f64::INFINITY } else { share });
+            }
             self.wrong_words += 1;
             self.wrong_bits += u64::from((a ^ e).count_ones());
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));

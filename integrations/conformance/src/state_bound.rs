@@ -2,19 +2,20 @@
 //!
 //! Of a cumulative unit `h0 + α·n` is a product and a sum: `ε·(2|α·n| + |h0|) + 2⁻¹²⁶` with `ε = 2⁻²³`, and none where `n = 0`.
 //!
-//! Of a relaxed unit a term `α_j` reaches a state through as many steps that set, `k`: each multiplies it and adds to it, and in
-//! a tree the factor was a product of as many roundings: `ε·(3k + 2)·|α_j|·e^k`, the same for `h0`, and what a driver flushes.
+//! Of a relaxed unit `scaled.rs` tells, and half a unit more, by which the oracle's is rounded.
 
 use bmru::oracle::{self, Inputs};
+use crate::scaled::Scaled;
 use bmru::{Counts, Descriptor, Error, Operand, Save, Slot, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
 /// The bounds of states and final states, in the same places as the oracle's; 0 where they are copies, NaN where no bound holds.
+/// `depth` is that of the plan, of all plans the largest.
 ///
 /// # Errors
 /// As [`oracle::forward`].
-pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<[Vec<f64>; 2], Error> {
+pub fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) -> Result<[Vec<f64>; 2], Error> {
     let zeros = |slot| Ok::<_, Error>(vec![0.0; descriptor.slot_elements(slot)? as usize]);
     let mut bounds = [zeros(Slot::States)?, zeros(Slot::FinalState)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
@@ -37,7 +38,7 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Resu
     };
     for (b, d) in (0..shape.batch).flat_map(|b| (0..shape.channels).map(move |d| (b, d))) {
         let initial = input(Operand::InitialState, b, 0, d);
-        let mut of_relaxed = Bound::new(descriptor, initial);
+        let mut of_relaxed = Scaled::state(descriptor, depth, initial);
         let initial_count = descriptor.view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[at(view, b, 0, d)]);
         let of_count = |n: i32, amplitude: f64| match f64::from(n) * amplitude {
             _ if n == 0 => 0.0,
@@ -47,17 +48,18 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Resu
         for step in 0..shape.time {
             let t = if descriptor.order_of_time() == TimeOrder::Descending { shape.time - 1 - step } else { step };
             let amplitude = input(Operand::Amplitude, b, t, d);
+            let view = descriptor.view(Operand::States).expect("every descriptor has states");
+            let place = at(view, b, t, d);
             bound = match counts {
                 Some(view) => of_count(outputs.counts[at(view, b, t, d)], amplitude),
                 None => {
                     if outputs.saved[at(codes, b, step / 32, d)] >> (step % 32) & 1 == 1 {
                         of_relaxed.set(amplitude);
                     }
-                    of_relaxed.value()
+                    of_relaxed.state_error(outputs.states[place].into())
                 }
             };
-            let view = descriptor.view(Operand::States).expect("every descriptor has states");
-            bounds[0][at(view, b, t, d)] = if bound.is_finite() { bound } else { f64::NAN };
+            bounds[0][place] = if bound.is_finite() { bound } else { f64::NAN };
         }
         if let Some(view) = descriptor.view(Operand::FinalState) {
             bounds[1][at(view, b, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
@@ -68,32 +70,4 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Resu
 
 fn at(view: View, b: u64, t: u64, d: u64) -> usize {
     (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
-}
-
-/// Of one channel of a relaxed unit.
-struct Bound {
-    epsilon: f64,
-    /// The magnitudes of all terms, each by the power of `e` that it has.
-    terms: f64,
-    /// `Σ ε·3k` of them.
-    rounded: f64,
-    sets: f64,
-}
-
-impl Bound {
-    fn new(descriptor: &Descriptor, initial: f64) -> Self {
-        Self { epsilon: descriptor.epsilon_value().into(), terms: initial, rounded: 0.0, sets: 0.0 }
-    }
-
-    fn set(&mut self, amplitude: f64) {
-        self.rounded = self.epsilon * (self.rounded + 3.0 * EPSILON * self.terms);
-        self.terms = amplitude + self.epsilon * self.terms;
-        self.sets += 1.0;
-    }
-
-    fn value(&self) -> f64 {
-        // What is held from the beginning is a copy.
-        let flushed = 2f64.powi(-123) * self.sets * (1.0 + self.terms);
-        if self.sets == 0.0 { 0.0 } else { 1.01 * (self.rounded + 2.0 * EPSILON * self.terms) + flushed }
-    }
 }

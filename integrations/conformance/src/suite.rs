@@ -19,6 +19,8 @@ pub struct Tally {
     pub compared: u64,
     /// The largest error of each [output](crate::backward::OUTPUTS), as a share of its bound; infinite if one was not a number.
     pub worst: [f64; 4],
+    /// The largest error of a state that is a sum, as a share of its bound; more than 1, or infinite, if one was wrong.
+    pub worst_state: f64,
 }
 
 impl Tally {
@@ -42,6 +44,9 @@ impl Tally {
     /// What came of a case whose every word the oracle knows.
     fn add(&mut self, name: &str, outcome: Result<Outcome, Error>) {
         self.cases += 1;
+        if let Ok(outcome) = &outcome {
+            self.worst_state = self.worst_state.max(outcome.worst);
+        }
         match outcome {
             Ok(outcome) if outcome.wrong_words == 0 => {}
             Ok(outcome) => {

@@ -138,7 +138,10 @@ impl Machine<'_, '_> {
         let needs_amplitude = self.kind() == Kind::Decay && self.of_channel();
         let amplitude = if needs_amplitude { self.load(Operand::Amplitude, 0, 0, d) } else { 0 };
         let mut tile = [0; 2];
-        for t in (begin..end).rev() {
+        // A sum goes up through its steps, all others down.
+        let ascends = self.kind() == Kind::Decay;
+        for back in 0..end - begin {
+            let t = if ascends { begin + back } else { end - 1 - back };
             let (sets, positive) = self.gate(b, t, d, threshold);
             let payload = self.payload(b, t, d, amplitude);
             let element = match self.kind() {
@@ -147,7 +150,7 @@ impl Machine<'_, '_> {
                 Kind::Count => [if positive { 1 } else { u32::MAX }, 0],
                 Kind::Decay => [self.epsilon().to_bits() ^ 1f32.to_bits(), self.state_of(payload, positive)],
             };
-            tile = self.combine(element, tile);
+            tile = if ascends { self.combine(tile, element) } else { self.combine(element, tile) };
             if self.kind() == Kind::Fill && sets {
                 break;
             }
