@@ -7,6 +7,7 @@ mod health;
 mod serial;
 pub(crate) mod split;
 mod tiles;
+mod unpack;
 mod vectors;
 
 use core::fmt;
@@ -51,6 +52,8 @@ pub enum Direction {
     Forward,
     /// Gradients of the states to gradients of the inputs.
     Backward,
+    /// Packed states to numbers.
+    Unpack,
     /// Inputs, or what the forward pass saved of them, to what each channel did.
     Health(HealthSource),
 }
@@ -70,6 +73,8 @@ impl Direction {
                 InitialCount,
                 States,
                 FinalState,
+                PackedStates,
+                FirstSet,
                 Counts,
                 FinalCount,
             ],
@@ -87,6 +92,7 @@ impl Direction {
                 AmplitudeGradient,
                 InitialStateGradient,
             ],
+            Self::Unpack => &[PackedStates, FirstSet, Amplitude, InitialState, States],
             Self::Health(HealthSource::Saved) => &[],
             Self::Health(HealthSource::Inputs) => &[Candidate, Threshold, LowThreshold],
         }
@@ -95,7 +101,8 @@ impl Direction {
     /// Whether a pass of a descriptor reads or writes what is saved.
     pub(crate) fn uses_saved(self, descriptor: &Descriptor) -> bool {
         match self {
-            Self::Forward => descriptor.saves(),
+            // What saves has the first set steps there.
+            Self::Forward | Self::Unpack => descriptor.saves(),
             Self::Backward => descriptor.saves() || descriptor.carry().code_lines() > 0,
             Self::Health(source) => source == HealthSource::Saved,
         }
@@ -209,6 +216,7 @@ impl Plan {
         match direction {
             Direction::Forward => {}
             Direction::Backward => descriptor.check_backward()?,
+            Direction::Unpack => descriptor.check_unpack()?,
             Direction::Health(_) => descriptor.check_health()?,
         }
         limits.check()?;
@@ -313,14 +321,14 @@ impl Plan {
     }
 
     /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
-    /// terms; 0 forward, where nothing is rounded, and so for health. Accumulating adds one more.
+    /// terms; 0 forward, where nothing is rounded, and so for unpacking and health. Accumulating adds one more.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]
     pub fn depth(&self) -> u64 {
         let Shape { batch, time, .. } = self.descriptor.shape();
         match self.direction {
-            Direction::Forward | Direction::Health(_) => 0,
+            Direction::Forward | Direction::Unpack | Direction::Health(_) => 0,
             Direction::Backward => adjoint::depth(batch, time),
         }
     }
@@ -378,6 +386,7 @@ impl fmt::Display for Plan {
         let direction = match self.direction {
             Direction::Forward => "forward",
             Direction::Backward => "backward",
+            Direction::Unpack => "unpacking",
             Direction::Health(HealthSource::Saved) => "health, from what was saved,",
             Direction::Health(HealthSource::Inputs) => "health, from the inputs,",
         };
