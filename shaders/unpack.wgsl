@@ -11,13 +11,18 @@ fn unpack_tile(tile: Node) {
     let initial_state = load_initial_state(initial_state_at(tile.b, 0u, tile.d));
     let first_set = load_first_set(first_set_at(tile.b, 0u, tile.d));
 
+    var step = begin;
     var states_index = states_at(tile.b, begin, tile.d);
-    var packed_index = packed_states_at(tile.b, begin / 32u, tile.d);
-    for (var step = begin; step < end; step += 32u) {
-        let plus = load_packed_states(packed_index);
-        let initial = steps_below(first_set, params.time_origin + step);
-        states_index = store_word(states_index, min(32u, end - step), plus, initial, amplitude, initial_state);
+    var packed_index = packed_states_at(tile.b, ((params.time_origin & 31u) + begin) / 32u, tile.d);
+    while step < end {
+        // A part can begin within a word.
+        let time = params.time_origin + step;
+        let bit = time & 31u;
+        let stretch = min(32u - bit, end - step);
+        let plus = load_packed_states(packed_index) >> Vector(bit);
+        states_index = store_word(states_index, stretch, plus, steps_below(first_set, time), amplitude, initial_state);
         packed_index += packed_states_step();
+        step += stretch;
     }
 }
 

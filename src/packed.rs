@@ -10,7 +10,7 @@ use crate::{
 ///
 /// | slot | shape | content |
 /// |---|---|---|
-/// | [`Slot::PackedStates`] | `u32[B][⌈T/32⌉][D]`, whatever the layout of the candidates | bit `k` of word `w`, from the lowest up, is 1 where the state after step `32·w + k` is the upper one, `α`; 0 where it is the lower one, `−α` or 0, or still `h0`. Bits past `T` are 0. |
+/// | [`Slot::PackedStates`] | `u32[B][⌈T/32⌉][D]`, or `[⌈T/32⌉][B][D]` if time comes first in the [`Layout`](crate::Layout) | bit `k` of word `w`, from the lowest up, is 1 where the state after step `32·w + k` is the upper one, `α`; 0 where it is the lower one, `−α` or 0, or still `h0`. Bits past `T` are 0. |
 /// | [`Slot::FirstSet`] | `u32[B][D]` | index of the first step that set, [`SavedLayout::NEVER`] if none did: after every step below it the state is `h0` |
 ///
 /// Steps are counted in the order in which they are taken: of [`TimeOrder::Descending`](crate::TimeOrder::Descending) step 0 is `t = T − 1`.
@@ -152,15 +152,13 @@ impl Descriptor {
     /// Where the words and the first set steps of packed states lie.
     pub(crate) fn packed_view(&self, operand: Operand) -> Option<View> {
         let Shape { time, channels, .. } = self.shape();
-        let contiguous = |slot, lines: u64| {
-            let strides = Strides { batch: lines.saturating_mul(channels), time: channels, channel: 1 };
-            View { slot, offset: 0, strides }
-        };
+        let words = Shape { time: time.div_ceil(SavedLayout::STEPS_PER_WORD), ..self.shape() };
+        let lies = |slot, strides| Some(View { slot, offset: 0, strides });
         match operand {
             _ if !self.packs() => None,
             Operand::FirstSet if self.saves() => Some(self.saved_layout().first_set()),
-            Operand::FirstSet => Some(contiguous(Slot::FirstSet, 1)),
-            _ => Some(contiguous(Slot::PackedStates, time.div_ceil(SavedLayout::STEPS_PER_WORD))),
+            Operand::FirstSet => lies(Slot::FirstSet, Strides { batch: channels, time: 0, channel: 1 }),
+            _ => lies(Slot::PackedStates, Strides::rows(self.memory_layout(), words, channels)),
         }
     }
 

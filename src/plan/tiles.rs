@@ -288,6 +288,9 @@ impl Group {
         let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let words = batch * steps.div_ceil(32) * channels;
+        // Bits alone are written a word at a time.
+        let steps_of_words = self.tiles.stages()[1] == Stage::TileApply && !builder.descriptor.writes_states();
+        let iterations = if steps_of_words { 1 + self.tiles.steps / 32 } else { self.tile_iterations() };
         let [_, stage] = self.tiles.stages();
         let carry = builder.descriptor.carry();
         let codes = match (stage, builder.descriptor.saves()) {
@@ -304,7 +307,7 @@ impl Group {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
             rows: batch * tiles,
-            iterations: self.tile_iterations(),
+            iterations,
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),

@@ -4,8 +4,8 @@
 //! writing what another writes in the same dispatch. A driver's own order may hide that; here others are made of it.
 
 use bmru::{
-    Descriptor, Direction, Incoming, InitialState, Operand, Save, Shape, Slot, Stage, Strategy, Threshold, Tuning, Variant,
-    oracle,
+    Descriptor, Direction, Incoming, InitialState, Operand, Save, Shape, Slot, Stage, States, Strategy, Threshold, Tuning,
+    Variant, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::incoming;
@@ -102,9 +102,10 @@ struct Case {
 
 impl Case {
     /// Forward as the oracle says; backward as the kernels say in the driver's own order.
-    fn new(runner: &Runner, shape: Shape, threshold: Threshold) -> Result<Self, Failed> {
+    fn new(runner: &Runner, shape: Shape, threshold: Threshold, states: States) -> Result<Self, Failed> {
         let descriptor = Descriptor::bmru(shape)
             .threshold(threshold)
+            .states(states)
             .initial_state(InitialState::Given)
             .final_state(bmru::FinalState::Written)
             .incoming(Incoming::Both)
@@ -118,6 +119,7 @@ impl Case {
         let expected = vec![
             (Direction::Forward, Slot::States, bits(&forward.states)),
             (Direction::Forward, Slot::FinalState, bits(&forward.final_state)),
+            (Direction::Forward, Slot::PackedStates, forward.packed_states),
             (Direction::Forward, Slot::Saved, forward.saved),
             (Direction::Backward, Slot::CandidateGradient, bits(&backward.candidate)),
             (Direction::Backward, Slot::ThresholdGradient, bits(&backward.threshold)),
@@ -152,8 +154,9 @@ impl Case {
 
 fn cases(runner: &Runner) -> Result<[Case; 2], Failed> {
     Ok([
-        Case::new(runner, Shape { batch: 5, time: 1100, channels: 36 }, Threshold::PerChannel)?,
-        Case::new(runner, Shape { batch: 1, time: 2100, channels: 7 }, Threshold::PerElement)?,
+        Case::new(runner, Shape { batch: 5, time: 1100, channels: 36 }, Threshold::PerChannel, States::Numbers)?,
+        // What the first case has, and bits.
+        Case::new(runner, Shape { batch: 1, time: 2100, channels: 7 }, Threshold::PerElement, States::Packed)?,
     ])
 }
 

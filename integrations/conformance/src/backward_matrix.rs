@@ -26,6 +26,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     time_orders(&mut cases);
     crate::family::backward(scope, &mut cases);
     crate::numbers::backward(scope, &mut cases);
+    crate::packed::backward(&mut cases);
     cases
 }
 

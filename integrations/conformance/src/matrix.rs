@@ -41,6 +41,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     access(&mut cases);
     crate::family::forward(scope, &mut cases);
     crate::numbers::forward(scope, &mut cases);
+    crate::packed::forward(scope, &mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }
