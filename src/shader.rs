@@ -155,9 +155,7 @@ impl Stage {
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
             Self::CarryReduce => vec![(Children, Use::Load), (Aggregates, Use::Store)],
             Self::CarryScan => vec![(Children, Use::LoadStore), (Parent, Use::Load)],
-            Self::TileApply => {
-                [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store), (Parent, Use::Load)]].concat()
-            }
+            Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store), (Parent, Use::Load)]].concat(),
             Self::FirstSet => vec![(FirstOfTile, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
             Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
             Self::AdjointTreeReduce => vec![(Children, Use::Load), (Stretches, Use::Store)],

@@ -9,7 +9,7 @@ use super::build::{Builder, Launch, Moved, scratch_view};
 use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy};
+use crate::{Error, Operand, Params, SavedLayout, Stage, Strategy};
 
 /// Children of a node: the bits of a word.
 const FAN_OUT: u64 = 32;

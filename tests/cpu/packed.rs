@@ -74,7 +74,8 @@ fn words_and_first_set_steps_are_those_of_the_table() {
 #[test]
 fn words_lie_as_documented() {
     let packed = Descriptor::bmru(Shape { batch: 7, time: 100, channels: 5 }).states(States::Packed);
-    let strides = |descriptor: &Descriptor| descriptor.view(Operand::PackedStates).map(|view| [view.strides.batch, view.strides.time]);
+    let strides =
+        |descriptor: &Descriptor| descriptor.view(Operand::PackedStates).map(|view| [view.strides.batch, view.strides.time]);
     assert_eq!(strides(&packed), Some([20, 5]));
     assert_eq!(strides(&packed.clone().layout(Layout::TimeBatchChannel)), Some([5, 35]));
     assert_eq!(packed.slot_elements(Slot::PackedStates), Ok(7 * 4 * 5));
@@ -109,10 +110,8 @@ fn what_cannot_be_unpacked_is_refused() {
     assert_eq!(scan.unpack(&Limits::default(), &Tuning::default()).map(drop), refused);
     assert_eq!(Packed::default().unpack(&scan).map(drop), refused);
 
-    let number = Err(Error::Incompatible {
-        expected: "a state that is one of two",
-        actual: "packed states of a state that is a number",
-    });
+    let number =
+        Err(Error::Incompatible { expected: "a state that is one of two", actual: "packed states of a state that is a number" });
     for number_unit in [Descriptor::cumulative(SHAPE), scan.clone().amplitude(Amplitude::PerElement)] {
         let packed = number_unit.states(States::Both);
         assert_eq!(packed.forward(&Limits::default(), &Tuning::default()).map(drop), number);

@@ -1,7 +1,8 @@
 //! Packed states through the module for first steps, and beside the caller's buffers.
 
 use bmru::{
-    Buffers, Descriptor, Element, Error, FinalState, InitialState, Packed, Save, Shape, Slot, States, TimeOrder, Unit, oracle, wgpu,
+    Buffers, Descriptor, Element, Error, FinalState, InitialState, Packed, Save, Shape, Slot, States, TimeOrder, Unit, oracle,
+    wgpu,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::data::{self, Rate, Values};

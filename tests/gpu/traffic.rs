@@ -202,7 +202,9 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
     let stage = plan.stage(dispatch);
     let [first_row, first_step, first_channel] = match stage {
         Stage::TileProbe => origin(plan, dispatch, Operand::Candidate, descriptor.view(Operand::Candidate)?),
-        Stage::FirstSet => origin(plan, dispatch, Operand::FirstSet, descriptor.view(Operand::FirstSet).unwrap_or(saved.first_set())),
+        Stage::FirstSet => {
+            origin(plan, dispatch, Operand::FirstSet, descriptor.view(Operand::FirstSet).unwrap_or(saved.first_set()))
+        }
         // No step ends what comes from behind it, and nothing is searched for.
         Stage::AdjointReduce if matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) => return None,
         Stage::AdjointReduce => {

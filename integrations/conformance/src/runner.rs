@@ -249,7 +249,8 @@ impl Memory {
     /// Unpacks what was packed: states, in a buffer of their own, and scratch.
     async fn unpack(&self, runner: &Runner, plan: &Plan) -> Result<[Vec<u32>; 2], Error> {
         let [states, scratch] = [Slot::States, Slot::Scratch].map(|slot| {
-            let bytes = if slot == Slot::States { plan.descriptor().slot_bytes(slot).unwrap_or(0) } else { plan.slot_bytes(slot) };
+            let bytes =
+                if slot == Slot::States { plan.descriptor().slot_bytes(slot).unwrap_or(0) } else { plan.slot_bytes(slot) };
             poisoned(runner, bytes / 4, &[])
         });
         let mut buffers = Buffers::new().scratch((&scratch, 0, plan.slot_bytes(Slot::Scratch)));

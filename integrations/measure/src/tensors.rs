@@ -110,7 +110,9 @@ impl Tensors {
         }
         match plans[0].direction() {
             Direction::Forward => tensors.expect_states(forward, &inputs)?,
-            Direction::Unpack | Direction::Health(_) => unreachable!("no group is of it: nothing here knows what to expect of it"),
+            Direction::Unpack | Direction::Health(_) => {
+                unreachable!("no group is of it: nothing here knows what to expect of it")
+            }
             Direction::Backward => {
                 tensors.save(device, forward).await?;
                 tensors.expect_gradients(plans[0], &inputs, &incoming)?;

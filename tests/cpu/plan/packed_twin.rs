@@ -1,8 +1,6 @@
 //! The twin of unpacking: steps one by one where the shader takes words of them.
 
-use bmru::{
-    Descriptor, Direction, Inputs, Limits, Operand, Packed, Plan, Shape, Slot, States, Threshold, Tuning, Unit, oracle,
-};
+use bmru::{Descriptor, Direction, Inputs, Limits, Operand, Packed, Plan, Shape, Slot, States, Threshold, Tuning, Unit, oracle};
 use proptest::prelude::any;
 
 use super::checks::{check, ensure, is_pure, planned};
@@ -101,7 +99,8 @@ fn plans_of_unpacking_keep_all_limits_and_twins_agree_with_the_oracle() {
 #[test]
 fn twins_of_unpacking_agree_around_words_and_tiles() {
     for time in [0, 1, 31, 32, 33, 63, 64, 65, 1023, 1024, 1025, 4129] {
-        for (states, elements) in [States::Packed, States::Both].into_iter().flat_map(|states| [1 << 26, 300, 50].map(|few| (states, few)))
+        for (states, elements) in
+            [States::Packed, States::Both].into_iter().flat_map(|states| [1 << 26, 300, 50].map(|few| (states, few)))
         {
             let tuning = Tuning { max_dispatch_elements: elements, tile_steps: 64, ..Tuning::software() };
             let shape = Shape { batch: 2, time, channels: 3 };

@@ -142,7 +142,9 @@ impl<'a> Launched<'a> {
         let params = self.params();
         match self.stage() {
             Stage::Serial if params.steps == 0 => 0,
-            Stage::Serial | Stage::Adjoint | Stage::Unpack => (u64::from(params.time_origin % 32) + u64::from(params.steps)).div_ceil(32),
+            Stage::Serial | Stage::Adjoint | Stage::Unpack => {
+                (u64::from(params.time_origin % 32) + u64::from(params.steps)).div_ceil(32)
+            }
             _ => self.end().div_ceil(32),
         }
     }

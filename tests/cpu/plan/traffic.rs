@@ -166,8 +166,8 @@ fn tiles_and_probes_move_what_the_closed_form_says() {
 /// A word for 32 steps is read, and for each tile what its bits stand for; states are written.
 #[test]
 fn unpacking_moves_what_the_closed_form_says() {
-    for (batch, time, channels) in [(1, 1, 1), (2, 31, 4), (3, 33, 5), (1, 4097, 8), (40, 1024, 3)] {
-        let (rows, tile_steps) = (batch * channels, 64);
+    for (batch, time, channels) in [(1, 1u64, 1), (2, 31, 4), (3, 33, 5), (1, 4097, 8), (40, 1024, 3)] {
+        let (rows, tile_steps) = (batch * channels, 64u64);
         let (words, tiles) = (rows * time.div_ceil(32), rows * time.div_ceil(tile_steps));
         let packed = Descriptor::bmru(Shape { batch, time, channels }).states(States::Packed);
         let tuning = whole(Strategy::Serial, tile_steps as u32);
