@@ -1,7 +1,7 @@
 //! Unpacking: a tile of packed states an invocation, whatever the strategy.
 
 use super::build::{Builder, Launch, Moved};
-use super::split::{Constraint, Extent, part_count, parts, split};
+use super::split::{Constraint, Extent, fewest_parts, part_count, parts, split};
 use crate::{Error, Operand, Params, SavedLayout, Stage};
 
 /// Steps of a word.
@@ -10,8 +10,9 @@ const WORD: u64 = SavedLayout::STEPS_PER_WORD;
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let longest = builder.tuning.tile_steps_of(builder.descriptor.shape());
     // Where a whole tile of long rows does not fit a binding, a word may, or some steps of one.
-    let cut = |granule, steps| cut(builder, granule, steps).map(|part| (steps, part));
-    let (steps, part) = cut(longest, longest).or_else(|_| cut(WORD, WORD)).or_else(|_| cut(1, WORD))?;
+    let cuts = [(longest, longest), (WORD, WORD), (1, WORD)].map(|(granule, steps)| (steps, cut(builder, granule, steps)));
+    let part = fewest_parts(builder.whole, cuts.iter().map(|(_, cut)| cut.clone()))?;
+    let steps = cuts.iter().find(|(_, cut)| *cut == Ok(part)).map_or(WORD, |&(steps, _)| steps);
     builder.check_dispatches(part_count(builder.whole, part))?;
     for (origin, part) in parts(builder.whole, part).filter(|(_, part)| part[1] > 0) {
         unpack(builder, steps, origin, part)?;
