@@ -2,8 +2,6 @@
 //
 // One channel an invocation: neighbours find theirs in different tiles, and a vector has one writer.
 
-const NEVER: u32 = 0xffffffffu;
-
 fn run(item: u32) {
     find_first_set(item / params.channels, item % params.channels);
 }
@@ -18,15 +16,5 @@ fn find_first_set(b: u32, d: u32) {
         low = select(middle, low, set_before != Vector(0u));
         high = select(high, middle, set_before != Vector(0u));
     }
-
-    let begin = low * params.tile_steps;
-    let end = min(begin + params.tile_steps, params.steps);
-    var codes_index = codes_at(b, 2u * (begin / 32u), d);
-    var first_set = NEVER;
-    for (var step = begin; step < end && first_set == NEVER; step += 32u) {
-        let z = load_codes(codes_index);
-        first_set = select(NEVER, step + firstTrailingBit(z), z != 0u);
-        codes_index += 2u * codes_step();
-    }
-    store_first_set(first_set_at(b, 0u, d), first_set);
+    store_first_set(first_set_at(b, 0u, d), load_first_of_tile(first_of_tile_at(b, low, d)));
 }

@@ -22,6 +22,7 @@ struct At {
     states: u32,
     counts: u32,
     codes: u32,
+    packed: u32,
     // The step within its word, and where in the word this stretch began.
     bit: u32,
     begin_bit: u32,
@@ -55,6 +56,7 @@ fn at_begin(tile: Node) -> At {
         states_at(tile.b, begin / FOLD, tile.d),
         counts_at(tile.b, begin, tile.d),
         codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d),
+        packed_states_at(tile.b, begin / 32u, tile.d),
         0u,
         0u,
         params.time_origin + min(begin + params.tile_steps, params.steps),
@@ -71,7 +73,7 @@ fn scan(band: ptr<function, Band>, first: At) {
         at.bit = at.begin_bit;
         advance_band(band, at);
         at.bit++;
-        if SAVES {
+        if TAKES_WORDS {
             leave_word_band(band, at);
         }
     } else {
@@ -85,11 +87,11 @@ fn walk(band: ptr<function, Band>, first: At) {
     var step = at.tile.index * params.tile_steps;
     let end = min(step + params.tile_steps, params.steps);
     while step < end {
-        // The steps that share a word of the codes; without codes, all of them.
+        // The steps that share a word; where none is left, all of them.
         at.begin_bit = (params.time_origin + step) & 31u;
         at.bit = at.begin_bit;
         var stretch = end - step;
-        if SAVES {
+        if TAKES_WORDS {
             stretch = min(stretch, 32u - at.begin_bit);
         }
         for (var k = 0u; k < stretch; k += FOLD) {
@@ -105,10 +107,11 @@ fn walk(band: ptr<function, Band>, first: At) {
             at.counts += counts_step();
         }
         step += stretch;
-        if SAVES {
+        if TAKES_WORDS {
             at.end = params.time_origin + step;
             leave_word_band(band, at);
             at.codes += CODE_LINES * codes_step();
+            at.packed += packed_states_step();
         }
     }
 }
@@ -153,7 +156,7 @@ fn advance(before: Walk, at: At, offset: u32) -> Walk {
         amplitude = load_amplitude(at.amplitude + offset);
     }
     let action = gate(candidate, thresholds);
-    if SAVES {
+    if TAKES_WORDS {
         walk.z |= action.sets << Vector(at.bit);
     }
     walk.state = next_state(walk.state, action, payload_of(candidate, amplitude), at, offset);

@@ -1,4 +1,4 @@
-// The state of a walk whose carry is two bits: it is one of two, or what the walk began in; and the signs that are saved of it.
+// The state of a walk whose carry is two bits: it is one of two, or what the walk began in; and the signs that are left of it.
 
 const NEVER: u32 = 0xffffffffu;
 // The same in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
@@ -20,7 +20,7 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
         let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
         state.plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
         state.bits = select(initial_state, state_of(amplitude, ~state.plus << Vector(31u)), set_before != Vector(0u));
-    } else if SAVES && params.time_origin > 0u {
+    } else if TAKES_WORDS && params.time_origin > 0u {
         let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
         state.first_set = rested & Vector(NOT_YET);
         state.plus = rested >> Vector(31u);
@@ -30,22 +30,33 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     var state = before;
-    if SAVES {
+    if TAKES_WORDS {
         state.p |= plus_bit(action) << Vector(at.bit);
     }
-    state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets != Vector(0u));
+    if RESOLVES {
+        state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets != Vector(0u));
+    }
     return state;
 }
 
-// Stores the signs of a word, and remembers the last.
+// Stores the signs of a word, those after its steps and those before them, and remembers the last.
 fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
     var state = before;
     let p = state.p;
+    let inside = Vector(0xffffffffu >> (32u - at.bit));
+    let begun = !TREE && at.begin_bit > 0u;
     var signs = signs_before(z >> Vector(at.begin_bit), p >> Vector(at.begin_bit), state.plus) << Vector(at.begin_bit);
-    signs &= Vector(0xffffffffu >> (32u - at.bit));
+    if PACKS {
+        var packed = (p | (~z & signs)) & inside;
+        if begun {
+            packed |= load_packed_states(at.packed + offset);
+        }
+        store_packed_states(at.packed + offset, packed);
+    }
+    signs &= inside;
     let word_begin = at.end - at.bit;
     state.first_set = min(state.first_set, select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
-    if !TREE && at.begin_bit > 0u {
+    if begun {
         signs |= load_codes(at.codes + offset + codes_step());
     }
     store_codes(at.codes + offset + codes_step(), signs);
@@ -57,11 +68,16 @@ fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
 }
 
 fn finish_state(state: State, at: At, d: u32) {
-    if SAVES && !TREE {
-        var first_set = select(state.first_set, Vector(NEVER), state.first_set == Vector(NOT_YET));
-        if at.end < params.time_total {
-            first_set = state.first_set | (state.plus << Vector(31u));
-        }
-        store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
+    if !TAKES_WORDS {
+        return;
     }
+    var first_set = select(state.first_set, Vector(NEVER), state.first_set == Vector(NOT_YET));
+    if TREE {
+        store_first_of_tile(first_of_tile_at(at.tile.b, at.tile.index, d), first_set);
+        return;
+    }
+    if at.end < params.time_total {
+        first_set = state.first_set | (state.plus << Vector(31u));
+    }
+    store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
 }

@@ -1,4 +1,6 @@
-// Resolves the codes of a tile with the carry that the tree found for it, and writes the states.
+// Resolves the codes of a tile with the carry that the tree found for it, and writes the states, as numbers or as bits.
+
+const NEVER: u32 = 0xffffffffu;
 
 fn run(item: u32) {
     apply_tile(node_of(item));
@@ -16,33 +18,41 @@ fn apply_tile(tile: Node) {
     var holds_initial = bit_at(load_parent(parent_index), tile_of_whole % 32u) ^ Vector(1u);
     var plus = bit_at(load_parent(parent_index + parent_step()), tile_of_whole % 32u);
 
-    var state = Vector(0u);
+    var first_set = Vector(NEVER);
     var states_index = states_at(tile.b, begin, tile.d);
     var codes_index = codes_at(tile.b, 2u * (begin / 32u), tile.d);
+    var packed_index = packed_states_at(tile.b, begin / 32u, tile.d);
     for (var step = begin; step < end; step += 32u) {
         let stretch = min(32u, end - step);
         let z = load_codes(codes_index);
         let p = load_codes(codes_index + codes_step());
         let after = signs_after(z, p, plus);
         let initial_after = steps_before_first(z) & (Vector(0u) - holds_initial);
+        let inside = Vector(0xffffffffu >> (32u - stretch));
+        if TAKES_WORDS {
+            let first_here = Vector(params.time_origin + step) + firstTrailingBit(z);
+            first_set = min(first_set, select(Vector(NEVER), first_here, z != Vector(0u)));
+        }
+        if PACKS {
+            store_packed_states(packed_index, after & inside);
+            packed_index += packed_states_step();
+        }
         if SAVES {
-            let inside = Vector(0xffffffffu >> (32u - stretch));
             store_codes(codes_index + codes_step(), signs_before(z, p, plus) & inside);
         }
-        for (var k = 0u; k < stretch; k++) {
-            let set_state = state_of(amplitude, ~bit_at(after, k) << Vector(31u));
-            state = select(set_state, initial_state, bit_at(initial_after, k) != Vector(0u));
-            store_states(states_index, state);
-            states_index += states_step();
+        if WRITES_STATES {
+            states_index = store_word(states_index, stretch, after, initial_after, amplitude, initial_state);
         }
         plus = after >> Vector(31u);
         holds_initial = initial_after >> Vector(31u);
         codes_index += 2u * codes_step();
     }
 
+    // Behind the last step of an incomplete word the carry is that of the step.
     if params.time_origin + end == params.time_total {
-        store_final_state(final_state_at(tile.b, 0u, tile.d), state);
+        store_final_state(final_state_at(tile.b, 0u, tile.d), state_at(plus, holds_initial, amplitude, initial_state));
     }
+    store_first_of_tile(first_of_tile_at(tile.b, tile.index, tile.d), first_set);
     if SAVES && tile_of_whole == 0u {
         store_saved_initial_state(saved_initial_state_at(tile.b, 0u, tile.d), initial_state);
         if tile.b == 0u {

@@ -99,6 +99,18 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::FinalState, range)
     }
 
+    /// A bit for the state after each step: written; read where they are unpacked.
+    #[must_use]
+    pub fn packed_states(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::PackedStates, range)
+    }
+
+    /// The first step that set, of packed states whose codes are not saved: written; read where they are unpacked.
+    #[must_use]
+    pub fn first_set(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::FirstSet, range)
+    }
+
     /// The counts after each step, of `i32`: written.
     #[must_use]
     pub fn counts(self, range: impl Into<BufferRange<'a>>) -> Self {
@@ -289,7 +301,7 @@ fn entry(binding: u32, buffer: &wgpu::Buffer, offset: u64, size: u64) -> wgpu::B
 
 /// A pass that reads what was saved reads what its own forward pass wrote, or one of the same layout.
 fn check_saved(plan: &Plan, buffers: &Buffers<'_>) -> Result<(), Error> {
-    let (Direction::Backward | Direction::Health(_), Some(expected)) = (plan.direction(), plan.saved_layout()) else {
+    let Some(expected) = plan.saved_layout().filter(|_| plan.direction() != Direction::Forward) else {
         return Ok(());
     };
     let read = plan.slots().iter().any(|&(slot, _)| slot == Slot::Saved);

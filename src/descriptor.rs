@@ -5,7 +5,7 @@ use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
     Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, SavedLayout, Shape, Slot, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Limits, Operand, Plan, Save, SavedLayout, Shape, Slot, States, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -40,6 +40,7 @@ pub struct Descriptor {
     threshold_view: Option<View>,
     low_threshold_view: Option<View>,
     states_view: Option<View>,
+    pub(crate) states: States,
     surrogates: [Surrogate; 2],
     incoming: Incoming,
     gradients: [Gradient; 4],
@@ -89,6 +90,7 @@ impl Descriptor {
             threshold_view: None,
             low_threshold_view: None,
             states_view: None,
+            states: States::default(),
             surrogates: [Surrogate::default(); 2],
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
@@ -306,6 +308,7 @@ impl Descriptor {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
+            Slot::PackedStates | Slot::FirstSet => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
             _ => self.element,
         }
@@ -420,6 +423,7 @@ impl Descriptor {
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
+            Operand::PackedStates | Operand::FirstSet => self.packed_view(operand),
             Operand::StatesGradient if self.incoming == Incoming::FinalState => None,
             Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
             Operand::FinalStateGradient if self.incoming == Incoming::States => None,
@@ -440,10 +444,16 @@ impl Descriptor {
         }
     }
 
-    /// Where an operand lies that a pass uses: backward reads amplitudes only where none are saved.
+    /// Where an operand lies that a pass uses: backward reads amplitudes only where none are saved, forward neither amplitudes
+    /// nor initial states where it makes no number of them.
     pub(crate) fn view_in(&self, direction: Direction, operand: Operand) -> Option<View> {
-        let saved = direction == Direction::Backward && operand == Operand::Amplitude && self.saves_amplitude();
-        self.view(operand).filter(|_| !saved)
+        let used = match (direction, operand) {
+            (Direction::Backward, Operand::Amplitude) => !self.saves_amplitude(),
+            (Direction::Forward, Operand::States) => self.writes_states(),
+            (Direction::Forward, Operand::Amplitude | Operand::InitialState) => self.resolves() || self.saves(),
+            _ => true,
+        };
+        self.view(operand).filter(|_| used)
     }
 
     /// Elements from the first to the last that the descriptor's operands use in `slot`; 0 if it uses none.
@@ -494,7 +504,7 @@ impl Descriptor {
             Operand::Amplitude | Operand::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Axes::Channel,
             Operand::Amplitude | Operand::AmplitudeGradient | Operand::Counts => Axes::Element,
             Operand::StatesBefore => Axes::Previous,
-            Operand::Validity => Axes::Tile { steps: 32, words: 1 },
+            Operand::Validity | Operand::PackedStates => Axes::Tile { steps: 32, words: 1 },
             _ => Axes::Row,
         }
     }
@@ -526,6 +536,7 @@ impl Descriptor {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
         self.check_carry()?;
+        self.check_packed()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });
         let thresholds = [(Operand::Threshold, self.threshold_view), (Operand::LowThreshold, self.low_threshold_view)];
         for (operand, view) in thresholds.into_iter().filter_map(|(operand, view)| Some((operand, view?))) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::quirks::AdapterFacts;
-use crate::{Buffers, Descriptor, Error, Health, HealthSource, Kernels, Limits, Plan, Slot, Tuning, readback};
+use crate::{
+    Buffers, Descriptor, Error, Health, HealthSource, Kernels, Limits, Operand, Packed, Plan, Save, Shape, Slot, Tuning, readback,
+};
 
 /// A device with its kernels.
 #[derive(Clone, Debug)]
@@ -153,17 +155,64 @@ impl Gpu {
     /// A slice of the wrong length, everything that planning and binding refuse, [`Error::Timeout`], or [`Error::Device`]
     /// if the device is lost.
     pub async fn forward(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
-        inputs.check(descriptor)?;
+        inputs.check_forward(descriptor)?;
         let plan = self.plan(descriptor)?;
         let given = inputs.slots().map(|(slot, slice)| (slot, descriptor.element_of(slot).to_words(slice)));
         let memory = self.run(&plan, &given).await?;
+        let saved = self.words(&memory, Slot::Saved).await?;
+        let first_set = match first_sets(descriptor) {
+            Some(places) => places.filter_map(|at| saved.get(at)).copied().collect(),
+            None => self.words(&memory, Slot::FirstSet).await?,
+        };
         Ok(Outputs {
             states: self.numbers(descriptor, &memory, Slot::States).await?,
             final_state: self.numbers(descriptor, &memory, Slot::FinalState).await?,
-            saved: self.words(&memory, Slot::Saved).await?,
+            packed_states: self.words(&memory, Slot::PackedStates).await?,
+            first_set,
+            saved,
             counts: self.counts(&memory, Slot::Counts).await?,
             final_count: self.counts(&memory, Slot::FinalCount).await?,
         })
+    }
+
+    /// Packed states as numbers, the contents of [`Slot::States`]: the same bits as [`Packed::unpack`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), bmru::Error> {
+    /// use bmru::{Descriptor, Inputs, Packed, Shape, States, Threshold, host::Gpu};
+    ///
+    /// let scan = Descriptor::bmru(Shape { batch: 1, time: 5, channels: 1 }).threshold(Threshold::PerChannel).states(States::Packed);
+    /// let inputs = Inputs { candidate: &[0.5, 2.0, 0.9, -3.0, 4.0], threshold: &[1.0], ..Inputs::default() };
+    /// let gpu = match pollster::block_on(Gpu::new()) {
+    ///     Err(bmru::Error::NoAdapter { .. }) => return Ok(()),
+    ///     gpu => gpu?,
+    /// };
+    /// let written = gpu.forward_blocking(&scan, &inputs)?;
+    /// assert_eq!((&written.packed_states[..], &written.first_set[..]), (&[0b10110][..], &[1][..]));
+    ///
+    /// let (packed_states, first_set) = (&written.packed_states, &written.first_set);
+    /// let packed = Packed { packed_states, first_set, amplitude: &[10.0], ..Packed::default() };
+    /// assert_eq!(gpu.unpack_blocking(&scan, &packed)?, [0.0, 10.0, 10.0, -10.0, 10.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub async fn unpack(&self, descriptor: &Descriptor, packed: &Packed<'_>) -> Result<Vec<f32>, Error> {
+        packed.check(descriptor)?;
+        // The first set steps come alone, whether codes were saved or not.
+        let descriptor = &descriptor.clone().save(Save::Nothing);
+        let plan = descriptor.unpack(&self.limits(), &self.tuning)?;
+        let words = |slot, slice: &[f32]| (slot, descriptor.element_of(slot).to_words(slice));
+        let given = [
+            (Slot::PackedStates, packed.packed_states.to_vec()),
+            (Slot::FirstSet, packed.first_set.to_vec()),
+            words(Slot::Amplitude, packed.amplitude),
+            words(Slot::InitialState, packed.initial_state),
+        ];
+        let memory = self.run(&plan, &given).await?;
+        self.numbers(descriptor, &memory, Slot::States).await
     }
 
     /// The backward pass of a descriptor whose forward pass saved `saved`: [`oracle::backward`](crate::oracle::backward) up to
@@ -336,6 +385,15 @@ impl Gpu {
         pollster::block_on(self.forward(descriptor, inputs))
     }
 
+    /// [`unpack`](Self::unpack) for callers that are not async.
+    ///
+    /// # Errors
+    /// As [`unpack`](Self::unpack).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn unpack_blocking(&self, descriptor: &Descriptor, packed: &Packed<'_>) -> Result<Vec<f32>, Error> {
+        pollster::block_on(self.unpack(descriptor, packed))
+    }
+
     /// [`backward`](Self::backward) for callers that are not async.
     ///
     /// # Errors
@@ -395,6 +453,14 @@ impl Gpu {
     pub fn wait(&self) -> Result<(), Error> {
         readback::wait(&self.device, self.time_limit)
     }
+}
+
+/// Where the first set steps of packed states lie in what is saved, if they do.
+fn first_sets(descriptor: &Descriptor) -> Option<impl Iterator<Item = usize>> {
+    let Shape { batch, channels, .. } = descriptor.shape();
+    let view = descriptor.view(Operand::FirstSet).filter(|view| view.slot == Slot::Saved)?;
+    let at = move |b, d| (view.offset + b * view.strides.batch + d) as usize;
+    Some((0..batch).flat_map(move |b| (0..channels).map(move |d| at(b, d))))
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -45,7 +45,7 @@
 //!   adapter, driver, strategy and set of limits. NaN holds, and denormals, infinities, and the payload of a NaN amplitude pass
 //!   unchanged.
 //! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere; saving for a
-//!   backward pass adds a quarter of a byte. No atomics, no waiting between workgroups, no subgroups.
+//!   backward pass adds a quarter of a byte, and states as bits are an eighth of one in place of 4. No atomics, no waiting between workgroups, no subgroups.
 //! - **Embeddable.** The WebGPU default limits and no feature suffice. Tensors longer than a binding and grids longer than
 //!   65,535 are split inside the plan. Misuse is an [`Error`] that names what was expected and what came.
 //!
@@ -57,6 +57,7 @@
 //! | how | [`Plan`], [`Strategy`], [`Limits`], [`Tuning`], and the [`quirks`] of drivers; `plan/split.rs` cuts, `plan/serial.rs` and `plan/tiles.rs` lay out dispatches |
 //! | shaders | [`Variant`]: a generated header and the files of `shaders/`, one for each [`Stage`] |
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
+//! | a bit for each state | [`Descriptor::states`], [`Packed`], [`Descriptor::unpack`] |
 //! | what each channel did | [`Descriptor::health`], [`Health`]: set rate, flip rate, holds, and the signs of a unit that learns nothing |
 //! | what it must equal | [`oracle`] |
 //!
@@ -75,6 +76,7 @@ pub mod host;
 mod kernels;
 mod limits;
 pub mod oracle;
+mod packed;
 mod params;
 mod plan;
 pub mod quirks;
@@ -99,6 +101,7 @@ pub use health::{Health, HealthSign, HealthSource};
 pub use kernels::Kernels;
 pub use limits::{Access, Limits, Tuning};
 pub use oracle::{Gradients, IncomingGradients, Inputs, Outputs};
+pub use packed::Packed;
 pub use params::{Params, ViewParams};
 pub use plan::{Binding, Direction, Dispatch, Plan, Strategy, Traffic};
 #[cfg(feature = "wgpu")]
@@ -107,7 +110,7 @@ pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
 pub use unit::{
-    Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, Surrogate, Threshold,
+    Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, States, Surrogate, Threshold,
     TimeOrder, Unit, Validity,
 };
 #[cfg(feature = "wgpu")]

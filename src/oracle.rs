@@ -6,7 +6,7 @@ mod held;
 pub use health::health;
 use held::Held;
 
-use crate::{Amplitude, Boundary, Descriptor, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
+use crate::{Amplitude, Boundary, Descriptor, Direction, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
 
 /// The contents of the slots that a descriptor reads. Slots that it does not use are empty.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +54,10 @@ pub struct Outputs {
     pub states: Vec<f32>,
     /// [`Slot::FinalState`]
     pub final_state: Vec<f32>,
+    /// [`Slot::PackedStates`]
+    pub packed_states: Vec<u32>,
+    /// The first set steps of packed states, `[B, D]`: [`Slot::FirstSet`], or the same of what is saved.
+    pub first_set: Vec<u32>,
     /// [`Slot::Saved`]
     pub saved: Vec<u32>,
     /// [`Slot::Counts`]
@@ -83,6 +87,17 @@ impl<'a> Inputs<'a> {
     pub(crate) fn check(&self, descriptor: &Descriptor) -> Result<(), Error> {
         self.slots().into_iter().try_for_each(|(slot, slice)| check_length(descriptor, slot, slice))
     }
+
+    /// The same for a forward pass: what only unpacking reads may be empty.
+    pub(crate) fn check_forward(&self, descriptor: &Descriptor) -> Result<(), Error> {
+        let unread = |slot| match slot {
+            Slot::Amplitude => descriptor.view_in(Direction::Forward, Operand::Amplitude).is_none(),
+            Slot::InitialState => descriptor.view_in(Direction::Forward, Operand::InitialState).is_none(),
+            _ => false,
+        };
+        let mut given = self.slots().into_iter().filter(|&(slot, slice)| !(slice.is_empty() && unread(slot)));
+        given.try_for_each(|(slot, slice)| check_length(descriptor, slot, slice))
+    }
 }
 
 impl<'a> IncomingGradients<'a> {
@@ -102,13 +117,13 @@ fn check_length(descriptor: &Descriptor, slot: Slot, slice: &[f32]) -> Result<()
 
 /// What a unit makes of the inputs of one step.
 #[derive(Clone, Copy)]
-struct Gate {
+pub(crate) struct Gate {
     unit: Unit,
     boundary: Boundary,
 }
 
 impl Gate {
-    fn of(descriptor: &Descriptor) -> Self {
+    pub(crate) fn of(descriptor: &Descriptor) -> Self {
         Self { unit: descriptor.unit(), boundary: descriptor.boundary_rule() }
     }
 
@@ -129,7 +144,7 @@ impl Gate {
     }
 
     /// The state that a step sets.
-    fn state(self, amplitude: f32, upper: bool) -> f32 {
+    pub(crate) fn state(self, amplitude: f32, upper: bool) -> f32 {
         match (self.unit, upper) {
             (_, true) => amplitude,
             (Unit::FirstQuadrant, false) => 0.0,
@@ -150,17 +165,19 @@ fn negated(x: f32) -> f32 {
 /// # Errors
 /// A descriptor that cannot exist, or a slice of the wrong length.
 pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
-    inputs.check(descriptor)?;
+    inputs.check_forward(descriptor)?;
     let Shape { batch, time, channels } = descriptor.shape();
     let zeros = |slot| Ok::<_, Error>(vec![0; descriptor.slot_elements(slot)? as usize]);
-    let mut states: Vec<u32> = zeros(Slot::States)?;
+    let mut states: Vec<u32> = if descriptor.writes_states() { zeros(Slot::States)? } else { Vec::new() };
+    let mut packed_states: Vec<u32> = zeros(Slot::PackedStates)?;
+    let mut first_sets = Vec::new();
     let mut final_state: Vec<u32> = zeros(Slot::FinalState)?;
     let mut saved: Vec<u32> = zeros(Slot::Saved)?;
     let mut counts = vec![0; descriptor.slot_elements(Slot::Counts)? as usize];
     let mut final_count = vec![0; descriptor.slot_elements(Slot::FinalCount)? as usize];
     let saved_layout = descriptor.saved_layout();
     let gate = Gate::of(descriptor);
-    let view = |operand| descriptor.view(operand);
+    let view = |operand| descriptor.view_in(Direction::Forward, operand);
     let element = descriptor.element_type();
     let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| element.round(inputs.slot(view.slot)[index(view, b, t, d)]));
 
@@ -191,6 +208,9 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
                 state.set(gate.state(if descriptor.unit().is_gated() { amplitude(t) } else { c }, upper), upper);
                 first_set = first_set.min(step as u32);
             }
+            if let Some(view) = view(Operand::PackedStates) {
+                packed_states[index(view, b, step / 32, d)] |= u32::from(upper) << (step % 32);
+            }
             if let Some(view) = view(Operand::States) {
                 states[index(view, b, t, d)] = state.value(amplitude(t)).to_bits();
             }
@@ -205,6 +225,9 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         if let Some(view) = view(Operand::FinalCount) {
             final_count[index(view, b, 0, d)] = state.count();
         }
+        if descriptor.packs() {
+            first_sets.push(first_set);
+        }
         if descriptor.saves() {
             if saved_layout.lines() == 2 {
                 saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
@@ -216,7 +239,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         }
     }
     let floats = |bits: Vec<u32>| bits.into_iter().map(f32::from_bits).collect();
-    Ok(Outputs { states: floats(states), final_state: floats(final_state), saved, counts, final_count })
+    let (states, final_state) = (floats(states), floats(final_state));
+    Ok(Outputs { states, final_state, packed_states, first_set: first_sets, saved, counts, final_count })
 }
 
 /// The backward pass in double precision; the formulas are those of [`Descriptor::backward`].
@@ -380,6 +404,6 @@ fn signed(x: f64, value: f64) -> f64 {
     }
 }
 
-fn index(view: View, b: u64, t: u64, d: u64) -> usize {
+pub(crate) fn index(view: View, b: u64, t: u64, d: u64) -> usize {
     (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }

@@ -7,6 +7,7 @@ mod health;
 mod serial;
 pub(crate) mod split;
 mod tiles;
+mod unpack;
 mod vectors;
 
 use core::fmt;
@@ -52,6 +53,8 @@ pub enum Direction {
     Forward,
     /// Gradients of the states to gradients of the inputs.
     Backward,
+    /// Packed states to numbers.
+    Unpack,
     /// Inputs, or what the forward pass saved of them, to what each channel did.
     Health(HealthSource),
 }
@@ -71,6 +74,8 @@ impl Direction {
                 InitialCount,
                 States,
                 FinalState,
+                PackedStates,
+                FirstSet,
                 Counts,
                 FinalCount,
             ],
@@ -88,6 +93,7 @@ impl Direction {
                 AmplitudeGradient,
                 InitialStateGradient,
             ],
+            Self::Unpack => &[PackedStates, FirstSet, Amplitude, InitialState, States],
             Self::Health(HealthSource::Saved) => &[],
             Self::Health(HealthSource::Inputs) => &[Candidate, Threshold, LowThreshold],
         }
@@ -96,7 +102,8 @@ impl Direction {
     /// Whether a pass of a descriptor reads or writes what is saved.
     pub(crate) fn uses_saved(self, descriptor: &Descriptor) -> bool {
         match self {
-            Self::Forward => descriptor.saves(),
+            // What saves has the first set steps there.
+            Self::Forward | Self::Unpack => descriptor.saves(),
             Self::Backward => descriptor.saves() || descriptor.carry().code_lines() > 0,
             Self::Health(source) => source == HealthSource::Saved,
         }
@@ -210,6 +217,7 @@ impl Plan {
         match direction {
             Direction::Forward => {}
             Direction::Backward => descriptor.check_backward()?,
+            Direction::Unpack => descriptor.check_unpack()?,
             Direction::Health(_) => descriptor.check_health()?,
         }
         limits.check()?;
@@ -315,7 +323,7 @@ impl Plan {
 
     /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
     /// terms. Accumulating adds one more. Forward the additions of a tree that a state of a relaxed unit goes through, beside those of
-    /// its steps; 0 for other units, where nothing is rounded or once, and for health.
+    /// its steps; 0 for other units, where nothing is rounded or once, for unpacking and for health.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]
@@ -326,7 +334,7 @@ impl Plan {
                 let probe = self.dispatches.iter().find(|dispatch| self.stage(dispatch) == Stage::TileProbe);
                 probe.map_or(0, |probe| tiles::depth(time, probe.params().tile_steps.into()))
             }
-            Direction::Forward | Direction::Health(_) => 0,
+            Direction::Forward | Direction::Unpack | Direction::Health(_) => 0,
             Direction::Backward => adjoint::depth(batch, time),
         }
     }
@@ -384,6 +392,7 @@ impl fmt::Display for Plan {
         let direction = match self.direction {
             Direction::Forward => "forward",
             Direction::Backward => "backward",
+            Direction::Unpack => "unpacking",
             Direction::Health(HealthSource::Saved) => "health, from what was saved,",
             Direction::Health(HealthSource::Inputs) => "health, from the inputs,",
         };

@@ -44,6 +44,8 @@ pub enum Stage {
     HandOver,
     /// Puts elements of 16 bits from scratch into the words that they share.
     Pack,
+    /// Reads packed states and writes them as numbers.
+    Unpack,
     /// Health: reads what the forward pass saved of 1,024 steps, and writes their record.
     HealthReduce,
     /// Health: the same from the inputs.
@@ -74,7 +76,7 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
@@ -91,6 +93,7 @@ impl Stage {
         Self::SumReduce,
         Self::HandOver,
         Self::Pack,
+        Self::Unpack,
         Self::HealthReduce,
         Self::HealthClassify,
         Self::HealthJoin,
@@ -117,6 +120,7 @@ impl Stage {
             Self::SumReduce => "sum_reduce",
             Self::HandOver => "hand_over",
             Self::Pack => "pack",
+            Self::Unpack => "unpack",
             Self::HealthReduce => "health_reduce",
             Self::HealthClassify => "health_classify",
             Self::HealthJoin => "health_join",
@@ -132,6 +136,7 @@ impl Stage {
             (InitialState, Use::Load),
             (States, Use::Store),
             (FinalState, Use::Store),
+            (FirstOfTile, Use::Store),
             (SavedInitialState, Use::Store),
             (SavedAmplitude, Use::Store),
         ];
@@ -139,7 +144,8 @@ impl Stage {
         let masked = [(Validity, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
-                let carries = [(Codes, Use::LoadStore), (FirstSet, Use::LoadStore), (Parent, Use::Load)];
+                let bits = [(Codes, Use::LoadStore), (PackedStates, Use::LoadStore)];
+                let carries = [&bits[..], &[(FirstSet, Use::LoadStore), (Parent, Use::Load)]].concat();
                 let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
                 [&gate[..], &masked, &rows, &carries, &counts].concat()
             }
@@ -149,8 +155,8 @@ impl Stage {
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
             Self::CarryReduce => vec![(Children, Use::Load), (Aggregates, Use::Store)],
             Self::CarryScan => vec![(Children, Use::LoadStore), (Parent, Use::Load)],
-            Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (Parent, Use::Load)]].concat(),
-            Self::FirstSet => vec![(Codes, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
+            Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store), (Parent, Use::Load)]].concat(),
+            Self::FirstSet => vec![(FirstOfTile, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
             Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
             Self::AdjointTreeReduce => vec![(Children, Use::Load), (Stretches, Use::Store)],
             Self::AdjointTreeScan => vec![(Children, Use::Load), (Beyond, Use::Load), (ChildrenBeyond, Use::Store)],
@@ -168,6 +174,10 @@ impl Stage {
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
             Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
             Self::Pack => vec![(Source, Use::Load), (Target, Use::LoadStore)],
+            Self::Unpack => {
+                let read = [PackedStates, FirstSet, Amplitude, InitialState].map(|operand| (operand, Use::Load));
+                [&read[..], &[(States, Use::Store)]].concat()
+            }
             Self::HealthReduce => vec![(Codes, Use::Load), (Records, Use::Store)],
             Self::HealthClassify => [&gate[..], &[(Records, Use::Store)]].concat(),
             Self::HealthJoin => vec![(Children, Use::Load), (Records, Use::Store)],
@@ -184,7 +194,7 @@ impl Stage {
 
     /// Whether the stage's text depends on the unit: on when it sets, or on what its codes mean.
     pub(crate) fn is_of_unit(self) -> bool {
-        self.gates() || self == Self::TileApply
+        self.gates() || matches!(self, Self::TileApply | Self::Unpack)
     }
 
     /// Whether the stage has floats to add.
@@ -234,6 +244,7 @@ impl Stage {
         const THRESHOLDS: &str = include_str!("../shaders/thresholds.wgsl");
         const CARRY: &str = include_str!("../shaders/carry.wgsl");
         const VALIDITY: &str = include_str!("../shaders/validity.wgsl");
+        const WORD: &str = include_str!("../shaders/state_word.wgsl");
         const CHILD: &str = include_str!("../shaders/child_element.wgsl");
         const PARENT: &str = carry::PARENT;
         const AGGREGATE: &str = include_str!("../shaders/aggregate_element.wgsl");
@@ -246,7 +257,7 @@ impl Stage {
             Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
             Self::TreeReduce => &[PARAMS, CARRY, include_str!("../shaders/tree_reduce.wgsl")],
             Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
-            Self::TileApply => &[PARAMS, CARRY, include_str!("../shaders/tile_apply.wgsl")],
+            Self::TileApply => &[PARAMS, CARRY, WORD, include_str!("../shaders/tile_apply.wgsl")],
             Self::FirstSet => &[PARAMS, CARRY, include_str!("../shaders/first_set.wgsl")],
             Self::AdjointReduce => &[PARAMS],
             Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],
@@ -262,6 +273,7 @@ impl Stage {
             Self::SumReduce => &[PARAMS, include_str!("../shaders/sum_reduce.wgsl")],
             Self::HandOver => &[PARAMS, include_str!("../shaders/hand_over.wgsl")],
             Self::Pack => &[PARAMS, include_str!("../shaders/pack.wgsl")],
+            Self::Unpack => &[PARAMS, CARRY, WORD, include_str!("../shaders/unpack.wgsl")],
             Self::HealthReduce => &[PARAMS, CARRY, HEALTH, include_str!("../shaders/health_reduce.wgsl")],
             Self::HealthClassify => &[PARAMS, GATE, THRESHOLDS, CARRY, HEALTH, include_str!("../shaders/health_classify.wgsl")],
             Self::HealthJoin => &[PARAMS, CARRY, HEALTH, include_str!("../shaders/health_join.wgsl")],
@@ -305,6 +317,8 @@ pub struct Variant {
     /// Whether what is packed are numbers, not yet rounded.
     pub(crate) narrows: bool,
     pub(crate) saves: bool,
+    /// Whether states are written as bits.
+    pub(crate) packs: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
     pub(crate) surrogates: Option<[&'static str; 2]>,
     /// Backward: whether a walk can begin where the part behind it ended.
@@ -371,6 +385,7 @@ impl Variant {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
+            Slot::PackedStates | Slot::FirstSet => Element::F32,
             _ => self.element,
         }
     }

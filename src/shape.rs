@@ -114,6 +114,10 @@ named! {
         States = "states",
         /// The state after the last step, `[B, D]`.
         FinalState = "final_state",
+        /// A bit for the state after each step; see [`Packed`](crate::Packed).
+        PackedStates = "packed_states",
+        /// The first step that set, `[B, D]`, of packed states whose codes are not saved.
+        FirstSet = "first_set",
         /// The counts after each step, of `i32`.
         Counts = "counts",
         /// The count after the last step, `[B, D]`, of `i32`.
@@ -163,6 +167,8 @@ named! {
         States = "states",
         /// `h_T[b, d]`.
         FinalState = "final_state",
+        /// The states after 32 steps of a channel in a word.
+        PackedStates = "packed_states",
         /// `n[b, t, d]` of cumulative units.
         Counts = "counts",
         /// `n_T[b, d]` of cumulative units.
@@ -187,6 +193,8 @@ named! {
         Codes = "codes",
         /// Index of the first step that set, `[b, d]`.
         FirstSet = "first_set",
+        /// The same within each tile.
+        FirstOfTile = "first_of_tile",
         /// The copy of `h0` that is saved for the backward pass.
         SavedInitialState = "saved_initial_state",
         /// The copy of `α` that is saved for the backward pass.

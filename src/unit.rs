@@ -146,6 +146,19 @@ pub enum FinalState {
     Written,
 }
 
+/// How the forward pass writes the states after each step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum States {
+    /// As numbers, to [`Slot::States`](crate::Slot::States).
+    #[default]
+    Numbers,
+    /// As bits, to [`Slot::PackedStates`](crate::Slot::PackedStates), with the first set step of each channel of a row, and no numbers.
+    /// Of units whose state is one of two. [`Packed`](crate::Packed) says how they lie, and unpacks them.
+    Packed,
+    /// As both.
+    Both,
+}
+
 /// Whether the forward pass saves what a backward pass needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Save {

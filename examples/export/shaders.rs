@@ -16,6 +16,9 @@ pub fn texts(scope: Scope, tunings: &[Tuning]) -> Result<BTreeMap<String, String
             for case in matrix(scope) {
                 let case = bmru_conformance::Case { access, ..case };
                 keep(&mut variants, access, case.plan(&case.descriptor, &limits, tuning).map(|plan| [plan]))?;
+                if let Some(plan) = case.unpacking(&limits, tuning).transpose() {
+                    keep(&mut variants, access, plan.map(|plan| [plan]))?;
+                }
             }
             for case in backward_matrix(scope) {
                 for &choice in &case.choices {

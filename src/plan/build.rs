@@ -1,7 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, health, serial, tiles, vectors};
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, health, serial, tiles, unpack, vectors};
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
@@ -107,7 +107,8 @@ impl<'a> Builder<'a> {
                 Placed::new(Operand::Codes, saved.codes(), Axes::Tile { steps: 32, words: saved.lines() }),
                 copy(Placed::new(Operand::SavedInitialState, saved.initial_state(), Axes::Row)),
             ]);
-            if !carry.is_number() {
+            // Of packed states it is an operand of the caller.
+            if !carry.is_number() && operands.iter().all(|placed| placed.operand != Operand::FirstSet) {
                 operands.push(Placed::new(Operand::FirstSet, saved.first_set(), Axes::Row));
             }
             if descriptor.saves_amplitude() {
@@ -136,7 +137,8 @@ impl<'a> Builder<'a> {
         match (self.direction, strategy) {
             _ if channels == 0 => Ok(()),
             (Direction::Health(source), _) => health::build(self, source),
-            (Direction::Forward, _) if batch == 0 => Ok(()),
+            (Direction::Forward | Direction::Unpack, _) if batch == 0 => Ok(()),
+            (Direction::Unpack, _) => unpack::build(self),
             // Without steps there are no tiles, but the state is still handed on.
             (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),
             (Direction::Forward, _) => serial::build(self),
@@ -272,6 +274,7 @@ impl<'a> Builder<'a> {
             gate: stage.gates().then(|| self.gate()),
             element: self.element_in(stage, &boxes),
             saves: self.direction == Direction::Forward && descriptor.saves(),
+            packs: matches!(stage, Stage::Serial | Stage::TileApply) && descriptor.packs(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
@@ -304,6 +307,7 @@ impl<'a> Builder<'a> {
             element: Element::default(),
             narrows: false,
             saves: false,
+            packs: false,
             surrogates: None,
             resumes: false,
             accumulates: Vec::new(),

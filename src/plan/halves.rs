@@ -19,7 +19,8 @@ pub(super) struct Detour {
 impl Builder<'_> {
     /// Whether outputs take a detour.
     fn detours(&self) -> bool {
-        self.descriptor.element_type() != Element::F32 && self.vector_width == 1
+        let writes = self.direction != Direction::Forward || self.descriptor.resolves();
+        writes && self.descriptor.element_type() != Element::F32 && self.vector_width == 1
     }
 
     /// Bytes that the strategy may use in scratch: half of a binding where the other half is for detours.
@@ -29,8 +30,12 @@ impl Builder<'_> {
 
     /// What takes a detour fits half of a binding.
     pub fn detour_constraint(&self) -> Option<Constraint<'_>> {
-        // States and final states, or the gradients of candidates, two thresholds and initial states.
-        let outputs = if self.direction == Direction::Forward { 2 } else { 4 };
+        // States and final states, states, or the gradients of candidates, two thresholds and initial states.
+        let outputs = match self.direction {
+            Direction::Forward => 2,
+            Direction::Unpack => 1,
+            _ => 4,
+        };
         self.detours().then(|| Constraint {
             limit: "max_storage_buffer_binding_size",
             allowed: self.limits.binding_bytes() / 2,

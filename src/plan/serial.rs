@@ -14,13 +14,12 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let (enters, leaves) =
         if counts { (Operand::InitialCount, Operand::FinalCount) } else { (Operand::InitialState, Operand::FinalState) };
     let row_elements = [whole[0], 1, whole[2]];
-    let resting = operands.iter().find(|placed| placed.operand == leaves).copied().unwrap_or(Placed::new(
-        leaves,
-        scratch_view(0, row_elements),
-        Axes::Row,
-    ));
+    let in_scratch = Placed::new(leaves, scratch_view(0, row_elements), Axes::Row);
+    let last = operands.iter().find(|placed| placed.operand == leaves).copied();
+    // Where no state is made of its bit, the bit rests with the first set step.
+    let resting = builder.descriptor.resolves().then(|| last.unwrap_or(in_scratch));
     let part = part_extent(builder, &operands, resting)?;
-    let discards = resting.view.slot == crate::Slot::Scratch;
+    let discards = resting.is_some_and(|resting| resting.view.slot == crate::Slot::Scratch);
     if discards && part[1] < whole[1] {
         builder.scratch_elements = row_elements.iter().product();
     }
@@ -33,29 +32,27 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
         if first_step > 0 {
             present.retain(|placed| placed.operand != enters);
-            present.push(Placed { operand: enters, ..resting });
+            present.extend(resting.map(|resting| Placed { operand: enters, ..resting }));
         }
         // Of a unit that counts, the state is not what is carried.
         present.retain(|placed| is_last || placed.operand != Operand::FinalState);
-        if !(is_last && discards) {
-            present.push(resting);
-        }
+        present.extend(resting.filter(|_| !(is_last && discards)));
         let boxes = present.iter().map(|placed| placed.boxed(origin, extent)).collect::<Result<_, _>>()?;
         builder.push(launch(builder, origin, extent), extent[2], boxes)?;
     }
     Ok(())
 }
 
-fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> Result<Extent, Error> {
+fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Option<Placed>) -> Result<Extent, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
-    let saves = builder.descriptor.saves();
-    let bound: Vec<Placed> = operands.iter().copied().chain([resting]).collect();
+    let words = builder.descriptor.takes_words();
+    let bound: Vec<Placed> = operands.iter().copied().chain(resting).collect();
     let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
             allowed: Plan::MAX_ITERATIONS,
-            measure: Box::new(move |part| 1 + iterations(part[1], saves)),
+            measure: Box::new(move |part| 1 + iterations(part[1], words)),
         },
         builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width)),
     ];
@@ -75,8 +72,8 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> R
 }
 
 /// Outer and inner loop together. A part can begin in the middle of a word.
-fn iterations(steps: u64, saves: bool) -> u64 {
-    if saves { steps + steps.div_ceil(32) + 1 } else { steps + 1 }
+fn iterations(steps: u64, words: bool) -> u64 {
+    if words { steps + steps.div_ceil(32) + 1 } else { steps + 1 }
 }
 
 fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
@@ -89,7 +86,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let words = (origin[1] + steps).div_ceil(32) - origin[1] / 32;
     // A word that the part before began is completed.
     let lines = builder.descriptor.carry().code_lines();
-    let begun = if origin[1].is_multiple_of(32) { 0 } else { lines * rows };
+    let begun = if origin[1].is_multiple_of(32) { 0 } else { rows };
     let thresholds = builder.threshold_loads(elements, groups * channels * steps.min(1));
     Launch {
         stage: Stage::Serial,
@@ -104,7 +101,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             ..Params::default()
         },
         rows: groups,
-        iterations: rows_each * (1 + iterations(steps, builder.descriptor.saves())),
+        iterations: rows_each * (1 + iterations(steps, builder.descriptor.takes_words())),
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
@@ -117,7 +114,8 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::stores(Operand::FinalState, rows),
             Moved::stores(Operand::Counts, elements),
             Moved::stores(Operand::FinalCount, rows),
-            Moved { operand: Operand::Codes, loads: begun, stores: lines * words * rows },
+            Moved { operand: Operand::Codes, loads: lines * begun, stores: lines * words * rows },
+            Moved { operand: Operand::PackedStates, loads: begun, stores: words * rows },
             Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
             Moved::stores(Operand::SavedInitialState, rows),
             Moved::stores(Operand::SavedAmplitude, channels),

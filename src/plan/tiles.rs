@@ -9,7 +9,7 @@ use super::build::{Builder, Launch, Moved, scratch_view};
 use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy};
+use crate::{Error, Operand, Params, SavedLayout, Stage, Strategy};
 
 /// Children of a node: the bits of a word.
 const FAN_OUT: u64 = 32;
@@ -70,10 +70,9 @@ struct Cut {
 fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
-    let searches = builder.descriptor.saves() && !builder.descriptor.carry().is_number();
+    let searches = builder.descriptor.marks_first_set();
     let order = builder.cut_order();
     let tiles = move |part: Extent| part[1].div_ceil(of.steps);
-    let saved: Vec<Placed> = builder.operands.iter().filter(|placed| placed.view.slot == Slot::Saved).copied().collect();
     let mut of_group = vec![
         Constraint {
             limit: "max_storage_buffer_binding_size",
@@ -84,7 +83,7 @@ fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
         // The search for the first set step takes single channels.
         builder.grid_constraint(move |part| if searches { part[0] * part[2] } else { 0 }),
     ];
-    of_group.extend(builder.binding_constraints(whole, &saved));
+    of_group.extend(builder.binding_constraints(whole, &builder.placed(Stage::FirstSet)));
     let group = split(whole, [1, whole[1].max(1), width], order, &of_group)?;
     let bound = of.stages().map(|stage| builder.placed(stage)).concat();
     let mut of_part = vec![builder.grid_constraint(move |part| part[0] * tiles(part) * part[2].div_ceil(width))];
@@ -160,7 +159,7 @@ fn run(builder: &mut Builder<'_>, tiles: Tiles, cut: Cut) -> Result<(), Error> {
         for (origin, part) in parts(extent, cut.part) {
             group.apply_tiles(builder, origin, part)?;
         }
-        if builder.descriptor.saves() && !builder.descriptor.carry().is_number() {
+        if builder.descriptor.marks_first_set() {
             group.find_first_set(builder)?;
         }
     }
@@ -299,6 +298,9 @@ impl Group {
         let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let words = batch * steps.div_ceil(32) * channels;
+        // Bits alone are written a word at a time.
+        let steps_of_words = self.tiles.stages()[1] == Stage::TileApply && !builder.descriptor.writes_states();
+        let iterations = if steps_of_words { 1 + self.tiles.steps / 32 } else { self.tile_iterations() };
         let [_, stage] = self.tiles.stages();
         let carry = builder.descriptor.carry();
         let codes = match (stage, builder.descriptor.saves()) {
@@ -308,11 +310,14 @@ impl Group {
         let thresholds = builder.threshold_loads(elements, rows);
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.extend(self.before_tiles(builder, origin, part)?);
+        if builder.descriptor.marks_first_set() {
+            regions.push(self.first_of_tile().boxed(origin, part)?);
+        }
         let launch = Launch {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
             rows: batch * tiles,
-            iterations: self.tile_iterations(),
+            iterations,
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
@@ -324,6 +329,8 @@ impl Group {
                 Moved::loads(Operand::Validity, elements),
                 Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::States, elements),
+                Moved::stores(Operand::PackedStates, words),
+                Moved::stores(Operand::FirstOfTile, rows),
                 Moved::stores(Operand::FinalState, batch * channels),
                 Moved::stores(Operand::Counts, elements),
                 Moved::stores(Operand::FinalCount, batch * channels),
@@ -338,23 +345,28 @@ impl Group {
         let [batch, time, channels] = self.extent;
         let mut regions = self.regions(builder, Stage::FirstSet, [0; 3], self.extent)?;
         regions.extend(self.parent(0, [0; 3], self.extent)?);
-        // It bisects the tiles and then looks through the words of one.
+        regions.push(self.first_of_tile().boxed([0; 3], self.extent)?);
         let bisections = u64::from(self.tile_count().max(1).next_power_of_two().ilog2());
-        let words = self.tiles.steps / 32;
         let rows = batch * channels;
         let launch = Launch {
             stage: Stage::FirstSet,
             params: self.params(builder, batch, time, self.tile_count()),
             rows: batch,
-            iterations: bisections + words,
-            // At most: it stops at the first word that sets.
+            iterations: bisections,
+            // At most: the halves of an odd number of tiles differ by one.
             moved: vec![
                 Moved::loads(Operand::Parent, bisections * rows),
-                Moved::loads(Operand::Codes, words.min(time.div_ceil(32)) * rows),
+                Moved::loads(Operand::FirstOfTile, rows),
                 Moved::stores(Operand::FirstSet, rows),
             ],
         };
         builder.push(launch, channels, regions)
+    }
+
+    /// The first set step of each tile. Their aggregates are in the tree by then, and leave their place.
+    fn first_of_tile(&self) -> Placed {
+        let axes = Axes::Tile { steps: self.tiles.steps, words: 1 };
+        Placed { operand: Operand::FirstOfTile, axes, ..self.scratch.aggregates }
     }
 
     fn tile_count(&self) -> u64 {

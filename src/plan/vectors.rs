@@ -59,7 +59,7 @@ impl Builder<'_> {
         let fold = 4u64.checked_div(channels).unwrap_or(1);
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
         let possible = stage == Stage::Serial
-            && !self.descriptor.saves()
+            && !self.descriptor.takes_words()
             && !self.descriptor.carry().is_number()
             && self.tuning.max_vector_width == 4
             && self.vector_width == channels

@@ -77,7 +77,12 @@ impl Variant {
         writeln!(w, "const ELEMENT_WORDS: u32 = {}u;", self.carry.words())?;
         writeln!(w, "const CODE_LINES: u32 = {}u;", self.carry.code_lines())?;
         writeln!(w, "const SCALES: bool = {};", self.carry == Carry::Decay)?;
+        let has = |operand| self.binding_of(operand).is_some();
         writeln!(w, "const SAVES: bool = {};", self.saves)?;
+        writeln!(w, "const PACKS: bool = {};", self.packs)?;
+        writeln!(w, "const TAKES_WORDS: bool = {};", self.saves || self.packs)?;
+        writeln!(w, "const WRITES_STATES: bool = {};", has(Operand::States))?;
+        writeln!(w, "const RESOLVES: bool = {};", has(Operand::States) || has(Operand::FinalState))?;
         writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
     }
 

@@ -1,7 +1,8 @@
 //! The table of what combines with what, `docs/combinations.md`, is what planning says.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, Error, InitialState, Limits, Save, Shape, Threshold, TimeOrder, Tuning, Validity,
+    Amplitude, Counts, Descriptor, Element, Error, InitialState, Limits, Save, Shape, States, Threshold, TimeOrder, Tuning,
+    Validity,
 };
 
 const SHAPE: Shape = Shape { batch: 2, time: 70, channels: 5 };
@@ -20,7 +21,7 @@ fn units() -> [(&'static str, Descriptor); 7] {
     ]
 }
 
-const OPTIONS: [Option; 8] = [
+const OPTIONS: [Option; 9] = [
     ("f16, bf16", |of| of.element(Element::F16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
@@ -28,6 +29,7 @@ const OPTIONS: [Option; 8] = [
     ("counts", |of| of.counts(Counts::All)),
     ("a mask", |of| of.validity(Validity::Mask)),
     ("descending time", |of| of.time_order(TimeOrder::Descending)),
+    ("packed states", |of| of.states(States::Packed)),
     ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),
 ];
 
@@ -36,6 +38,9 @@ fn combine(descriptor: &Descriptor) -> Result<(), Error> {
     // What needs more buffers than WebGPU has by default is a matter of where operands lie.
     let (limits, tuning) = (Limits { max_storage_buffers_per_shader_stage: 10, ..Limits::default() }, Tuning::default());
     descriptor.forward(&limits, &tuning)?;
+    if descriptor.states_kind() != States::Numbers {
+        descriptor.unpack(&limits, &tuning)?;
+    }
     if descriptor.saves() { descriptor.backward(&limits, &tuning).map(drop) } else { Ok(()) }
 }
 

@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod numbers;
 mod oracle;
+mod packed;
 mod plan;
 mod quirks;
 mod shader;

@@ -5,6 +5,7 @@ mod checks;
 mod errors;
 mod health_twin;
 mod numbers;
+mod packed_twin;
 mod random;
 mod reach;
 mod success;
@@ -145,6 +146,7 @@ fn traffic_is_what_moves() {
             let miscounted = match direction {
                 Direction::Forward => twin::agree(&plan, 1)?,
                 Direction::Backward => adjoint_twin::agree(&plan, 1, false)?,
+                Direction::Unpack => packed_twin::agree(&plan, 1)?,
                 Direction::Health(source) => health_twin::agree(&plan, 1, source)?,
             };
             miscounted.map_or(Ok(()), Err)

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use bmru::{
     Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, Strategy, Surrogate, Threshold, Tuning,
-    Unit, Validity, Variant, ViewParams,
+    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, States, Strategy, Surrogate, Threshold,
+    Tuning, Unit, Validity, Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -29,11 +29,14 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
             let pick = |bit: u32| options >> bit & 1 == 1;
             let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
             let counted = unit == Unit::Cumulative;
+            let bits = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && !(per_element && pick(5));
+            let states = [States::Numbers, States::Packed, States::Both][(options as usize / 4 + channels as usize) % 3];
             // Those of the bistable unit are enough of shapes and options.
             if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
                 continue;
             }
             let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+                .states(if bits { states } else { States::Numbers })
                 .amplitude(if per_element && pick(5) { Amplitude::PerElement } else { Amplitude::PerChannel })
                 .initial_count(if counted && pick(0) { InitialCount::Given } else { InitialCount::Zero })
                 .counts(if counted && pick(4) { Counts::All } else { Counts::Discarded })
@@ -62,6 +65,7 @@ fn of_family(number: usize) -> Vec<Descriptor> {
                 descriptors.push(
                     Descriptor::new(unit, Shape { batch, time, channels })
                         .element(element)
+                        .states([States::Packed, States::Numbers, States::Both][(number / 7 + descriptors.len() / 5) % 3])
                         .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
                         .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
                         .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
@@ -143,6 +147,7 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
         for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 2).step_by(2) {
             let plans = [
                 descriptor.forward(&Limits::default(), tuning),
+                descriptor.unpack(&Limits::default(), tuning),
                 descriptor.health(HealthSource::Saved, &Limits::default(), tuning),
                 descriptor.health(HealthSource::Inputs, &Limits::default(), tuning),
                 adjoint(descriptor, number + 5 * turn).backward(&Limits::default(), tuning),
@@ -336,7 +341,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 /// Whether a stage calculates with floats: forward only those of units whose states are sums.
 fn calculates(variant: &Variant) -> bool {
     let name = variant.stage().name();
-    let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
+    let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set", "unpack"];
     let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     let copies = forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == name);
     adds || !(copies || name.starts_with("health_"))
@@ -378,14 +383,16 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         // Words, and the steps of a word; in another function, the rows.
         Stage::Serial => &[0, 1, 0],
         // Words, and the steps of a word.
-        Stage::TileReduce | Stage::TileApply => &[0, 1],
+        Stage::TileReduce => &[0, 1],
+        // The steps of a word in a function of their own.
+        Stage::TileApply | Stage::Unpack => &[0, 0],
         // Steps.
         Stage::TileProbe => &[0],
         // Children.
         Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => &[0],
         Stage::TreeScan => &[],
-        // The bisection, then words.
-        Stage::FirstSet => &[0, 0],
+        // The bisection.
+        Stage::FirstSet => &[0],
         // Words for the first set step, then blocks and their steps.
         Stage::AdjointReduce if variant.wgsl().contains("fn passed(") => &[0, 1],
         Stage::AdjointReduce => &[0, 0, 1],

@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Descriptor, Direction, Error, FinalState, HealthSource, Incoming, InitialState, Limits, Plan, Save, Shape, Slot,
-    Strategy, Threshold, Tuning, Variant, oracle,
+    States, Strategy, Threshold, Tuning, Variant, oracle,
 };
 use bmru_conformance::backward::incoming;
 use bmru_conformance::data::{self, Rate, Values};
@@ -71,6 +71,19 @@ pub fn runs(runner: &Runner) -> Result<(), Failed> {
         assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
         assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
     }
+    let numbers = expected.states;
+    let packed = descriptor.clone().states(States::Packed);
+    let uploads = uploaded(&packed, Rate::Once(30), Values::Edges)?;
+    let expected = oracle::forward(&packed, &uploads.data.inputs())?;
+    for plan in plans(&host, 32, |limits, tuning| packed.forward(limits, tuning))? {
+        let ran = host.run(&plan, &uploads.given(Direction::Forward))?;
+        assert!(host.download(&ran, Slot::PackedStates)? == expected.packed_states, "packed states of {plan}");
+        assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
+    }
+    for plan in plans(&host, 32, |limits, tuning| packed.unpack(limits, tuning))? {
+        let ran = host.run(&plan, &uploads.given(Direction::Unpack))?;
+        assert!(host.download(&ran, Slot::States)? == bits(&numbers), "unpacked states of {plan}");
+    }
     for source in SOURCES {
         let expected = oracle::health(&descriptor, source, &uploads.data.inputs())?;
         for plan in plans(&host, 32, |limits, tuning| descriptor.health(source, limits, tuning))? {
@@ -108,6 +121,14 @@ pub fn iterations(runner: &Runner) -> Result<(), Failed> {
                 counts(&host, &plan, &uploads)?;
             }
         }
+    }
+    let descriptor = Descriptor::bmru(shape).states(States::Packed);
+    let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;
+    for plan in plans(&host, 1024, |limits, tuning| descriptor.forward(limits, tuning))? {
+        counts(&host, &plan, &uploads)?;
+    }
+    for plan in plans(&host, 1024, |limits, tuning| descriptor.unpack(limits, tuning))? {
+        counts(&host, &plan, &uploads)?;
     }
     let descriptor = Descriptor::bmru(shape).incoming(Incoming::Both).threshold(Threshold::PerChannel).save(Save::Codes);
     let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;

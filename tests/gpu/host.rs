@@ -155,17 +155,18 @@ pub fn declared(variant: &Variant) -> String {
     format!("@group(0) @binding({number}) var<storage, read_write> counted: array<atomic<u32>, {COUNTS}>;\n")
 }
 
-/// What a host uploads, forward and backward: the inputs, the incoming gradients, and what forward saved.
+/// What a host uploads: the inputs, the incoming gradients, and what forward saved and packed.
 pub struct Uploads {
     pub data: Slots,
     pub saved: Vec<u32>,
+    packed: [Vec<u32>; 2],
     incoming: [Vec<f32>; 2],
 }
 
 impl Uploads {
     pub fn new(descriptor: &Descriptor, data: Slots, incoming: [Vec<f32>; 2]) -> Result<Self, Failed> {
-        let saved = oracle::forward(descriptor, &data.inputs())?.saved;
-        Ok(Self { incoming, saved, data })
+        let forward = oracle::forward(descriptor, &data.inputs())?;
+        Ok(Self { incoming, saved: forward.saved, packed: [forward.packed_states, forward.first_set], data })
     }
 
     pub fn incoming(&self) -> IncomingGradients<'_> {
@@ -180,7 +181,11 @@ impl Uploads {
             given.push((Slot::StatesGradient, bytemuck::cast_slice(&self.incoming[0])));
             given.push((Slot::FinalStateGradient, bytemuck::cast_slice(&self.incoming[1])));
         }
-        if matches!(direction, Direction::Backward | Direction::Health(HealthSource::Saved)) {
+        if direction == Direction::Unpack {
+            given.push((Slot::PackedStates, bytemuck::cast_slice(&self.packed[0])));
+            given.push((Slot::FirstSet, bytemuck::cast_slice(&self.packed[1])));
+        }
+        if matches!(direction, Direction::Backward | Direction::Unpack | Direction::Health(HealthSource::Saved)) {
             given.push((Slot::Saved, bytemuck::cast_slice(&self.saved)));
         }
         given

@@ -11,6 +11,7 @@ mod health;
 mod host;
 mod numbers;
 mod order;
+mod packed;
 mod quirks;
 mod recording;
 mod streams;
@@ -44,11 +45,14 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 25] = [
+const TESTS: [(&str, Test); 28] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
     ("backward: what the shaders move is what the plan states", traffic::backward),
+    ("unpacking: what the shaders move is what the plan states", traffic::unpacking),
+    ("packed states of the host", packed::host),
+    ("packed states beside a buffer of the caller's", packed::bound),
     ("recorded between the passes of the caller", recording::between_passes),
     ("recorded twice, and into a pass", recording::twice),
     ("recorded by many threads", recording::by_threads),

@@ -4,8 +4,8 @@
 //! writing what another writes in the same dispatch. A driver's own order may hide that; here others are made of it.
 
 use bmru::{
-    Descriptor, Direction, Incoming, InitialState, Operand, Save, Shape, Slot, Stage, Strategy, Threshold, Tuning, Variant,
-    oracle,
+    Descriptor, Direction, Incoming, InitialState, Operand, Save, Shape, Slot, Stage, States, Strategy, Threshold, Tuning,
+    Variant, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::incoming;
@@ -102,9 +102,10 @@ struct Case {
 
 impl Case {
     /// Forward as the oracle says; backward as the kernels say in the driver's own order.
-    fn new(runner: &Runner, shape: Shape, threshold: Threshold) -> Result<Self, Failed> {
+    fn new(runner: &Runner, shape: Shape, threshold: Threshold, states: States) -> Result<Self, Failed> {
         let descriptor = Descriptor::bmru(shape)
             .threshold(threshold)
+            .states(states)
             .initial_state(InitialState::Given)
             .final_state(bmru::FinalState::Written)
             .incoming(Incoming::Both)
@@ -113,11 +114,14 @@ impl Case {
             Uploads::new(&descriptor, data::generate(&descriptor, Rate::Once(30), Values::Plain, 5), incoming(&descriptor, 5))?;
         let inputs = uploads.data.inputs();
         let forward = oracle::forward(&descriptor, &inputs)?;
+        let numbers = oracle::forward(&descriptor.clone().states(States::Numbers), &inputs)?.states;
         let backward = runner.gpu().backward_blocking(&descriptor, &inputs, &forward.saved, &uploads.incoming())?;
         let bits = |floats: &[f32]| floats.iter().map(|float| float.to_bits()).collect::<Vec<_>>();
         let expected = vec![
             (Direction::Forward, Slot::States, bits(&forward.states)),
             (Direction::Forward, Slot::FinalState, bits(&forward.final_state)),
+            (Direction::Forward, Slot::PackedStates, forward.packed_states),
+            (Direction::Unpack, Slot::States, bits(&numbers)),
             (Direction::Forward, Slot::Saved, forward.saved),
             (Direction::Backward, Slot::CandidateGradient, bits(&backward.candidate)),
             (Direction::Backward, Slot::ThresholdGradient, bits(&backward.threshold)),
@@ -127,13 +131,18 @@ impl Case {
         Ok(Self { descriptor, uploads, expected })
     }
 
-    /// Runs both directions and counts words that differ, forward and backward.
+    /// Runs both directions, unpacks what is packed, and counts words that differ, forward and backward.
     fn wrong(&self, host: &Host<'_>, strategy: Strategy, workgroup_size: u32) -> Result<[usize; 2], Failed> {
         // Many invocations, and tiles enough for a tree of two levels.
         let tuning = Tuning { workgroup_size, max_band: 2, tile_steps: 32, min_steps: 1, ..host.runner.tuning().clone() };
         let tuning = tuning.with_strategy(strategy);
         let mut wrong = [0; 2];
-        for plan in [self.descriptor.forward(&host.limits(), &tuning)?, self.descriptor.backward(&host.limits(), &tuning)?] {
+        let mut plans =
+            vec![self.descriptor.forward(&host.limits(), &tuning)?, self.descriptor.backward(&host.limits(), &tuning)?];
+        if self.descriptor.states_kind() != States::Numbers {
+            plans.push(self.descriptor.unpack(&host.limits(), &tuning)?);
+        }
+        for plan in plans {
             for dispatch in plan.dispatches() {
                 let [x, y, z] = dispatch.grid();
                 assert!(x == dispatch.params().grid_width && z == 1 && x * y * workgroup_size < 1 << 19, "the orders do not fit");
@@ -152,8 +161,9 @@ impl Case {
 
 fn cases(runner: &Runner) -> Result<[Case; 2], Failed> {
     Ok([
-        Case::new(runner, Shape { batch: 5, time: 1100, channels: 36 }, Threshold::PerChannel)?,
-        Case::new(runner, Shape { batch: 1, time: 2100, channels: 7 }, Threshold::PerElement)?,
+        Case::new(runner, Shape { batch: 5, time: 1100, channels: 36 }, Threshold::PerChannel, States::Numbers)?,
+        // What the first case has, and bits.
+        Case::new(runner, Shape { batch: 1, time: 2100, channels: 7 }, Threshold::PerElement, States::Packed)?,
     ])
 }
 

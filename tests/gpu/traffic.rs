@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
-    Plan, Save, Shape, Slot, Stage, Strategy, Surrogate, Threshold, Traffic, Tuning, Unit, Variant, View, oracle,
+    Plan, Save, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, Traffic, Tuning, Unit, Variant, View, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::BEFORE;
@@ -106,6 +106,7 @@ impl Way {
         Ok(match direction {
             Direction::Forward => descriptor.forward(&limits, &tuning)?,
             Direction::Backward => descriptor.backward(&limits, &tuning)?,
+            Direction::Unpack => descriptor.unpack(&limits, &tuning)?,
             Direction::Health(source) => descriptor.health(source, &limits, &tuning)?,
         })
     }
@@ -201,7 +202,9 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
     let stage = plan.stage(dispatch);
     let [first_row, first_step, first_channel] = match stage {
         Stage::TileProbe => origin(plan, dispatch, Operand::Candidate, descriptor.view(Operand::Candidate)?),
-        Stage::FirstSet => origin(plan, dispatch, Operand::FirstSet, saved.first_set()),
+        Stage::FirstSet => {
+            origin(plan, dispatch, Operand::FirstSet, descriptor.view(Operand::FirstSet).unwrap_or(saved.first_set()))
+        }
         // No step ends what comes from behind it, and nothing is searched for.
         Stage::AdjointReduce if matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) => return None,
         Stage::AdjointReduce => {
@@ -231,8 +234,7 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
                 }
                 moved.read += 4;
             }
-            let (begin, end) = (low * tile_steps, steps.min((low + 1) * tile_steps));
-            moved.read += 4 * (first.map_or(end, |first| first + 1).div_ceil(32) - begin / 32);
+            moved.read += 4;
             moved.written += 4;
             continue;
         }
@@ -281,8 +283,8 @@ fn miscounted(plan: &Plan, ran: &Ran, sets: Sets) -> Vec<String> {
         let moved = moved(variant, counted);
         let stated = dispatch.traffic();
         let expected = searched(plan, dispatch, sets).unwrap_or(stated);
-        // What is stated of a search is what it moves where nothing sets, but for the words of the tile that sets first.
-        let reached = matches!(sets, Sets::Never) && variant.stage() != Stage::FirstSet;
+        // What is stated of a search is what it moves where nothing sets.
+        let reached = matches!(sets, Sets::Never);
         let wrongly = moved.read > stated.read || moved.written != stated.written || (reached && moved != stated);
         if moved != expected || wrongly {
             let counts: Vec<String> =
@@ -370,9 +372,13 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     for (number, way) in WAYS.iter().enumerate() {
         let [one, other] = if number % 2 == 0 { [each, channel] } else { [channel, each] };
         cases.extend([(way, full(SHAPE, one)), (way, bare(SHAPE, other))]);
+        let [packed, both] = [States::Packed, States::Both].map(|states| full(SHAPE, other).states(states));
+        cases.extend([(way, bare(SHAPE, one).states(States::Packed)), (way, packed), (way, both.save(Save::Nothing))]);
     }
     cases.extend([(&WAYS[3], full(SHAPE, each)), (&WHOLE, full(LONG, each)), (&WHOLE, bare(LONG, channel))]);
     cases.extend(SMALL.map(|shape| (&TOGETHER, full(shape, channel))));
+    cases.extend(SMALL.map(|shape| (&TOGETHER, bare(shape, each).states(States::Packed))));
+    cases.push((&WHOLE, bare(LONG, each).states(States::Packed)));
     cases.extend(
         FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
     );
@@ -395,6 +401,10 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
                 assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
                 assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
                 assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
+                assert!(host.download(&ran, Slot::PackedStates)? == expected.packed_states, "packed states of {plan}");
+                let apart = descriptor.view(Operand::FirstSet).is_some_and(|view| view.slot == Slot::FirstSet);
+                let first_set = if apart { &expected.first_set[..] } else { &[] };
+                assert!(host.download(&ran, Slot::FirstSet)? == first_set, "first set steps of {plan}");
                 if descriptor.view(Operand::Counts).is_some() {
                     let counts: &[u32] = bytemuck::cast_slice(&expected.counts);
                     assert!(host.download(&ran, Slot::Counts)? == counts, "counts of {plan}");
@@ -413,6 +423,29 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     }
     met.assert_all(&Stage::ALL[..9]);
     assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
+}
+
+pub fn unpacking(runner: &Runner) -> Result<(), Failed> {
+    let host = Host::new(runner, Some(counting));
+    let (mut wrong, mut dispatches) = (Vec::new(), 0);
+    for (number, way) in WAYS.iter().enumerate() {
+        let long = if number == 0 { &[LONG][..] } else { &[] };
+        for &shape in [SHAPE].iter().chain(&SMALL).chain(long) {
+            let packed = Descriptor::bmru(shape).states(States::Packed).initial_state(InitialState::Given);
+            let descriptor = if number % 2 == 0 { packed.save(Save::Codes) } else { packed.layout(Layout::TimeBatchChannel) };
+            for sets in [Sets::Never, Sets::Once] {
+                let uploads = uploads(&descriptor, sets)?;
+                let expected = oracle::forward(&descriptor.clone().states(States::Numbers), &uploads.data.inputs())?;
+                let plan = way.plan(&host, &descriptor, Direction::Unpack, Strategy::Serial)?;
+                dispatches += plan.dispatches().len();
+                let ran = host.run(&plan, &uploads.given(Direction::Unpack))?;
+                wrong.extend(miscounted(&plan, &ran, sets));
+                assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
+            }
+        }
+    }
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

@@ -27,6 +27,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     crate::family::backward(scope, &mut cases);
     crate::numbers::backward(scope, &mut cases);
     crate::relaxed::backward(scope, &mut cases);
+    crate::packed::backward(&mut cases);
     cases
 }
 

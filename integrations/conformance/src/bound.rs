@@ -22,7 +22,7 @@
 use crate::scaled::{Scaled, deepest};
 use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
-use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
+use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, States, Surrogate, Threshold, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -81,7 +81,7 @@ pub fn bounds(
     incoming: &IncomingGradients<'_>,
     depth: u64,
 ) -> Result<Gradients<f64>, Error> {
-    let states = oracle::forward(descriptor, inputs)?.states;
+    let states = oracle::forward(&descriptor.clone().states(States::Numbers), inputs)?.states;
     let [of_states, _] = state_bounds(descriptor, inputs, deepest(descriptor.shape().time))?;
     let relaxed = descriptor.unit() == Unit::Relaxed;
     let amplitude_per_element = descriptor.amplitude_kind() == Amplitude::PerElement;

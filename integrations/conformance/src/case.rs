@@ -1,6 +1,6 @@
 //! A case: a descriptor, its data, and the plan that shall compute it.
 
-use bmru::{Access, Descriptor, Error, Limits, Plan, Strategy, Tuning};
+use bmru::{Access, Descriptor, Error, Limits, Plan, States, Strategy, Tuning};
 
 use crate::data::{Rate, Slots, Values, generate};
 
@@ -111,14 +111,25 @@ impl Case {
     /// # Errors
     /// As [`Descriptor::forward`].
     pub fn plan(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
-        let limits = self.profile.limits(device);
-        let tuning = Tuning {
+        descriptor.forward(&self.profile.limits(device), &self.tuning(tuning))
+    }
+
+    /// The plan that unpacks what the case packs, if it does.
+    ///
+    /// # Errors
+    /// As [`Descriptor::unpack`].
+    pub fn unpacking(&self, device: &Limits, tuning: &Tuning) -> Result<Option<Plan>, Error> {
+        let packs = self.descriptor.states_kind() != States::Numbers;
+        packs.then(|| self.descriptor.unpack(&self.profile.limits(device), &self.tuning(tuning))).transpose()
+    }
+
+    fn tuning(&self, tuning: &Tuning) -> Tuning {
+        Tuning {
             strategy: self.strategy,
             max_vector_width: self.vector_width.unwrap_or(tuning.max_vector_width),
             tile_steps: self.tile_steps.unwrap_or(tuning.tile_steps),
             access: self.access,
             ..tuning.clone()
-        };
-        descriptor.forward(&limits, &tuning)
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Boundary, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Shape, Slot,
-    Strategy, Strides, Surrogate, Threshold, TimeOrder, Unit, View,
+    States, Strategy, Strides, Surrogate, Threshold, TimeOrder, Unit, View,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -71,13 +71,23 @@ fn name(row: &[usize], rest: &str) -> String {
     format!("family/{}/{:?}/{batch}x{time}x{channels}/{options}/{rest}", UNITS[row[0]].0, Element::ALL[row[10]])
 }
 
+/// Whether eight storage buffers are enough: those that probe and save both forms of states have nine if they do all else.
+fn fits(row: &[usize]) -> bool {
+    let [strategy, save, final_state, _, states] = row[COMMON.len()..] else { unreachable!("five more axes") };
+    let all = save == 1 && final_state == 0 && STATES[states] == States::Both && row[6] == 0;
+    !(all && Strategy::ALL[strategy] == Strategy::Probe && VIEWS[row[8]] != "side by side")
+}
+
+const STATES: [States; 3] = [States::Numbers, States::Packed, States::Both];
+
 /// Forward.
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
-    let axes = [&COMMON[..], &[Strategy::ALL.len(), 2, 2, 3]].concat();
+    let axes = [&COMMON[..], &[Strategy::ALL.len(), 2, 2, 3, STATES.len()]].concat();
     let seeds = if scope == Scope::Full { 1..4 } else { 1..2 };
-    for row in seeds.flat_map(|seed| rows(&axes, seed, possible)) {
-        let [strategy, save, final_state, profile] = row[COMMON.len()..] else { unreachable!("four more axes") };
+    for row in seeds.flat_map(|seed| rows(&axes, seed, |row| possible(row) && fits(row))) {
+        let [strategy, save, final_state, profile, states] = row[COMMON.len()..] else { unreachable!("five more axes") };
         let descriptor = of_common(&row)
+            .states(STATES[states])
             .save([Save::Nothing, Save::Codes][save])
             .final_state([FinalState::Written, FinalState::Discarded][final_state]);
         let strategy = Strategy::ALL[strategy];

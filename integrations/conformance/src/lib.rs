@@ -23,6 +23,7 @@ mod health;
 mod image;
 mod matrix;
 mod numbers;
+mod packed;
 mod pairwise;
 pub mod portable;
 mod relaxed;

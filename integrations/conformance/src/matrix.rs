@@ -42,6 +42,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     crate::family::forward(scope, &mut cases);
     crate::numbers::forward(scope, &mut cases);
     crate::relaxed::forward(scope, &mut cases);
+    crate::packed::forward(scope, &mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }

@@ -7,7 +7,7 @@ use bmru::{Element, Error, Limits, Plan, Slot, Tuning, Unit};
 use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
 use crate::image::{POISON, elements};
-use crate::runner::{MARGIN, Memory, OWNED, image, pieces};
+use crate::runner::{MARGIN, Memory, OWNED, image, pieces, unpacked};
 use crate::state_bound::state_bounds;
 use crate::{BackwardCase, Case, bounds};
 
@@ -133,6 +133,14 @@ impl Case {
             }
             slots.extend(&owned);
             run.launches.push(Launch { plan, slots });
+        }
+        if let Some(plan) = self.unpacking(limits, tuning)? {
+            let words = unpacked(&self.descriptor, &data)?;
+            let buffer = run.buffer("unpacked_states", words.len() as u64 - MARGIN, &[]);
+            let mut slots = vec![(Slot::Scratch, run.scratch(&plan)), (Slot::States, buffer)];
+            slots.extend(owned.iter().filter(|&&(slot, _)| slot != Slot::States));
+            run.launches.push(Launch { plan, slots });
+            run.checks.push(Check::Exact { buffer, words });
         }
         let sums = matches!(self.descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
         let bounds = state_bounds(&self.descriptor, &data.inputs(), depth)?;

@@ -2,8 +2,8 @@
 
 use bmru::host::Gpu;
 use bmru::{
-    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Slot, Strides,
-    Tuning, Unit, View, oracle, wgpu,
+    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Slot, States,
+    Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
 use crate::image::{POISON, put};
@@ -53,7 +53,7 @@ impl Runner {
         &self.tuning
     }
 
-    /// Runs a case.
+    /// Runs a case, and unpacks what it packs.
     ///
     /// # Errors
     /// What planning, binding or the device refuse: a failure, too.
@@ -78,6 +78,11 @@ impl Runner {
                 _ => &[],
             };
             outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted, bounds);
+        }
+        if let Some(plan) = case.unpacking(&self.gpu.limits(), &self.tuning)? {
+            let [states, scratch] = memory.unpack(self, &plan).await?;
+            outcome.compare(Slot::States, &states, &unpacked(&case.descriptor, &data)?, &[]);
+            outcome.compare_margin(&scratch);
         }
         Ok(outcome)
     }
@@ -162,7 +167,7 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
 }
 
 /// The slots of a case that all its pieces share.
-pub(crate) const OWNED: [Slot; 9] = [
+pub(crate) const OWNED: [Slot; 11] = [
     Slot::Candidate,
     Slot::Threshold,
     Slot::Amplitude,
@@ -172,7 +177,32 @@ pub(crate) const OWNED: [Slot; 9] = [
     Slot::States,
     Slot::Saved,
     Slot::Counts,
+    Slot::PackedStates,
+    Slot::FirstSet,
 ];
+
+/// What a buffer must hold to which the packed states of a descriptor were unpacked.
+pub(crate) fn unpacked(descriptor: &Descriptor, data: &Slots) -> Result<Vec<u32>, Error> {
+    let numbers = descriptor.clone().states(States::Numbers);
+    Ok(states_image(&numbers, &oracle::forward(&numbers, &data.inputs())?.states))
+}
+
+/// The states where their elements lie, and poison everywhere else; nothing but that where none are written as numbers.
+fn states_image(descriptor: &Descriptor, states: &[f32]) -> Vec<u32> {
+    let (element, shape) = (descriptor.element_type(), descriptor.shape());
+    let mut image = vec![POISON; (descriptor.slot_bytes(Slot::States).unwrap_or(0) / 4 + MARGIN) as usize];
+    let View { offset, strides: Strides { batch, time, channel }, .. } =
+        descriptor.view(Operand::States).expect("forward has states");
+    for (b, t) in (0..shape.batch).flat_map(|b| (0..shape.time).map(move |t| (b, t))) {
+        for d in 0..shape.channels {
+            let at = (offset + b * batch + t * time + d * channel) as usize;
+            if let Some(&state) = states.get(at) {
+                put(element, &mut image, at, state);
+            }
+        }
+    }
+    image
+}
 
 /// The buffers of a case. Pieces pass their state between two final states, back and forth.
 pub(crate) struct Memory {
@@ -223,6 +253,27 @@ impl Memory {
         runner.gpu.download(&scratch).await
     }
 
+    /// Unpacks what was packed: states, in a buffer of their own, and scratch.
+    async fn unpack(&self, runner: &Runner, plan: &Plan) -> Result<[Vec<u32>; 2], Error> {
+        let [states, scratch] = [Slot::States, Slot::Scratch].map(|slot| {
+            let bytes =
+                if slot == Slot::States { plan.descriptor().slot_bytes(slot).unwrap_or(0) } else { plan.slot_bytes(slot) };
+            poisoned(runner, bytes / 4, &[])
+        });
+        let mut buffers = Buffers::new().scratch((&scratch, 0, plan.slot_bytes(Slot::Scratch)));
+        for (slot, buffer) in self.buffers.iter().filter(|(slot, _)| plan.uses(*slot)) {
+            buffers = buffers.slot(*slot, buffer);
+            if *slot == Slot::Saved {
+                buffers = buffers.saved_by(buffer, plan.descriptor().saved_layout());
+            }
+        }
+        let bound = runner.gpu.kernels().bind(plan, &buffers.states(&states))?;
+        let mut encoder = runner.gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        bound.record(&mut encoder);
+        runner.gpu.queue().submit([encoder.finish()]);
+        Ok([runner.gpu.download(&states).await?, runner.gpu.download(&scratch).await?])
+    }
+
     fn buffer(&self, slot: Slot, pieces: usize) -> Option<&wgpu::Buffer> {
         match slot {
             Slot::FinalState => Some(&self.handed[(pieces - 1) % 2]),
@@ -235,27 +286,22 @@ impl Memory {
     pub(crate) fn expected(descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
         let element = descriptor.element_type();
         let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
-        let mut states = margin(outputs.states.len());
+        let states = states_image(descriptor, &outputs.states);
         let shape = descriptor.shape();
-        let View { offset, strides: Strides { batch, time, channel }, .. } =
-            descriptor.view(Operand::States).expect("forward has states");
-        for b in 0..shape.batch {
-            for t in 0..shape.time {
-                for d in 0..shape.channels {
-                    let at = (offset + b * batch + t * time + d * channel) as usize;
-                    put(element, &mut states, at, outputs.states[at]);
-                }
-            }
-        }
         let mut final_state = margin((shape.batch * shape.channels) as usize);
         if descriptor.has_final_state() || pieces > 1 {
             for (at, &state) in outputs.final_state.iter().enumerate() {
                 put(element, &mut final_state, at, state);
             }
         }
-        let mut saved = vec![POISON; outputs.saved.len() + MARGIN as usize];
-        saved[..outputs.saved.len()].copy_from_slice(&outputs.saved);
-        let mut written = vec![(Slot::States, states), (Slot::FinalState, final_state), (Slot::Saved, saved)];
+        let mut written = vec![(Slot::States, states), (Slot::FinalState, final_state)];
+        let apart = descriptor.view(Operand::FirstSet).is_some_and(|view| view.slot == Slot::FirstSet);
+        let first_set = if apart { &outputs.first_set[..] } else { &[] };
+        for (slot, words) in
+            [(Slot::Saved, &outputs.saved[..]), (Slot::PackedStates, &outputs.packed_states), (Slot::FirstSet, first_set)]
+        {
+            written.push((slot, [words, &[POISON; MARGIN as usize]].concat()));
+        }
         let rows = (shape.batch * shape.channels) as usize;
         for (slot, counts, length) in
             [(Slot::Counts, &outputs.counts, outputs.counts.len()), (Slot::FinalCount, &outputs.final_count, rows)]

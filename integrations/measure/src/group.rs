@@ -70,6 +70,7 @@ impl Group {
         match self.direction {
             Direction::Forward => "forward",
             Direction::Backward => "backward",
+            Direction::Unpack => "unpacking",
             Direction::Health(_) => "health",
         }
     }
@@ -103,6 +104,7 @@ impl Group {
             Direction::Forward if !self.is_trained() => &[Save::Nothing],
             Direction::Forward => &[Save::Nothing, Save::Codes],
             Direction::Backward | Direction::Health(_) => &[Save::Codes],
+            Direction::Unpack => &[Save::Nothing],
         }
     }
 
@@ -130,6 +132,7 @@ impl Group {
         Ok(match self.direction {
             Direction::Forward => descriptor.forward(&gpu.limits(), gpu.tuning())?,
             Direction::Backward => descriptor.backward(&gpu.limits(), gpu.tuning())?,
+            Direction::Unpack => descriptor.unpack(&gpu.limits(), gpu.tuning())?,
             Direction::Health(source) => descriptor.health(source, &gpu.limits(), gpu.tuning())?,
         })
     }

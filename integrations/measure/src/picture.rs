@@ -118,7 +118,7 @@ fn draw_axis(area: &Area<'_>, axis: &Axis, height: i32) -> Result<()> {
 
 fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, row: &Row) -> Result<()> {
     let color = match row.group.direction {
-        bmru::Direction::Forward => FORWARD,
+        bmru::Direction::Forward | bmru::Direction::Unpack => FORWARD,
         bmru::Direction::Backward | bmru::Direction::Health(_) => BACKWARD,
     };
     let name = row.name.split_once('/').map_or(&row.name[..], |(_, name)| name).replace('x', " × ").replace('/', ", ");

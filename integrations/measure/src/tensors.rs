@@ -76,7 +76,7 @@ impl Tensors {
         let descriptor = plans[0].descriptor().clone().save(Save::Codes);
         let inputs = generate(&descriptor, rate, Values::Plain, Self::SEED);
         let [states, final_state] = match plans[0].direction() {
-            Direction::Forward | Direction::Health(_) => [Vec::new(), Vec::new()],
+            Direction::Forward | Direction::Unpack | Direction::Health(_) => [Vec::new(), Vec::new()],
             Direction::Backward => backward::incoming(&descriptor, Self::SEED),
         };
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
@@ -110,7 +110,9 @@ impl Tensors {
         }
         match plans[0].direction() {
             Direction::Forward => tensors.expect_states(forward, &inputs)?,
-            Direction::Health(_) => unreachable!("no group is of health: nothing here knows what to expect of it"),
+            Direction::Unpack | Direction::Health(_) => {
+                unreachable!("no group is of it: nothing here knows what to expect of it")
+            }
             Direction::Backward => {
                 tensors.save(device, forward).await?;
                 tensors.expect_gradients(plans[0], &inputs, &incoming)?;

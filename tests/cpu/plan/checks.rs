@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bmru::{
     Amplitude, BindingAccess, Descriptor, Direction, Error, HealthSource, Layout, Limits, Operand, Plan, SavedLayout, Shape,
-    Slot, Stage, Strategy, Threshold, Tuning, Unit, View,
+    Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -117,8 +117,8 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
     let nodes_of = |length: u32| params.nodes == params.steps.div_ceil(length);
     let mut counts_time = true;
     match launched.stage() {
-        Stage::Serial if params.nodes == 1 => {}
-        Stage::Serial | Stage::TileProbe | Stage::TileReduce | Stage::TileApply | Stage::FirstSet => {
+        Stage::Serial | Stage::Unpack if params.nodes == 1 => {}
+        Stage::Serial | Stage::TileProbe | Stage::TileReduce | Stage::TileApply | Stage::FirstSet | Stage::Unpack => {
             ensure!(params.tile_steps >= 32 && params.tile_steps % 32 == 0, "tiles of {} steps", params.tile_steps);
             ensure!(nodes_of(params.tile_steps), "{} tiles", params.nodes);
             ensure!(params.time_origin % params.tile_steps == 0, "tiles begin in the middle of one");
@@ -156,7 +156,7 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
     if counts_time {
         ensure!(u64::from(params.time_origin) + u64::from(params.steps) <= time, "steps beyond the end");
     }
-    if matches!(launched.stage(), Stage::Serial | Stage::TileApply | Stage::Adjoint) {
+    if matches!(launched.stage(), Stage::Serial | Stage::TileApply | Stage::Adjoint | Stage::Unpack) {
         ensure!(u64::from(params.time_total) == time, "steps of the whole");
     }
     Ok(())
@@ -196,6 +196,10 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if let Direction::Health(_) = plan.direction() {
         return health_order(launched);
     }
+    if plan.direction() == Direction::Unpack {
+        ensure!(launched.iter().all(|launched| matches!(launched.stage(), Stage::Unpack | Stage::Pack)), "another stage");
+        return Ok(());
+    }
     // What takes a detour is followed by the twins alone.
     if launched.iter().any(|launched| launched.stage() == Stage::Pack) {
         return Ok(());
@@ -208,7 +212,10 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 
 fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let total = plan.descriptor().shape().time;
+    let numbers = plan.descriptor().states_kind() != States::Packed || plan.descriptor().has_final_state();
     let (leaves, enters) = match plan.descriptor().unit() {
+        // The bit rests with the first set step.
+        _ if !numbers => (Operand::FirstSet, Operand::FirstSet),
         Unit::Cumulative => (Operand::FinalCount, Operand::InitialCount),
         _ => (Operand::FinalState, Operand::InitialState),
     };
@@ -266,7 +273,8 @@ fn tiles_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         let applied = take(behind);
         let searched = take(Stage::FirstSet);
         ensure!(reduced > 0 && reduced == applied && up == down, "stages out of order");
-        ensure!(searched == usize::from(descriptor.saves() && !of_number), "{searched} searches of a group");
+        let marks = descriptor.saves() || descriptor.states_kind() != States::Numbers;
+        ensure!(searched == usize::from(marks && !of_number), "{searched} searches of a group");
         taken += reduced + up - usize::from(of_number) + down + applied + searched;
     }
     Ok(())
@@ -339,6 +347,9 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if let Direction::Health(source) = plan.direction() {
         return cover_health(plan, launched, source);
     }
+    if plan.direction() == Direction::Unpack {
+        return cover_unpack(plan, launched);
+    }
     let Shape { batch, time, channels } = plan.descriptor().shape();
     let elements = |launched: &Launched<'_>| launched.bounds(Operand::Candidate).into_iter().product::<u64>() * launched.width();
     let present = launched.iter().filter(|launched| launched.places.get(Operand::Candidate).is_some());
@@ -356,6 +367,7 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     match plan.direction() {
         Direction::Forward => cover_forward(plan, launched),
         Direction::Backward => cover_backward(plan, launched),
+        Direction::Unpack => cover_unpack(plan, launched),
         Direction::Health(source) => cover_health(plan, launched, source),
     }
 }
@@ -393,9 +405,13 @@ fn agrees(launched: &[Launched<'_>], descriptor: &Descriptor, stage: Option<Stag
 
 fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let descriptor = plan.descriptor();
-    let Shape { batch, channels, .. } = descriptor.shape();
+    let Shape { batch, time, channels } = descriptor.shape();
     agrees(launched, descriptor, None, Operand::Candidate)?;
-    agrees(launched, descriptor, None, Operand::States)?;
+    if descriptor.states_kind() == States::Packed {
+        ensure!(!plan.uses(Slot::States) && !plan.writes(Slot::States), "numbers are written");
+    } else {
+        agrees(launched, descriptor, None, Operand::States)?;
+    }
     if descriptor.threshold_kind() == Threshold::PerElement {
         agrees(launched, descriptor, None, Operand::Threshold)?;
         agrees(launched, descriptor, None, Operand::LowThreshold)?;
@@ -405,6 +421,16 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         touched(launched.iter(), operand, &mut counts);
         counts
     };
+    if let Some(words) = descriptor.view(Operand::PackedStates) {
+        let mut expected = Counts::new();
+        meant(words, [batch, time.div_ceil(32), channels], &mut expected);
+        let touched = all(Operand::PackedStates);
+        ensure!(touched.keys().eq(expected.keys()), "packed states: {:?}", difference(&touched, &expected));
+        let mut expected = Counts::new();
+        meant(descriptor.view(Operand::FirstSet).ok_or("no first set steps")?, [batch, 1, channels], &mut expected);
+        let touched = all(Operand::FirstSet);
+        ensure!(touched.keys().eq(expected.keys()), "first set steps: {:?}", difference(&touched, &expected));
+    }
     if descriptor.has_final_state() {
         // Between parts of time it rests there.
         let touched = all(Operand::FinalState);
@@ -425,6 +451,24 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         let expected = if batch * channels == 0 { 0 } else { descriptor.saved_layout().words() };
         ensure!(words.into_iter().eq(0..expected), "saved words are missing");
     }
+    Ok(())
+}
+
+/// Every word is read, and every state written once.
+fn cover_unpack(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
+    let descriptor = plan.descriptor();
+    let Shape { batch, time, channels } = descriptor.shape();
+    let followed = [batch, time, channels].into_iter().fold(1, |product: u64, axis| product.saturating_mul(axis.max(1)));
+    // What takes a detour is followed by the twins alone.
+    if followed > FOLLOWED || launched.iter().any(|launched| launched.stage() == Stage::Pack) {
+        return Ok(());
+    }
+    agrees(launched, descriptor, None, Operand::States)?;
+    let (mut expected, mut read) = (Counts::new(), Counts::new());
+    let words = descriptor.view(Operand::PackedStates).ok_or("no packed states")?;
+    meant(words, [batch, time.div_ceil(32), channels], &mut expected);
+    touched(launched.iter(), Operand::PackedStates, &mut read);
+    ensure!(read.keys().eq(expected.keys()), "packed states: {:?}", difference(&read, &expected));
     Ok(())
 }
 
@@ -504,7 +548,7 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
     let (debug, display) = (format!("{plan:?}"), format!("{plan}"));
     ensure!(!debug.is_empty() && display.contains(&plan.strategy().to_string()), "{display}");
     let needs_saved = match plan.direction() {
-        Direction::Forward => descriptor.saves(),
+        Direction::Forward | Direction::Unpack => descriptor.saves(),
         Direction::Backward => descriptor.saves() || descriptor.unit() != Unit::Cumulative,
         Direction::Health(source) => source == HealthSource::Saved,
     };
@@ -517,6 +561,7 @@ pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, t
     match direction {
         Direction::Forward => descriptor.forward(limits, tuning),
         Direction::Backward => descriptor.backward(limits, tuning),
+        Direction::Unpack => descriptor.unpack(limits, tuning),
         Direction::Health(source) => descriptor.health(source, limits, tuning),
     }
 }

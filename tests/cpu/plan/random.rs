@@ -2,8 +2,8 @@
 
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold,
-    TimeOrder, Tuning, Unit, Validity, View,
+    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, States, Strategy, Strides, Surrogate,
+    Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -130,6 +130,7 @@ pub fn direction() -> impl Random<Value = Direction> {
     select(vec![
         Direction::Forward,
         Direction::Backward,
+        Direction::Unpack,
         Direction::Health(HealthSource::Saved),
         Direction::Health(HealthSource::Inputs),
     ])
@@ -147,7 +148,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         pick(Threshold::PerElement, Threshold::PerChannel),
         pick(InitialState::Zero, InitialState::Given),
         pick(FinalState::Discarded, FinalState::Written),
-        pick(Save::Nothing, Save::Codes),
+        (pick(Save::Nothing, Save::Codes), select(vec![States::Numbers, States::Packed, States::Both])),
         (backward(), carry()),
     );
     let beside = || pick(Slot::Candidate, Slot::Threshold);
@@ -159,12 +160,14 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             threshold,
             initial_state,
             final_state,
-            save,
+            (save, written),
             ((surrogates, incoming, gradients), (amplitude, initial_count, counts, epsilon)),
         ) = options;
         let ((candidates, thresholds, low_thresholds, amplitudes, states), (beside, low_beside), side_by_side) = views;
         // Nothing is planned of what cannot be had together.
         let amplitude = if matches!(unit, Unit::Cumulative | Unit::ForwardFill) { Amplitude::PerChannel } else { amplitude };
+        let two = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && amplitude == Amplitude::PerChannel;
+        let written = if two { written } else { States::Numbers };
         let save = if unit == Unit::ForwardFill { Save::Nothing } else { save };
         let mut descriptor = Descriptor::new(unit, shape)
             .element(element)
@@ -175,6 +178,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             .initial_state(initial_state)
             .final_state(final_state)
             .save(save)
+            .states(written)
             .surrogates(surrogates[0], surrogates[1])
             .incoming(incoming)
             .amplitude(amplitude)

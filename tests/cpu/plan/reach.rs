@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bmru::{Amplitude, Dispatch, Operand, Params, Plan, Stage, Threshold, Unit, Variant, ViewParams};
+use bmru::{Amplitude, Dispatch, Operand, Params, Plan, Stage, States, Threshold, Unit, Variant, ViewParams};
 
 /// Where the header of a variant puts an operand, and what it does with it.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +121,11 @@ impl<'a> Launched<'a> {
         }
     }
 
+    /// Whether a walk leaves a word for 32 steps.
+    fn takes_words(&self) -> bool {
+        self.plan.descriptor().saves() || self.plan.descriptor().states_kind() != States::Numbers
+    }
+
     /// Words of the codes of 32 steps.
     fn code_lines(&self) -> u64 {
         if self.element_words() == 0 { 2 } else { 1 }
@@ -137,7 +142,9 @@ impl<'a> Launched<'a> {
         let params = self.params();
         match self.stage() {
             Stage::Serial if params.steps == 0 => 0,
-            Stage::Serial | Stage::Adjoint => (u64::from(params.time_origin % 32) + u64::from(params.steps)).div_ceil(32),
+            Stage::Serial | Stage::Adjoint | Stage::Unpack => {
+                (u64::from(params.time_origin % 32) + u64::from(params.steps)).div_ceil(32)
+            }
             _ => self.end().div_ceil(32),
         }
     }
@@ -162,6 +169,8 @@ impl<'a> Launched<'a> {
             (Stage::HealthJoin, Operand::Children) => 8 * steps.min(32 * nodes),
             (Stage::HealthSum, Operand::Children) => return [1, tile_steps * steps.min(32 * nodes), channels],
             (Stage::HealthSum, Operand::Totals) => return [1, 11 * nodes, channels],
+            (_, Operand::PackedStates) => self.words(),
+            (_, Operand::FirstOfTile) => nodes,
             (_, Operand::InitialCount | Operand::FinalCount) => 1,
             (_, Operand::Validity) => (origin % 32 + self.end()).div_ceil(32),
             (Stage::Serial, Operand::Counts) => steps,
@@ -188,11 +197,12 @@ impl<'a> Launched<'a> {
             (_, Operand::LowThreshold) => self.end(),
             (Stage::TileProbe, Operand::Candidate | Operand::Threshold) => self.end(),
             (Stage::TileReduce | Stage::TileApply, Operand::Candidate | Operand::Threshold | Operand::States) => self.end(),
+            (Stage::Unpack, Operand::States) => self.end(),
             (Stage::Serial | Stage::Adjoint, Operand::Codes) => self.code_lines() * self.words(),
             (Stage::TileReduce | Stage::TileApply, Operand::Codes) => 2 * self.words(),
             // They need only where steps set, not the signs.
             (Stage::AdjointReduce, Operand::Codes) if self.code_lines() == 1 => self.words(),
-            (Stage::FirstSet | Stage::AdjointReduce, Operand::Codes) => 2 * self.words() - 1,
+            (Stage::AdjointReduce, Operand::Codes) => 2 * self.words() - 1,
             (Stage::TileProbe | Stage::CarryReduce, Operand::Aggregates) => self.element_words().max(1) * nodes,
             (Stage::CarryReduce | Stage::CarryScan, Operand::Children) => self.element_words() * steps.min(32 * nodes),
             (Stage::CarryScan, Operand::Parent) => self.element_words() * nodes,
@@ -243,12 +253,14 @@ impl<'a> Launched<'a> {
         let rows = u64::from(params.rows);
         match self.stage() {
             Stage::Serial if self.variant.fold() > 1 => rows * (2 + tile / u64::from(self.variant.fold())),
-            Stage::Serial if rows > 1 => rows * (1 + steps + if self.plan.descriptor().saves() { self.words() } else { 1 }),
-            Stage::Serial if !self.plan.descriptor().saves() => tile + tile.min(1),
+            Stage::Serial if rows > 1 => rows * (1 + steps + if self.takes_words() { self.words() } else { 1 }),
+            Stage::Serial if !self.takes_words() => tile + tile.min(1),
             Stage::Serial if nodes == 1 => steps + self.words(),
             Stage::Serial => tile + tile.div_ceil(32),
             Stage::TileProbe => tile,
-            Stage::TileReduce | Stage::TileApply => tile + tile.div_ceil(32),
+            Stage::TileApply if self.plan.descriptor().states_kind() == States::Packed => tile.div_ceil(32),
+            Stage::Unpack if nodes == 1 => steps + self.words(),
+            Stage::TileReduce | Stage::TileApply | Stage::Unpack => tile + tile.div_ceil(32),
             Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => steps.min(32),
             Stage::Pack => u64::from((params.time_total - params.time_origin).div_ceil(params.items)),
             Stage::TreeScan => 0,
@@ -259,7 +271,7 @@ impl<'a> Launched<'a> {
                     interval -= interval / 2;
                     bisections += 1;
                 }
-                bisections + tile.div_ceil(32)
+                bisections
             }
             // A part can begin and end within a word.
             Stage::Adjoint if nodes == 1 => steps + self.words(),

@@ -1,6 +1,6 @@
 //! What can be planned is planned: whoever leaves the strategy open gets a plan as soon as single rows fit.
 
-use bmru::{Access, Descriptor, FinalState, InitialState, Layout, Limits, Save, Shape, Threshold, Tuning};
+use bmru::{Access, Descriptor, FinalState, InitialState, Layout, Limits, Save, Shape, States, Threshold, Tuning};
 use proptest::prelude::{Strategy as Random, any, prop_oneof};
 
 use super::checks::{self, ensure};
@@ -25,10 +25,10 @@ fn row_bytes(descriptor: &Descriptor, side_by_side: bool) -> u64 {
 fn cases() -> impl Random<Value = Case> {
     let axis = || prop_oneof![3 => 0..=4u64, 3 => 1..=70u64, 1 => 1..=2500u64];
     let channels = prop_oneof![4 => 0..=40u64, 2 => (1..=64u64).prop_map(|vectors| 4 * vectors), 1 => 1..=20_000u64];
-    let options = (any::<[bool; 6]>(), 0..=2u32, 2..=8u32);
+    let options = (any::<[bool; 8]>(), 0..=2u32, 2..=8u32);
     let sizes = (prop_oneof![3 => 1..=3u64, 2 => 4..=70u64], 0..=64u64, prop_oneof![1..=1u32, 1..=256u32], 1..=3u64, 0..=5000u64);
     (axis(), axis(), channels, options, sizes).prop_map(|(batch, time, channels, options, sizes)| {
-        let ([time_first, given, written, saves, side_by_side, read_write], width, alignment) = options;
+        let ([time_first, given, written, saves, side_by_side, read_write, packed, numbers], width, alignment) = options;
         let (rows, more, workgroup_size, work, serial_rows) = sizes;
         // One part a row must not be too many.
         let time = time.min((1 << 12) / batch.max(1));
@@ -37,11 +37,18 @@ fn cases() -> impl Random<Value = Case> {
             .initial_state(if given { InitialState::Given } else { InitialState::Zero })
             .final_state(if written { FinalState::Written } else { FinalState::Discarded })
             .threshold(if more % 3 == 0 { Threshold::PerChannel } else { Threshold::PerElement })
-            .save(if saves { Save::Codes } else { Save::Nothing });
+            .save(if saves { Save::Codes } else { Save::Nothing })
+            .states(match (packed, numbers) {
+                (false, _) => States::Numbers,
+                (true, true) => States::Both,
+                (true, false) => States::Packed,
+            });
         let descriptor = if side_by_side { descriptor.side_by_side() } else { descriptor };
         let alignment = 1 << alignment;
         let limits = Limits {
             max_buffer_size: 1 << 40,
+            // Both forms of states and all else, the parameters among it.
+            max_storage_buffers_per_shader_stage: 9,
             max_storage_buffer_binding_size: rows * row_bytes(&descriptor, side_by_side) + u64::from(alignment) + 4 * more,
             min_storage_buffer_offset_alignment: alignment,
             max_compute_workgroups_per_dimension: channels.div_ceil(workgroup_size.into()).clamp(1, 65_535) as u32,
@@ -64,6 +71,11 @@ fn cases() -> impl Random<Value = Case> {
 fn everything_is_planned_whose_rows_fit() {
     for_all(1500, cases(), |Case { descriptor, limits, tuning }| {
         let plan = descriptor.forward(&limits, &tuning).map_err(|error| error.to_string())?;
+        checks::check(&plan, &tuning)?;
+        if descriptor.states_kind() == States::Numbers {
+            return Ok(());
+        }
+        let plan = descriptor.unpack(&limits, &tuning).map_err(|error| error.to_string())?;
         checks::check(&plan, &tuning)
     });
 }

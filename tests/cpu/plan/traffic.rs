@@ -4,8 +4,8 @@
 use std::ops::AddAssign;
 
 use bmru::{
-    Descriptor, FinalState, Gradient, Incoming, InitialState, Limits, Operand, Plan, Save, Shape, Stage, Strategy, Threshold,
-    Traffic, Tuning,
+    Descriptor, FinalState, Gradient, Incoming, InitialState, Limits, Operand, Plan, Save, Shape, Stage, States, Strategy,
+    Threshold, Traffic, Tuning,
 };
 
 /// Words read and written.
@@ -58,10 +58,20 @@ fn one_serial_dispatch_moves_each_byte_once() {
             let shared = batch.div_ceil(together) * channels;
             // The copies of the amplitudes, two words for 32 steps, first set steps and initial states.
             let saved = channels + rows * (2 * time.div_ceil(32) + 2);
+            // A word for 32 steps, and the first set steps.
+            let bits = rows * (time.div_ceil(32) + 1);
+            let packed = descriptor.clone().states(States::Packed);
+            let both = descriptor.clone().states(States::Both);
+            let all = given.clone().states(States::Both).save(Save::Codes);
             for (descriptor, words) in [
                 (descriptor, Words(2 * elements + shared, elements)),
                 (given, Words(2 * elements + shared + rows, elements + rows)),
                 (saves, Words(2 * elements + shared, elements + saved)),
+                // 8 bytes an element and an eighth; what a bit stands for is not read.
+                (packed, Words(2 * elements, bits)),
+                (both, Words(2 * elements + shared, elements + bits)),
+                // The first set steps are those that are saved.
+                (all, Words(2 * elements + shared + rows, elements + rows + saved + bits - rows)),
                 // Without steps no threshold is read.
                 (per_channel, Words(elements + shared * (1 + time.min(1)), elements)),
             ] {
@@ -89,28 +99,36 @@ fn tree(tiles: u64) -> Words {
     moved
 }
 
-/// 12.5 bytes an element in tiles; where they are probed 12, and at most 8 of the probe. `options`: all, or none.
-fn tiled(strategy: Strategy, shape: Shape, tile_steps: u64, threshold: Threshold, options: bool) -> Words {
+/// 12.5 bytes an element in tiles; where they are probed 12, and at most 8 of the probe. `options`: all, or none. Bits are an eighth
+/// in place of 4, or beside them.
+fn tiled(strategy: Strategy, shape: Shape, tile_steps: u64, threshold: Threshold, options: bool, states: States) -> Words {
     let Shape { batch, time, channels } = shape;
     let (rows, tiles, words) = (batch * channels, time.div_ceil(tile_steps), time.div_ceil(32));
     let (elements, rows_of_tiles) = (rows * time, rows * tiles);
     let thresholds = if threshold == Threshold::PerChannel { rows_of_tiles } else { elements };
     let [codes, probed] = if strategy == Strategy::Tiles { [2 * rows * words, 0] } else { [0, elements + thresholds] };
     // The inputs, an aggregate for each tile, the codes there and back, and the states.
-    let mut moved = Words(elements + thresholds + probed + codes, rows_of_tiles + codes + elements);
+    let numbers = if states == States::Packed { 0 } else { elements };
+    let bits = if states == States::Numbers { 0 } else { rows * words };
+    let mut moved = Words(elements + thresholds + probed + codes, rows_of_tiles + codes + numbers + bits);
     let Words(read, written) = tree(tiles);
     moved += Words(rows * read, rows * written);
-    // Each tile finds its carry, if there is another, and reads the amplitudes.
-    moved += Words(rows_of_tiles * if tiles > 1 { 3 } else { 1 }, 0);
+    // Each tile finds its carry, if there is another, and reads the amplitudes, if bits are not enough.
+    moved += Words(rows_of_tiles * if tiles > 1 { 2 } else { 0 }, 0);
+    if options || states != States::Packed {
+        moved += Words(rows_of_tiles, 0);
+    }
+    if options || states != States::Numbers {
+        // The first set step of each tile; that of all is looked for in the tree.
+        let bisections = (0..).find(|&bisections| tiles <= 1 << bisections).expect("fewer than 2^64 tiles");
+        moved += Words(rows * (bisections + 1), rows_of_tiles + rows);
+    }
     if options {
-        // The first and the last states; of what is saved the copies and the first set steps.
+        // The first and the last states; of what is saved the copies.
         moved += Words(rows_of_tiles, rows);
-        moved += Words(0, 2 * rows + channels);
+        moved += Words(0, rows + channels);
         // The codes are saved where tiles keep them, only the signs are written again; a walk writes both.
         moved += Words(0, rows * words * if strategy == Strategy::Tiles { 1 } else { 2 });
-        // The first set steps are looked for in the tree and in the words of one tile.
-        let bisections = (0..).find(|&bisections| tiles <= 1 << bisections).expect("fewer than 2^64 tiles");
-        moved += Words(rows * (bisections + words.min(tile_steps / 32)), 0);
     }
     moved
 }
@@ -130,25 +148,52 @@ fn tiles_and_probes_move_what_the_closed_form_says() {
             for threshold in [Threshold::PerElement, Threshold::PerChannel] {
                 let bare = Descriptor::bmru(shape).threshold(threshold);
                 let full = bare.clone().initial_state(InitialState::Given).final_state(FinalState::Written).save(Save::Codes);
+                // All of it is a buffer more than there are by default.
+                let limits = Limits { max_storage_buffers_per_shader_stage: 9, ..Limits::default() };
                 for (descriptor, options) in [(bare, false), (full, true)] {
-                    let tuning = whole(strategy, tile_steps as u32);
-                    let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
-                    let expected = tiled(strategy, shape, tile_steps, threshold, options);
-                    assert_eq!(plan.traffic(), expected.traffic(), "{threshold:?}, {plan}");
+                    for states in [States::Numbers, States::Packed, States::Both] {
+                        let tuning = whole(strategy, tile_steps as u32);
+                        let plan = descriptor.clone().states(states).forward(&limits, &tuning).expect("it fits");
+                        let expected = tiled(strategy, shape, tile_steps, threshold, options, states);
+                        assert_eq!(plan.traffic(), expected.traffic(), "{threshold:?}, {states:?}, {plan}");
+                    }
                 }
             }
         }
     }
 }
 
+/// A word for 32 steps is read, and for each tile what its bits stand for; states are written.
+#[test]
+fn unpacking_moves_what_the_closed_form_says() {
+    for (batch, time, channels) in [(1, 1u64, 1), (2, 31, 4), (3, 33, 5), (1, 4097, 8), (40, 1024, 3)] {
+        let (rows, tile_steps) = (batch * channels, 64u64);
+        let (words, tiles) = (rows * time.div_ceil(32), rows * time.div_ceil(tile_steps));
+        let packed = Descriptor::bmru(Shape { batch, time, channels }).states(States::Packed);
+        let tuning = whole(Strategy::Serial, tile_steps as u32);
+        for (descriptor, per_tile) in [
+            (packed.clone(), 2),
+            (packed.clone().initial_state(InitialState::Given), 3),
+            (packed.states(States::Both).save(Save::Codes), 2),
+        ] {
+            let plan = descriptor.unpack(&Limits::default(), &tuning).expect("it fits");
+            assert_eq!(plan.dispatches().len(), 1, "{plan}");
+            assert_eq!(plan.traffic(), Words(words + per_tile * tiles, rows * time).traffic(), "{plan}");
+        }
+    }
+}
+
 /// The figures of the documentation: 12.5 bytes an element in tiles, 20 where nothing sets and tiles are probed; a threshold for
-/// each channel is 4 less each time it is read.
+/// each channel is 4 less each time it is read. Of packed states an eighth is written in place of 4.
 #[test]
 fn bytes_an_element_are_those_of_the_documentation() {
     let bare = Descriptor::bmru(Shape { batch: 2, time: 1 << 18, channels: 16 });
     let saves = bare.clone().save(Save::Codes);
     let per_channel = bare.clone().threshold(Threshold::PerChannel);
+    let packed = bare.clone().states(States::Packed);
     for (descriptor, strategy, bytes) in [
+        (&packed, Strategy::Tiles, 8.625),
+        (&packed, Strategy::Probe, 16.125),
         (&bare, Strategy::Tiles, 12.5),
         (&per_channel, Strategy::Tiles, 8.5),
         (&saves, Strategy::Tiles, 12.625),

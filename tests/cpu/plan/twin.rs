@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bmru::oracle::forward;
 use bmru::{
-    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, Strategy, Threshold,
-    Traffic, Tuning, Unit, View,
+    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, States, Strategy,
+    Threshold, Traffic, Tuning, Unit, View,
 };
 use proptest::prelude::any;
 
@@ -76,7 +76,7 @@ impl Machine<'_, '_> {
         let pattern = if half { bits << 16 } else { bits };
         match (self.launched.plan.direction(), operand) {
             _ if element == Element::F32 => bits,
-            (Direction::Forward, Operand::Amplitude) => element.pattern(f32::from_bits(bits)),
+            (Direction::Forward | Direction::Unpack, Operand::Amplitude) => element.pattern(f32::from_bits(bits)),
             (Direction::Backward, Operand::SavedAmplitude | Operand::SavedInitialState) => self.number(pattern).to_bits(),
             (Direction::Backward, _) if half => self.number(pattern).to_bits(),
             _ => pattern,
@@ -94,7 +94,7 @@ impl Machine<'_, '_> {
     /// The bits of an element, of what a register holds.
     fn narrowed(&self, value: u32) -> u32 {
         let element = self.launched.plan.descriptor().element_type();
-        if self.launched.plan.direction() == Direction::Forward { value >> 16 } else { element.encode(f32::from_bits(value)) }
+        if self.launched.plan.direction() == Direction::Backward { element.encode(f32::from_bits(value)) } else { value >> 16 }
     }
 
     /// All invocations that pack.
@@ -174,6 +174,7 @@ impl Machine<'_, '_> {
                     Stage::SumReduce => self.sum_reduce(row, d),
                     Stage::HandOver => self.hand_over(row, d),
                     Stage::HealthSum => self.health_sum(row, d),
+                    Stage::Unpack => self.unpack(row / nodes, row % nodes, d),
                     Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin => self.health(row / nodes, row % nodes, d),
                     _ => self.adjoint(row / nodes, row % nodes, d),
                 }
@@ -183,6 +184,11 @@ impl Machine<'_, '_> {
 
     fn saves(&self) -> bool {
         self.launched.plan.descriptor().saves()
+    }
+
+    /// Whether a walk leaves a word for 32 steps.
+    fn takes_words(&self) -> bool {
+        self.saves() || self.launched.plan.descriptor().states_kind() != States::Numbers
     }
 
     /// The thresholds of a row from step `begin` on, where there are some for a channel.
@@ -263,18 +269,21 @@ impl Machine<'_, '_> {
             let set;
             (set, plus) = self.before(b, of_whole, d);
             state = if set { self.state_of(amplitude, plus) } else { state };
-        } else if self.saves() && origin > 0 {
+        } else if self.takes_words() && origin > 0 {
             let rested = self.load(Operand::FirstSet, b, 0, d);
             first_set = if rested & NOT_YET == NOT_YET { NEVER } else { rested & NOT_YET };
             plus = rested >> 31 == 1;
         }
-        let (mut z, mut signs) = (0, 0);
+        let (mut z, mut signs, mut packed) = (0, 0, 0);
         for t in begin..end {
             let (time, word) = (origin + t, (origin + t) / 32 - origin / 32);
             if self.saves() && (time % 32 == 0 || t == begin) {
                 let begun = time % 32 > 0;
                 z = if begun { self.load(Operand::Codes, b, 0, d) } else { 0 };
                 signs = if begun && !numbers { self.load(Operand::Codes, b, 1, d) } else { 0 };
+            }
+            if time % 32 == 0 || t == begin {
+                packed = if time % 32 > 0 { self.load(Operand::PackedStates, b, 0, d) } else { 0 };
             }
             let (sets, positive) = self.gate(b, t, d, threshold);
             z |= u32::from(sets) << (time % 32);
@@ -291,6 +300,10 @@ impl Machine<'_, '_> {
                 self.store(Operand::Counts, b, t, d, number.count as u32);
             }
             self.store(Operand::States, b, t, d, state);
+            packed |= u32::from(plus) << (time % 32);
+            if time % 32 == 31 || t + 1 == end {
+                self.store(Operand::PackedStates, b, word, d, packed);
+            }
             if self.saves() && (time % 32 == 31 || t + 1 == end) {
                 let lines = if numbers { 1 } else { 2 };
                 self.store(Operand::Codes, b, lines * word, d, z);
@@ -305,7 +318,10 @@ impl Machine<'_, '_> {
         if !tree || origin + end == u64::from(params.time_total) {
             self.store(Operand::FinalState, b, 0, d, state);
         }
-        if self.saves() && !tree && !numbers {
+        if tree && !numbers {
+            self.store(Operand::FirstOfTile, b, index, d, first_set);
+        }
+        if self.takes_words() && !tree && !numbers {
             let is_last = origin + end == u64::from(params.time_total);
             let word = if is_last { first_set } else { first_set & NOT_YET | u32::from(plus) << 31 };
             self.store(Operand::FirstSet, b, 0, d, word);
@@ -394,23 +410,27 @@ impl Machine<'_, '_> {
         let initial_state = self.load(Operand::InitialState, b, 0, d);
         let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
         let (mut set, mut plus) = self.before(b, of_whole, d);
-        let mut state = 0;
+        let (mut state, mut first_set) = (0, NEVER);
         for word in begin / 32..end.div_ceil(32) {
             let z = self.load(Operand::Codes, b, 2 * word, d);
             let p = self.load(Operand::Codes, b, 2 * word + 1, d);
-            let mut signs = 0;
+            let (mut signs, mut packed) = (0, 0);
             for t in 32 * word..end.min(32 * word + 32) {
                 signs |= u32::from(plus) << (t % 32);
                 if z >> (t % 32) & 1 == 1 {
                     (set, plus) = (true, p >> (t % 32) & 1 == 1);
+                    first_set = first_set.min(params.time_origin + t as u32);
                 }
+                packed |= u32::from(plus) << (t % 32);
                 state = if set { self.state_of(amplitude, plus) } else { initial_state };
                 self.store(Operand::States, b, t, d, state);
             }
             if self.saves() {
                 self.store(Operand::Codes, b, 2 * word + 1, d, signs);
             }
+            self.store(Operand::PackedStates, b, word, d, packed);
         }
+        self.store(Operand::FirstOfTile, b, index, d, first_set);
         if u64::from(params.time_origin) + end == u64::from(params.time_total) {
             self.store(Operand::FinalState, b, 0, d, state);
         }
@@ -429,15 +449,7 @@ impl Machine<'_, '_> {
             let set_before = self.load(Operand::Parent, b, 2 * (middle / 32), d) >> (middle % 32) & 1 == 1;
             if set_before { high = middle } else { low = middle }
         }
-        let (begin, end) = self.tile(low);
-        let mut first_set = NEVER;
-        for word in begin / 32..end.div_ceil(32) {
-            let z = self.load(Operand::Codes, b, 2 * word, d);
-            if z != 0 {
-                first_set = 32 * word as u32 + z.trailing_zeros();
-                break;
-            }
-        }
+        let first_set = self.load(Operand::FirstOfTile, b, low, d);
         self.store(Operand::FirstSet, b, 0, d, first_set);
     }
 }
@@ -539,7 +551,7 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
     memory.insert(Slot::Validity, validity.clone());
     memory.insert(Slot::InitialCount, initial_count.iter().map(|&count| count as u32).collect());
-    for slot in [Slot::States, Slot::FinalState] {
+    for slot in [Slot::States, Slot::FinalState, Slot::PackedStates, Slot::FirstSet] {
         memory.insert(slot, vec![POISON; length(slot)]);
     }
     for slot in [Slot::Saved, Slot::Scratch, Slot::Counts, Slot::FinalCount] {
@@ -550,13 +562,17 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let touched: Vec<bool> = memory[&Slot::States].iter().map(|&word| word != POISON).collect();
     let states: Vec<u32> = memory[&Slot::States].iter().map(|&word| if word == POISON { 0 } else { word }).collect();
     let Shape { batch, time, channels } = descriptor.shape();
-    ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == batch * time * channels, "states are missing");
+    let written = if descriptor.states_kind() == States::Packed { 0 } else { batch * time * channels };
+    ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == written, "states are missing, or too many");
     // What is a number is near; of 16 bits it is none.
     let half = descriptor.element_type() != Element::F32;
     let equal = |slot, words: &[u32], expected: &[f32]| {
         if half { words == in_bits(slot, expected) } else { numbers::near(plan, words, expected) }
     };
-    ensure!(equal(Slot::States, &states, &expected.states), "states of\n{plan}");
+    ensure!(written == 0 || equal(Slot::States, &states, &expected.states), "states of\n{plan}");
+    ensure!(memory[&Slot::PackedStates] == expected.packed_states, "packed states of\n{plan}");
+    let apart = !memory[&Slot::FirstSet].is_empty();
+    ensure!(!apart || memory[&Slot::FirstSet] == expected.first_set, "first set steps of\n{plan}");
     ensure!(equal(Slot::FinalState, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
     for (slot, counts) in [(Slot::Counts, &expected.counts), (Slot::FinalCount, &expected.final_count)] {
         ensure!(memory[&slot].iter().map(|&word| word as i32).eq(counts.iter().copied()), "{slot} of\n{plan}");
@@ -586,9 +602,13 @@ fn twins_agree_on_every_level_of_the_tree() {
         let tuning = Tuning { tile_steps: 32, ..Tuning::software().with_strategy(strategy) };
         for tiles in [1, 2, 31, 32, 33, 64, 1023, 1024, 1025, 1057] {
             for time in [32 * tiles - 31, 32 * tiles - 1, 32 * tiles] {
-                let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 2 }).save(Save::Codes);
-                let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
                 for seed in 0..3 {
+                    // Saved, packed, and both.
+                    let descriptor = Descriptor::bmru(Shape { batch: 1, time, channels: 2 });
+                    let descriptor = descriptor
+                        .save(if seed == 1 { Save::Nothing } else { Save::Codes })
+                        .states([States::Numbers, States::Packed, States::Both][seed as usize]);
+                    let plan = descriptor.forward(&Limits::default(), &tuning).expect("it fits");
                     agree(&plan, seed + time).unwrap_or_else(|error| panic!("{strategy}, T = {time}: {error}"));
                 }
             }
