@@ -1,8 +1,7 @@
 //! What a scan carries from step to step: two bits where the state is one of two, or a number.
 
-use crate::{
-    Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, Validity, View,
-};
+use crate::fill::FillOptions;
+use crate::{Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
 
 /// The element of a scan: what a stretch of time does to the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -12,6 +11,8 @@ pub(crate) enum Carry {
     Codes,
     /// Hold, or set to a payload of 32 bits.
     Fill,
+    /// The same, and the steps since.
+    Age,
     /// Add a multiple of the amplitude: an integer.
     Count,
     /// Scale and add: a power of `ε` and a sum.
@@ -37,7 +38,7 @@ impl Carry {
     pub fn words(self) -> u64 {
         match self {
             Self::Codes | Self::Count => 1,
-            Self::Fill | Self::Decay => 2,
+            Self::Fill | Self::Age | Self::Decay => 2,
         }
     }
 
@@ -45,7 +46,7 @@ impl Carry {
     pub fn code_lines(self) -> u64 {
         match self {
             Self::Codes => 2,
-            Self::Fill | Self::Decay => 1,
+            Self::Fill | Self::Age | Self::Decay => 1,
             Self::Count => 0,
         }
     }
@@ -53,6 +54,11 @@ impl Carry {
     /// Whether backward reads the states of the forward pass.
     pub fn rereads_states(self) -> bool {
         matches!(self, Self::Fill | Self::Decay)
+    }
+
+    /// Whether an integer is carried, and can be read.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Count | Self::Age)
     }
 
     /// Whether forward computes with floats.
@@ -69,7 +75,7 @@ pub(crate) struct CarryOptions {
     epsilon: f32,
     initial_count: InitialCount,
     counts: Counts,
-    validity: Validity,
+    pub fill: FillOptions,
 }
 
 impl Descriptor {
@@ -100,31 +106,6 @@ impl Descriptor {
         Self::new(unit, shape).epsilon(epsilon)
     }
 
-    /// Forward fill, exact: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`]; before the first value it is
-    /// `h0`, or `+0`. It copies 32 bits of any meaning. Which of them are values is one of two [`Validity`]; where a gate decides,
-    /// that is [`bmru`](Self::bmru) with [`Amplitude::PerElement`], up to its sign. There are no gradients.
-    #[must_use]
-    pub fn forward_fill(shape: Shape) -> Self {
-        Self::new(Unit::ForwardFill, shape)
-    }
-
-    /// Which candidates are values, of a forward fill.
-    #[must_use]
-    pub fn validity(mut self, validity: Validity) -> Self {
-        self.carry_options.validity = validity;
-        self
-    }
-
-    /// Which candidates are values.
-    #[must_use]
-    pub fn validity_kind(&self) -> Validity {
-        self.carry_options.validity
-    }
-
-    pub(crate) fn is_masked(&self) -> bool {
-        self.unit() == Unit::ForwardFill && self.carry_options.validity == Validity::Mask
-    }
-
     /// Amplitudes per channel or per element.
     #[must_use]
     pub fn amplitude(mut self, amplitude: Amplitude) -> Self {
@@ -146,14 +127,16 @@ impl Descriptor {
         self
     }
 
-    /// Whether the count before the first step is given, of a cumulative unit.
+    /// Whether the count before the first step is given, of a cumulative unit; of a forward fill with a [`limit`](Self::limit) the
+    /// steps since `h0` was set.
     #[must_use]
     pub fn initial_count(mut self, initial_count: InitialCount) -> Self {
         self.carry_options.initial_count = initial_count;
         self
     }
 
-    /// Which counts are written, of a cumulative unit.
+    /// Which counts are written, of a cumulative unit; of a forward fill with a [`limit`](Self::limit) those of the steps since the
+    /// last value.
     #[must_use]
     pub fn counts(mut self, counts: Counts) -> Self {
         self.carry_options.counts = counts;
@@ -173,7 +156,7 @@ impl Descriptor {
     }
 
     pub(crate) fn carry(&self) -> Carry {
-        Carry::of(self.unit(), self.carry_options.amplitude)
+        if self.is_limited() { Carry::Age } else { Carry::of(self.unit(), self.carry_options.amplitude) }
     }
 
     /// Whether the amplitudes, one for each channel, are saved for the backward pass: those of other carries it reads again.
@@ -187,7 +170,7 @@ impl Descriptor {
         let row = |slot, batch| View { slot, offset: 0, strides: Strides { batch, time: 0, channel: 1 } };
         let contiguous = |slot| View { slot, offset: 0, strides: Strides::rows(self.memory_layout(), self.shape(), channels) };
         let CarryOptions { amplitude, amplitude_view, initial_count, counts, .. } = self.carry_options;
-        let counted = self.unit() == Unit::Cumulative;
+        let counted = self.carry().counts();
         match operand {
             Operand::Amplitude if !self.unit().is_gated() => None,
             Operand::Amplitude if amplitude == Amplitude::PerChannel => Some(row(Slot::Amplitude, 0)),
@@ -207,7 +190,7 @@ impl Descriptor {
 
     /// Whether there are gradients, and amplitudes of this kind.
     pub(crate) fn check_carry(&self) -> Result<(), Error> {
-        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, validity } = self.carry_options;
+        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, .. } = self.carry_options;
         let per_element = amplitude == Amplitude::PerElement;
         let incompatible = |expected, actual| Err(Error::Incompatible { expected, actual });
         if self.carry().is_number() && self.element_type() != Element::F32 {
@@ -222,11 +205,7 @@ impl Descriptor {
             Unit::Relaxed if !(0.0..=1.0).contains(&epsilon) => {
                 return Err(Error::InvalidEpsilon { expected: "a number from 0 to 1", actual: epsilon });
             }
-            unit if validity == Validity::Mask && unit.is_gated() => return incompatible("a forward fill", "a mask of values"),
-            Unit::Cumulative => {}
-            _ if initial_count == InitialCount::Given => return incompatible("a cumulative unit", "an initial count"),
-            _ if counts != Counts::Discarded => return incompatible("a cumulative unit", "counts"),
-            _ => {}
+            _ => self.check_fill(counts != Counts::Discarded, initial_count)?,
         }
         match amplitude_view {
             Some(view) if !per_element => {

@@ -109,6 +109,11 @@ impl Element {
         self.encode(number) << places
     }
 
+    /// The number that a pattern stands for.
+    pub(crate) fn of_pattern(self, pattern: u32) -> f32 {
+        self.decode(if self == Self::F32 { pattern } else { pattern >> 16 })
+    }
+
     /// The pattern of infinity.
     pub(crate) fn infinity(self) -> u32 {
         self.pattern(f32::INFINITY)

@@ -190,6 +190,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
                 upper = set_to_upper;
                 state.set(gate.state(if descriptor.unit().is_gated() { amplitude(t) } else { c }, upper), upper);
                 first_set = first_set.min(step as u32);
+            } else {
+                state.hold();
             }
             if let Some(view) = view(Operand::States) {
                 states[index(view, b, t, d)] = state.value(amplitude(t)).to_bits();

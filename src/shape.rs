@@ -157,15 +157,15 @@ named! {
         Amplitude = "amplitude",
         /// `h0[b, d]`.
         InitialState = "initial_state",
-        /// `n0[b, d]` of cumulative units.
+        /// `n0[b, d]` of cumulative units; of forward fills with a limit the steps since `h0` was set.
         InitialCount = "initial_count",
         /// `h[b, t, d]`.
         States = "states",
         /// `h_T[b, d]`.
         FinalState = "final_state",
-        /// `n[b, t, d]` of cumulative units.
+        /// `n[b, t, d]` of cumulative units; of forward fills with a limit the steps since the last value.
         Counts = "counts",
-        /// `n_T[b, d]` of cumulative units.
+        /// `n_T[b, d]` of the same.
         FinalCount = "final_count",
         /// Backward: `h_{t−1}`, where codes do not tell it.
         StatesBefore = "states_before",

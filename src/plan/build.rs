@@ -249,6 +249,9 @@ impl<'a> Builder<'a> {
         if self.descriptor.carry() == Carry::Decay {
             params.epsilon = self.descriptor.epsilon_value();
         }
+        if stage == Stage::Serial && self.descriptor.is_limited() {
+            (params.limit, params.beyond) = (self.descriptor.limit_count(), self.descriptor.beyond_pattern());
+        }
         let invocations = rows * vectors.bands;
         let grid = self.grid(invocations);
         params.grid_width = grid[0];

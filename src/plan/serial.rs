@@ -4,41 +4,62 @@ use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, Stage};
+use crate::{Error, Operand, Params, Slot, Stage};
+
+/// What is carried from one part of time to the next: where the last will be, or in scratch if nobody wants that.
+struct Rest {
+    enters: Operand,
+    leaves: Placed,
+}
+
+/// What rests between parts of time, and the words of scratch that it takes.
+fn rests(builder: &Builder<'_>, operands: &[Placed]) -> (Vec<Rest>, u64) {
+    const STATE: (Operand, Operand) = (Operand::InitialState, Operand::FinalState);
+    const COUNT: (Operand, Operand) = (Operand::InitialCount, Operand::FinalCount);
+    let carried: &[(Operand, Operand)] = match builder.descriptor.carry() {
+        Carry::Count => &[COUNT],
+        Carry::Age => &[STATE, COUNT],
+        _ => &[STATE],
+    };
+    let row_elements = [builder.whole[0], 1, builder.whole[2]];
+    let mut scratch: u64 = 0;
+    let mut rest = |&(enters, leaves): &(Operand, Operand)| {
+        let wanted = operands.iter().find(|placed| placed.operand == leaves).copied();
+        let leaves = wanted.unwrap_or_else(|| {
+            let placed = Placed::new(leaves, scratch_view(scratch, row_elements), Axes::Row);
+            scratch = scratch.saturating_add(row_elements.into_iter().fold(1, u64::saturating_mul));
+            placed
+        });
+        Rest { enters, leaves }
+    };
+    (carried.iter().map(&mut rest).collect(), scratch)
+}
 
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let whole = builder.whole;
     let mut operands = builder.placed(Stage::Serial);
-    // What is carried rests between parts of time where its last will be, or in scratch if nobody wants that.
-    let counts = builder.descriptor.carry() == Carry::Count;
-    let (enters, leaves) =
-        if counts { (Operand::InitialCount, Operand::FinalCount) } else { (Operand::InitialState, Operand::FinalState) };
-    let row_elements = [whole[0], 1, whole[2]];
-    let resting = operands.iter().find(|placed| placed.operand == leaves).copied().unwrap_or(Placed::new(
-        leaves,
-        scratch_view(0, row_elements),
-        Axes::Row,
-    ));
-    let part = part_extent(builder, &operands, resting)?;
-    let discards = resting.view.slot == crate::Slot::Scratch;
-    if discards && part[1] < whole[1] {
-        builder.scratch_elements = row_elements.iter().product();
+    let (rests, scratch) = rests(builder, &operands);
+    let part = part_extent(builder, &operands, &rests)?;
+    if part[1] < whole[1] {
+        builder.scratch_elements = scratch;
     }
-    operands.retain(|placed| placed.operand != leaves);
+    operands.retain(|placed| rests.iter().all(|rest| placed.operand != rest.leaves.operand));
     builder.check_dispatches(part_count(whole, part))?;
 
     for (origin, extent) in parts(whole, part) {
         let [_, first_step, _] = origin;
         let is_last = first_step + extent[1] == whole[1];
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
-        if first_step > 0 {
-            present.retain(|placed| placed.operand != enters);
-            present.push(Placed { operand: enters, ..resting });
-        }
         // Of a unit that counts, the state is not what is carried.
         present.retain(|placed| is_last || placed.operand != Operand::FinalState);
-        if !(is_last && discards) {
-            present.push(resting);
+        for &Rest { enters, leaves } in &rests {
+            if first_step > 0 {
+                present.retain(|placed| placed.operand != enters);
+                present.push(Placed { operand: enters, ..leaves });
+            }
+            if !(is_last && leaves.view.slot == Slot::Scratch) {
+                present.push(leaves);
+            }
         }
         let boxes = present.iter().map(|placed| placed.boxed(origin, extent)).collect::<Result<_, _>>()?;
         builder.push(launch(builder, origin, extent), extent[2], boxes)?;
@@ -46,11 +67,11 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Placed) -> Result<Extent, Error> {
+fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Result<Extent, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
     let saves = builder.descriptor.saves();
-    let bound: Vec<Placed> = operands.iter().copied().chain([resting]).collect();
+    let bound: Vec<Placed> = operands.iter().copied().chain(rests.iter().map(|rest| rest.leaves)).collect();
     let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",

@@ -47,6 +47,7 @@ impl Variant {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/element_codes.wgsl"),
             Carry::Fill => include_str!("../../shaders/element_fill.wgsl"),
+            Carry::Age => include_str!("../../shaders/element_age.wgsl"),
             Carry::Count => include_str!("../../shaders/element_count.wgsl"),
             Carry::Decay => include_str!("../../shaders/element_decay.wgsl"),
         }
@@ -56,6 +57,7 @@ impl Variant {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/state_codes.wgsl"),
             Carry::Fill | Carry::Decay => include_str!("../../shaders/state_number.wgsl"),
+            Carry::Age => include_str!("../../shaders/state_age.wgsl"),
             Carry::Count => include_str!("../../shaders/state_count.wgsl"),
         }
     }

@@ -28,7 +28,8 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
         for (unit, options) in UNITS.into_iter().flat_map(|unit| (0..64u32).map(move |options| (unit, options))) {
             let pick = |bit: u32| options >> bit & 1 == 1;
             let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
-            let counted = unit == Unit::Cumulative;
+            let limited = unit == Unit::ForwardFill && pick(1);
+            let counted = unit == Unit::Cumulative || limited;
             // Those of the bistable unit are enough of shapes and options.
             if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
                 continue;
@@ -45,6 +46,7 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
                 .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
                 .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
                 .save(if pick(4) && unit != Unit::ForwardFill { Save::Codes } else { Save::Nothing });
+            let descriptor = if limited { descriptor.limit(9) } else { descriptor };
             descriptors.push(if pick(5) { descriptor.side_by_side() } else { descriptor });
         }
     }
@@ -252,7 +254,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, epsilon, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, epsilon, surrogates, limit, beyond, padding, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));

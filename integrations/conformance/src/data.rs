@@ -142,7 +142,13 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
         validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng)) << bit).sum()).collect(),
-        initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
+        // As many steps before the first, some of them more than are held, and some that no step may be added to.
+        initial_count: (0..length(Slot::InitialCount))
+            .map(|row| match descriptor.unit() {
+                Unit::ForwardFill => [0, 3, 40, i32::MAX - 5, -9, i32::MAX][row % 6],
+                _ => 1000 - row as i32 * 7,
+            })
+            .collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {

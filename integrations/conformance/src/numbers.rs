@@ -1,7 +1,7 @@
 //! The units whose carry is a number: every option with every other, sampled so that each two choices meet.
 
 use bmru::{
-    Access, Amplitude, Boundary, Counts, Descriptor, FinalState, Incoming, InitialCount, InitialState, Layout, Save, Shape,
+    Access, Amplitude, Beyond, Boundary, Counts, Descriptor, FinalState, Incoming, InitialCount, InitialState, Layout, Save, Shape,
     Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
@@ -12,43 +12,56 @@ use crate::family::{RATES, SHAPES};
 use crate::pairwise::rows;
 use crate::{Case, Profile, Scope};
 
-/// Each with the `ε` of its general kernel; at both ends that is forced.
-const UNITS: [(&str, Unit, Amplitude, f32); 9] = [
-    ("bistable, amplitudes", Unit::Bistable, Amplitude::PerElement, 0.0),
-    ("first quadrant, amplitudes", Unit::FirstQuadrant, Amplitude::PerElement, 0.0),
-    ("cumulative", Unit::Cumulative, Amplitude::PerChannel, 0.0),
-    ("relaxed, half", Unit::Relaxed, Amplitude::PerChannel, 0.5),
-    ("relaxed, nearly cumulative", Unit::Relaxed, Amplitude::PerChannel, 0.96875),
-    ("relaxed, amplitudes", Unit::Relaxed, Amplitude::PerElement, 0.75),
-    ("relaxed to bistable", Unit::Relaxed, Amplitude::PerChannel, 0.0),
-    ("relaxed to cumulative", Unit::Relaxed, Amplitude::PerChannel, 1.0),
-    ("forward fill", Unit::ForwardFill, Amplitude::PerChannel, 0.0),
+/// A unit by its name, and how to have it.
+type Member = (&'static str, fn(Shape) -> Descriptor);
+
+/// At both ends of `ε` the general kernel is forced.
+const UNITS: [Member; 12] = [
+    ("bistable, amplitudes", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
+    ("first quadrant, amplitudes", |shape| Descriptor::first_quadrant(shape).amplitude(Amplitude::PerElement)),
+    ("cumulative", Descriptor::cumulative),
+    ("relaxed, half", |shape| relaxed(shape, 0.5)),
+    ("relaxed, nearly cumulative", |shape| relaxed(shape, 0.96875)),
+    ("relaxed, amplitudes", |shape| relaxed(shape, 0.75).amplitude(Amplitude::PerElement)),
+    ("relaxed to bistable", |shape| relaxed(shape, 0.0)),
+    ("relaxed to cumulative", |shape| relaxed(shape, 1.0)),
+    ("forward fill", Descriptor::forward_fill),
+    ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(7)),
+    // Longer than a tile, and bits that are a denormal and a pattern of its own.
+    ("forward fill, long limit", |shape| Descriptor::forward_fill(shape).limit(70).beyond(Beyond::Bits(0x8012_3456))),
+    ("forward fill, no holds", |shape| Descriptor::forward_fill(shape).limit(0).beyond(Beyond::Bits(0x7fa1_2345))),
 ];
+
+fn relaxed(shape: Shape, epsilon: f32) -> Descriptor {
+    Descriptor::new(Unit::Relaxed, shape).epsilon(epsilon)
+}
 
 /// The axes that forward and backward have in common.
 const COMMON: [usize; 9] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), 2];
 
+fn unit(row: &[usize]) -> Descriptor {
+    let [batch, time, channels] = SHAPES[row[1]];
+    UNITS[row[0]].1(Shape { batch, time, channels })
+}
+
 fn of_common(row: &[usize]) -> Descriptor {
-    let [unit, shape, layout, order, boundary, threshold, initial, _, view, ..] = *row else { unreachable!("nine axes") };
-    let [batch, time, channels] = SHAPES[shape];
-    let (_, unit, amplitude, epsilon) = UNITS[unit];
+    let [_, _, layout, order, boundary, threshold, initial, _, view, ..] = *row else { unreachable!("nine axes") };
+    let of_unit = unit(row);
     // Nothing else of a forward fill has a threshold.
-    let masked = unit == Unit::ForwardFill && threshold == 1;
-    let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+    let masked = of_unit.unit() == Unit::ForwardFill && threshold == 1;
+    let descriptor = of_unit
         .validity(if masked { Validity::Mask } else { Validity::NotNan })
         .layout([Layout::BatchTimeChannel, Layout::TimeBatchChannel][layout])
         .time_order([TimeOrder::Ascending, TimeOrder::Descending][order])
         .boundary([Boundary::Hold, Boundary::Set][boundary])
         .threshold([Threshold::PerElement, Threshold::PerChannel][threshold])
-        .initial_state([InitialState::Given, InitialState::Zero][initial])
-        .amplitude(amplitude)
-        .epsilon(epsilon);
+        .initial_state([InitialState::Given, InitialState::Zero][initial]);
     if view == 1 { descriptor.side_by_side() } else { descriptor }
 }
 
 /// Candidates and thresholds per channel do not lie side by side.
 fn possible(row: &[usize]) -> bool {
-    row[8] == 0 || row[5] == 0 && UNITS[row[0]].1 != Unit::ForwardFill
+    row[8] == 0 || row[5] == 0 && unit(row).unit() != Unit::ForwardFill
 }
 
 fn name(row: &[usize], rest: &str) -> String {
@@ -71,6 +84,15 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
             let counts = if save == 1 && beside { Counts::All } else { Counts::Final };
             descriptor = descriptor.counts(if save == 1 || beside { counts } else { Counts::Discarded });
             descriptor = descriptor.initial_count([InitialCount::Zero, InitialCount::Given][usize::from(beside)]);
+        } else if descriptor.limit_steps().is_some() {
+            // With a mask, both states and scratch, all counts are more than eight buffers.
+            let few = row[5] == 0 || final_state == 1;
+            descriptor = descriptor.initial_count(if few { InitialCount::Given } else { InitialCount::Zero });
+            descriptor = descriptor.counts(match (few, save) {
+                (true, 1) => Counts::All,
+                (false, 0) => Counts::Discarded,
+                _ => Counts::Final,
+            });
         } else if descriptor.unit() != Unit::ForwardFill {
             descriptor = descriptor.save([Save::Nothing, Save::Codes][save]);
         }
@@ -87,19 +109,21 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
 
 /// Time cut at random points, or as the plan must, states or counts handed over.
 fn streaming(cases: &mut Vec<Case>) {
-    for &(unit, kind, amplitude, epsilon) in &UNITS {
+    for (name, unit) in UNITS {
         for strategy in Strategy::ALL {
             let of_shape = |batch, time, channels| {
-                let descriptor = Descriptor::new(kind, Shape { batch, time, channels })
-                    .amplitude(amplitude)
-                    .epsilon(epsilon)
+                let descriptor = unit(Shape { batch, time, channels })
                     .initial_state(InitialState::Given)
                     .final_state(FinalState::Written);
-                // With counts there are more operands than the storage buffers of the WebGPU defaults.
-                if kind == Unit::Cumulative { descriptor.counts(Counts::Final).side_by_side() } else { descriptor }
+                match descriptor.unit() {
+                    // With counts there are more operands than the storage buffers of the WebGPU defaults.
+                    Unit::Cumulative => descriptor.counts(Counts::Final).side_by_side(),
+                    Unit::ForwardFill if descriptor.limit_steps().is_some() => descriptor.counts(Counts::Final),
+                    _ => descriptor,
+                }
             };
             let descriptor = of_shape(2, 1500, 6);
-            let mut case = Case::new(format!("family/{unit}/stream/{strategy}"), descriptor, RATES[1]);
+            let mut case = Case::new(format!("family/{name}/stream/{strategy}"), descriptor, RATES[1]);
             let mut rng = fastrand::Rng::with_seed(case.seed);
             case.cuts = (0..4).map(|_| rng.u64(..=1500)).collect();
             case.cuts.sort_unstable();
@@ -107,7 +131,7 @@ fn streaming(cases: &mut Vec<Case>) {
             case.tile_steps = Some(32);
             cases.push(case);
             // One walk over all of it is more than an invocation may run: the plan itself hands over.
-            let mut case = Case::new(format!("family/{unit}/long/{strategy}"), of_shape(1, 70_000, 3), RATES[1]);
+            let mut case = Case::new(format!("family/{name}/long/{strategy}"), of_shape(1, 70_000, 3), RATES[1]);
             case.strategy = Some(strategy);
             cases.push(case);
         }
@@ -121,7 +145,9 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
     let seeds = if scope == Scope::Full { 1..3 } else { 1..2 };
     // Of amplitudes per element only those beside the candidates fit eight buffers.
     let fits = |row: &[usize]| {
-        possible(row) && UNITS[row[0]].1 != Unit::ForwardFill && (UNITS[row[0]].2 == Amplitude::PerChannel || row[8] == 1)
+        let of_unit = unit(row);
+        let fits = of_unit.amplitude_kind() == Amplitude::PerChannel || row[8] == 1;
+        possible(row) && of_unit.unit() != Unit::ForwardFill && fits
     };
     for row in seeds.flat_map(|seed| rows(&axes, seed, fits)) {
         let [surrogate, incoming, output, gradient, profile, values] = row[COMMON.len()..] else { unreachable!("six more axes") };

@@ -7,7 +7,7 @@ use bmru::{Element, Error, Limits, Plan, Slot, Tuning, Unit};
 use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
 use crate::image::{POISON, elements};
-use crate::runner::{MARGIN, Memory, OWNED, image, pieces};
+use crate::runner::{Handed, MARGIN, Memory, OWNED, image, pieces};
 use crate::state_bound::state_bounds;
 use crate::{BackwardCase, Case, bounds};
 
@@ -117,16 +117,17 @@ impl Case {
         let rows = (elements * self.descriptor.element_type().bytes()).div_ceil(4);
         let handed = [0, 1].map(|_| run.buffer(Slot::FinalState, rows, &[]));
         let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, elements, &[]));
-        let counts = self.descriptor.unit() == Unit::Cumulative;
+        let hands = Handed::of(&self.descriptor);
         let pieces = pieces(self);
         for (number, piece) in pieces.iter().enumerate() {
             let plan = self.plan(piece, limits, tuning)?;
             let mut slots = vec![(Slot::Scratch, run.scratch(&plan))];
             slots.extend([(Slot::FinalState, handed[number % 2]), (Slot::FinalCount, counted[number % 2])]);
             // Pieces pass their state between two buffers, back and forth.
-            if number > 0 && counts {
+            if number > 0 && hands.count {
                 slots.push((Slot::InitialCount, counted[(number - 1) % 2]));
-            } else if number > 0 {
+            }
+            if number > 0 && hands.state {
                 slots.push((Slot::InitialState, handed[(number - 1) % 2]));
             }
             slots.extend(&owned);

@@ -107,6 +107,21 @@ impl Outcome {
     }
 }
 
+/// What of a unit is handed on where time is cut.
+#[derive(Clone, Copy)]
+pub(crate) struct Handed {
+    pub state: bool,
+    pub count: bool,
+}
+
+impl Handed {
+    pub(crate) fn of(descriptor: &Descriptor) -> Self {
+        let counted = descriptor.unit() == Unit::Cumulative;
+        let limited = descriptor.unit() == Unit::ForwardFill && descriptor.limit_steps().is_some();
+        Self { state: !counted, count: counted || limited }
+    }
+}
+
 /// The descriptors of the pieces between the cuts: views into the same slots, each with the state of the one before.
 pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
     if case.cuts.is_empty() {
@@ -132,10 +147,13 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
             .amplitude(whole.amplitude_kind())
             .epsilon(whole.epsilon_value())
             .final_state(FinalState::Written);
-        let counts = whole.unit() == Unit::Cumulative;
-        let given = whole.has_initial_state() || begin > 0 && !counts;
+        let handed = Handed::of(whole);
+        let given = whole.has_initial_state() || begin > 0 && handed.state;
         piece = piece.initial_state(if given { InitialState::Given } else { InitialState::Zero });
-        if counts {
+        if let Some(limit) = whole.limit_steps() {
+            piece = piece.limit(limit).beyond(whole.beyond_value());
+        }
+        if handed.count {
             let counted = begin > 0 || whole.view(Operand::InitialCount).is_some();
             piece = piece.counts(Counts::Final).initial_count(if counted { InitialCount::Given } else { InitialCount::Zero });
         }
@@ -200,13 +218,14 @@ impl Memory {
         if plan.descriptor().has_final_state() {
             buffers = buffers.final_state(&self.handed[piece % 2]);
         }
-        let counts = plan.descriptor().unit() == Unit::Cumulative;
+        let handed = Handed::of(plan.descriptor());
         if plan.uses(Slot::FinalCount) {
             buffers = buffers.slot(Slot::FinalCount, &self.counted[piece % 2]);
         }
-        if piece > 0 && counts {
+        if piece > 0 && handed.count {
             buffers = buffers.slot(Slot::InitialCount, &self.counted[(piece - 1) % 2]);
-        } else if piece > 0 {
+        }
+        if piece > 0 && handed.state {
             buffers = buffers.initial_state(&self.handed[(piece - 1) % 2]);
         }
         let bound = runner.gpu.kernels().bind(plan, &buffers)?;

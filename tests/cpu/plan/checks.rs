@@ -208,9 +208,12 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 
 fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let total = plan.descriptor().shape().time;
-    let (leaves, enters) = match plan.descriptor().unit() {
-        Unit::Cumulative => (Operand::FinalCount, Operand::InitialCount),
-        _ => (Operand::FinalState, Operand::InitialState),
+    let (of_states, of_counts) =
+        ((Operand::FinalState, Operand::InitialState), (Operand::FinalCount, Operand::InitialCount));
+    let handed = match plan.descriptor().unit() {
+        Unit::Cumulative => vec![of_counts],
+        Unit::ForwardFill if plan.descriptor().limit_steps().is_some() => vec![of_states, of_counts],
+        _ => vec![of_states],
     };
     let mut next = 0;
     let mut before: Option<&Launched<'_>> = None;
@@ -218,13 +221,13 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         ensure!(launched.stage() == Stage::Serial, "{} among serial stages", launched.stage());
         let params = launched.params();
         ensure!(u64::from(params.time_origin) == next, "step {} comes after step {next}", params.time_origin);
-        if let Some(before) = before.filter(|_| next > 0) {
+        for (before, (leaves, enters)) in before.iter().filter(|_| next > 0).flat_map(|&before| handed.iter().map(move |&pair| (before, pair))) {
             let handed = before.places.get(leaves).is_some() && launched.places.get(enters).is_some();
-            ensure!(handed, "the state is not handed on at step {next}");
+            ensure!(handed, "{leaves} is not handed on at step {next}");
             ensure!(before.params().batch == params.batch && before.params().channels == params.channels, "other rows");
             for (b, d) in [(0, 0), (u64::from(params.batch) - 1, u64::from(params.channels) - 1)] {
                 let from = before.address(leaves, b, 0, d);
-                ensure!(from == launched.address(enters, b, 0, d), "the state is lost at step {next}");
+                ensure!(from == launched.address(enters, b, 0, d), "{leaves} is lost at step {next}");
             }
         }
         next += u64::from(params.steps);

@@ -7,10 +7,11 @@ use super::twin::Machine;
 /// An element of the scan, as its words.
 type Element = [u32; 2];
 
-/// What is carried: bits, an integer, or a power and a sum.
+/// What is carried: bits, those and how long ago, an integer, or a power and a sum.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Fill,
+    Age,
     Count,
     Decay,
 }
@@ -20,11 +21,13 @@ pub struct Number {
     pub bits: u32,
     pub count: i32,
     initial: u32,
+    /// The last value, whether it still holds or not.
+    held: u32,
 }
 
 impl Number {
     pub fn begin(machine: &mut Machine<'_, '_>, b: u64, d: u64, initial: u32, amplitude: u32, tile: Option<u64>) -> Self {
-        let mut number = Self { bits: initial, count: 0, initial };
+        let mut number = Self { bits: initial, count: 0, initial, held: initial };
         if !machine.is_number() {
             return number;
         }
@@ -36,6 +39,12 @@ impl Number {
                 number.bits = number.counted(amplitude);
             }
             Kind::Fill if before[0] == 1 => number.bits = before[1],
+            Kind::Age => {
+                if before[0] & 1 == 1 {
+                    (number.held, number.count) = (before[1], 0);
+                }
+                number.grow_older(machine, before[0] >> 1);
+            }
             Kind::Decay if before != [0; 2] => {
                 let [scale, sum] = floats(before);
                 number.bits = (scale * f32::from_bits(initial) + sum).to_bits();
@@ -46,10 +55,19 @@ impl Number {
     }
 
     pub fn step(&mut self, machine: &Machine<'_, '_>, payload: u32, sets: Option<bool>) {
-        let Some(positive) = sets else { return };
+        let Some(positive) = sets else {
+            if machine.kind() == Kind::Age {
+                self.grow_older(machine, 1);
+            }
+            return;
+        };
         let set_state = machine.state_of(payload, positive);
         match machine.kind() {
             Kind::Fill => self.bits = set_state,
+            Kind::Age => {
+                (self.held, self.count) = (set_state, 0);
+                self.grow_older(machine, 0);
+            }
             Kind::Count => {
                 self.count += if positive { 1 } else { -1 };
                 self.bits = self.counted(payload);
@@ -58,6 +76,12 @@ impl Number {
                 self.bits = (f32::from_bits(set_state) + machine.epsilon() * f32::from_bits(self.bits)).to_bits();
             }
         }
+    }
+
+    fn grow_older(&mut self, machine: &Machine<'_, '_>, steps: u32) {
+        let params = machine.launched.params();
+        self.count = self.count.saturating_add_unsigned(steps);
+        self.bits = if self.count > params.limit { params.beyond } else { self.held };
     }
 
     fn counted(&self, amplitude: u32) -> u32 {
@@ -73,9 +97,11 @@ fn floats([scale, sum]: Element) -> [f32; 2] {
 
 impl Machine<'_, '_> {
     fn kind(&self) -> Kind {
-        match self.launched.plan.descriptor().unit() {
+        let descriptor = self.launched.plan.descriptor();
+        match descriptor.unit() {
             Unit::Cumulative => Kind::Count,
             Unit::Relaxed => Kind::Decay,
+            Unit::ForwardFill if descriptor.limit_steps().is_some() => Kind::Age,
             _ => Kind::Fill,
         }
     }
@@ -125,6 +151,8 @@ impl Machine<'_, '_> {
         match self.kind() {
             Kind::Fill if later[0] == 1 => later,
             Kind::Fill => earlier,
+            Kind::Age if later[0] & 1 == 1 => later,
+            Kind::Age => [earlier[0] + later[0], earlier[1]],
             Kind::Count => [earlier[0].wrapping_add(later[0]), 0],
             Kind::Decay => {
                 let ([a, s], [b, t]) = (floats(earlier), floats(later));
@@ -142,13 +170,15 @@ impl Machine<'_, '_> {
             let (sets, positive) = self.gate(b, t, d, threshold);
             let payload = self.payload(b, t, d, amplitude);
             let element = match self.kind() {
+                // One step more.
+                Kind::Age if !sets => [2, 0],
                 _ if !sets => [0; 2],
-                Kind::Fill => [1, self.state_of(payload, positive)],
+                Kind::Fill | Kind::Age => [1, self.state_of(payload, positive)],
                 Kind::Count => [if positive { 1 } else { u32::MAX }, 0],
                 Kind::Decay => [self.epsilon().to_bits() ^ 1f32.to_bits(), self.state_of(payload, positive)],
             };
             tile = self.combine(element, tile);
-            if self.kind() == Kind::Fill && sets {
+            if matches!(self.kind(), Kind::Fill | Kind::Age) && sets {
                 break;
             }
         }
