@@ -17,12 +17,15 @@ pub(crate) enum Carry {
     Count,
     /// Scale and add: a power of `ε` and a sum.
     Decay,
+    /// Add amplitudes, each its own: a sum.
+    Sum,
 }
 
 impl Carry {
     pub fn of(unit: Unit, amplitude: Amplitude) -> Self {
         match (unit, amplitude) {
-            (Unit::Cumulative, _) => Self::Count,
+            (Unit::Cumulative, Amplitude::PerChannel) => Self::Count,
+            (Unit::Cumulative, Amplitude::PerElement) => Self::Sum,
             (Unit::Relaxed, _) => Self::Decay,
             (Unit::ForwardFill, _) | (_, Amplitude::PerElement) => Self::Fill,
             (Unit::Bistable | Unit::FirstQuadrant, Amplitude::PerChannel) => Self::Codes,
@@ -37,7 +40,7 @@ impl Carry {
     /// Words of an element.
     pub fn words(self) -> u64 {
         match self {
-            Self::Codes | Self::Count => 1,
+            Self::Codes | Self::Count | Self::Sum => 1,
             Self::Fill | Self::Age | Self::Decay => 2,
         }
     }
@@ -47,7 +50,7 @@ impl Carry {
         match self {
             Self::Codes => 2,
             Self::Fill | Self::Age | Self::Decay => 1,
-            Self::Count => 0,
+            Self::Count | Self::Sum => 0,
         }
     }
 
@@ -61,9 +64,14 @@ impl Carry {
         matches!(self, Self::Count | Self::Age)
     }
 
+    /// Whether amplitudes are part of an element.
+    pub fn has_amplitudes(self) -> bool {
+        matches!(self, Self::Fill | Self::Decay | Self::Sum)
+    }
+
     /// Whether forward computes with floats.
     pub fn computes(self) -> bool {
-        matches!(self, Self::Count | Self::Decay)
+        matches!(self, Self::Count | Self::Decay | Self::Sum)
     }
 }
 
@@ -85,6 +93,10 @@ impl Descriptor {
     /// `n = 0` a state has the bits of `h0`; elsewhere it is rounded once or twice, the same in every step and for every strategy
     /// of a device, and lies within `2⁻²³·(2|α·n| + |h0|) + 2⁻¹²⁶` of the sum for `|n| ≤ 2²⁴`. To cut time, hand on the count and give
     /// the same `h0`: [`initial_count`](Self::initial_count).
+    ///
+    /// With [`Amplitude::PerElement`] the state is a sum of floats, `h0` and an `α_t` of either sign for each of `k` steps that set,
+    /// and lies within `1.01·k·2⁻²³·(|h0| + Σ|α_t|) + k·2⁻¹²⁶` of it: the same bits in every run of a plan on a device, but not in
+    /// those of another strategy. There is nothing to count, and to cut time the state is handed on.
     #[must_use]
     pub fn cumulative(shape: Shape) -> Self {
         Self::new(Unit::Cumulative, shape)
@@ -94,7 +106,8 @@ impl Descriptor {
     /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan, and another compiles
     /// nothing.
     ///
-    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact. Between them states are
+    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact (but for the sums of amplitudes
+    /// per element). Between them states are
     /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy.
     #[must_use]
     pub fn relaxed(shape: Shape, epsilon: f32) -> Self {
@@ -197,9 +210,6 @@ impl Descriptor {
             return incompatible("elements of f32", "elements of 16 bits of a state that is a number");
         }
         match self.unit() {
-            Unit::Cumulative if per_element => {
-                return incompatible("amplitudes per channel", "amplitudes per element of a cumulative unit");
-            }
             Unit::ForwardFill if per_element => return incompatible("none", "amplitudes of a forward fill"),
             Unit::ForwardFill if self.asks_to_save() => return incompatible("Save::Nothing", "gradients of a forward fill"),
             Unit::Relaxed if !(0.0..=1.0).contains(&epsilon) => {

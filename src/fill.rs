@@ -1,5 +1,6 @@
 //! Forward fill: which candidates are values, and how long they are held.
 
+use crate::carry::Carry;
 use crate::{Beyond, Descriptor, Element, Error, InitialCount, Shape, Unit, Validity};
 
 /// The options of a forward fill.
@@ -108,10 +109,13 @@ impl Descriptor {
         let incompatible = |expected, actual| Err(Error::Incompatible { expected, actual });
         let FillOptions { validity, limit, .. } = self.carry_options.fill;
         let is_fill = self.unit() == Unit::ForwardFill;
-        let counts = self.unit() == Unit::Cumulative || self.is_limited();
+        let (counts, is_sum) = (self.carry().counts(), self.carry() == Carry::Sum);
         match () {
             () if validity == Validity::Mask && !is_fill => incompatible("a forward fill", "a mask of values"),
             () if limit.is_some() && !is_fill => incompatible("a forward fill", "a limit"),
+            () if is_sum && (counted || initial_count == InitialCount::Given) => {
+                incompatible("amplitudes per channel", "counts of amplitudes per element")
+            }
             () if initial_count == InitialCount::Given && !counts => incompatible(COUNTED, "an initial count"),
             () if counted && !counts => incompatible(COUNTED, "counts"),
             () => Ok(()),

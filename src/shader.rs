@@ -206,7 +206,7 @@ impl Stage {
     pub(crate) fn carry_of(self, carry: Carry) -> Carry {
         match self {
             Self::AdjointTreeReduce | Self::AdjointTreeScan if carry == Carry::Decay => carry,
-            Self::AdjointReduce if carry != Carry::Count => carry,
+            Self::AdjointReduce if carry.code_lines() > 0 => carry,
             Self::Adjoint => carry,
             _ if self.has_elements() => carry,
             _ => Carry::default(),

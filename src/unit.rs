@@ -11,7 +11,7 @@ pub enum Unit {
     /// `c_t < β_lo`, else `h_{t−1}`. Where both fire, because `β_lo` lies above `β_hi`, the high one wins.
     FirstQuadrant,
     /// The cumulative form (CMRU, arXiv 2605.11855): `h_t = h_{t−1} + α·S(c_t)` if `|c_t| > |r_t|`, else `h_{t−1}`. What is carried
-    /// is the integer `n` of `h_t = h0 + α·n`, which is exact.
+    /// is the integer `n` of `h_t = h0 + α·n`, which is exact; with amplitudes per element a sum.
     Cumulative,
     /// Between the bistable and the cumulative unit: `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else `h_{t−1}`, with `ε` from
     /// 0 to 1, a parameter of the run. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
@@ -63,7 +63,7 @@ pub enum Amplitude {
     #[default]
     PerChannel,
     /// `α[b, t, d]`: the state is that of the last step that set, `h_t = α_t·S(c_t)`, a number and no longer one of two. Of
-    /// bistable, first-quadrant and relaxed units.
+    /// bistable and first-quadrant units; of cumulative and relaxed ones a sum of such numbers.
     PerElement,
 }
 

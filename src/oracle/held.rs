@@ -15,7 +15,7 @@ pub(super) struct Held {
     limit: i32,
     /// What follows a value that is held no longer.
     beyond: f32,
-    /// Of a relaxed unit: the sum, once anything has set.
+    /// Of a relaxed unit, or a cumulative one with amplitudes per element: the sum, once anything has set.
     sum: Option<f64>,
 }
 
@@ -23,7 +23,8 @@ impl Held {
     pub fn new(descriptor: &Descriptor, initial: f32, count: i32) -> Self {
         let limit = descriptor.limit_count();
         let beyond = descriptor.element_type().of_pattern(descriptor.beyond_pattern());
-        let (carry, epsilon) = (descriptor.carry(), descriptor.epsilon_value().into());
+        let carry = descriptor.carry();
+        let epsilon = if carry == Carry::Sum { 1.0 } else { descriptor.epsilon_value().into() };
         Self { carry, epsilon, initial, state: initial, count, limit, beyond, sum: None }
     }
 
@@ -40,7 +41,7 @@ impl Held {
             Carry::Codes | Carry::Fill => self.state = state,
             Carry::Age => (self.state, self.count) = (state, 0),
             Carry::Count => self.count = self.count.wrapping_add(if upper { 1 } else { -1 }),
-            Carry::Decay => {
+            Carry::Decay | Carry::Sum => {
                 self.sum = Some(f64::from(state) + self.epsilon * self.sum.unwrap_or(self.initial.into()));
             }
         }
@@ -50,7 +51,7 @@ impl Held {
     pub fn value(&self, amplitude: f32) -> f32 {
         match (self.carry, self.sum) {
             (Carry::Count, _) if self.count != 0 => self.exact(amplitude) as f32,
-            (Carry::Decay, Some(sum)) => sum as f32,
+            (Carry::Decay | Carry::Sum, Some(sum)) => sum as f32,
             (Carry::Age, _) if self.count > self.limit => self.beyond,
             _ => self.state,
         }
@@ -59,7 +60,7 @@ impl Held {
     pub fn exact(&self, amplitude: f32) -> f64 {
         match (self.carry, self.sum) {
             (Carry::Count, _) if self.count != 0 => f64::from(self.initial) + f64::from(amplitude) * f64::from(self.count),
-            (Carry::Decay, Some(sum)) => sum,
+            (Carry::Decay | Carry::Sum, Some(sum)) => sum,
             _ => self.state.into(),
         }
     }
@@ -73,7 +74,7 @@ impl Held {
         match self.carry {
             Carry::Codes | Carry::Fill | Carry::Age => 0.0,
             Carry::Count => 1.0,
-            Carry::Decay => self.epsilon,
+            Carry::Decay | Carry::Sum => self.epsilon,
         }
     }
 }

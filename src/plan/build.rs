@@ -163,7 +163,7 @@ impl<'a> Builder<'a> {
     /// The placed operands that a stage names. A probe needs amplitudes only where they are part of an element.
     pub fn placed(&self, stage: Stage) -> Vec<Placed> {
         let named = stage.operands();
-        let unneeded = stage == Stage::TileProbe && !matches!(self.descriptor.carry(), Carry::Fill | Carry::Decay);
+        let unneeded = stage == Stage::TileProbe && !self.descriptor.carry().has_amplitudes();
         let needed = |placed: &&Placed| {
             named.iter().any(|&(operand, _)| operand == placed.operand) && !(unneeded && placed.operand == Operand::Amplitude)
         };

@@ -28,7 +28,7 @@ impl Variant {
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, _) => vec![DROP],
             (Stage::Adjoint, Carry::Codes) => vec![DROP, WALK_DROP, BEFORE_CODES],
             (Stage::Adjoint, Carry::Fill) => vec![DROP, WALK_DROP, BEFORE_STATES],
-            (Stage::Adjoint, Carry::Count) => vec![DROP, WALK_DROP, BEFORE_COUNT],
+            (Stage::Adjoint, Carry::Count | Carry::Sum) => vec![DROP, WALK_DROP, BEFORE_COUNT],
             (Stage::Adjoint, Carry::Decay) => vec![SCALE, WALK_SCALE, BEFORE_STATES],
             _ => Vec::new(),
         }
@@ -50,13 +50,14 @@ impl Variant {
             Carry::Age => include_str!("../../shaders/element_age.wgsl"),
             Carry::Count => include_str!("../../shaders/element_count.wgsl"),
             Carry::Decay => include_str!("../../shaders/element_decay.wgsl"),
+            Carry::Sum => include_str!("../../shaders/element_sum.wgsl"),
         }
     }
 
     fn state(&self) -> &'static str {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/state_codes.wgsl"),
-            Carry::Fill | Carry::Decay => include_str!("../../shaders/state_number.wgsl"),
+            Carry::Fill | Carry::Decay | Carry::Sum => include_str!("../../shaders/state_number.wgsl"),
             Carry::Age => include_str!("../../shaders/state_age.wgsl"),
             Carry::Count => include_str!("../../shaders/state_count.wgsl"),
         }

@@ -56,6 +56,21 @@ fn counts_are_sums_of_signs() {
 }
 
 #[test]
+fn amplitudes_per_element_are_summed() {
+    let sums = line(Unit::Cumulative).amplitude(Amplitude::PerElement).initial_state(InitialState::Given);
+    // Those of steps that hold are not read into anything.
+    let amplitudes = [f32::NAN, 2.0, f32::NAN, 0.5, 8.0, f32::NAN, -1.0, f32::NAN];
+    let states = run(&sums, &amplitudes, &[100.0], &[]).states;
+    assert_eq!(states, [100.0, 102.0, 102.0, 102.5, 94.5, 94.5, 95.5, 95.5]);
+    // What nothing has set has its bits.
+    let nan = f32::from_bits(0x7fa1_2345);
+    let states = run(&sums, &amplitudes, &[nan], &[]).states;
+    assert_eq!((states[0].to_bits(), states[1].is_nan()), (nan.to_bits(), true));
+    // This is what a relaxed unit ends in.
+    assert_eq!(Descriptor::relaxed(sums.shape(), 1.0).amplitude(Amplitude::PerElement).unit(), Unit::Cumulative);
+}
+
+#[test]
 fn relaxed_states_keep_a_share() {
     let half = line(Unit::Relaxed).epsilon(0.5).initial_state(InitialState::Given);
     let states = run(&half, &[1.0], &[8.0], &[]).states;
@@ -161,10 +176,10 @@ fn refusal(descriptor: &Descriptor) -> Error {
 fn what_cannot_be_had_is_named() {
     let incompatible = |expected, actual| Error::Incompatible { expected, actual };
     let [cumulative, relaxed, fill, bistable] = [Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill, Unit::Bistable].map(line);
-    assert_eq!(
-        refusal(&cumulative.clone().amplitude(Amplitude::PerElement)),
-        incompatible("amplitudes per channel", "amplitudes per element of a cumulative unit")
-    );
+    let sums = cumulative.amplitude(Amplitude::PerElement);
+    for counting in [sums.clone().counts(Counts::Final), sums.initial_count(InitialCount::Given)] {
+        assert_eq!(refusal(&counting), incompatible("amplitudes per channel", "counts of amplitudes per element"));
+    }
     assert_eq!(refusal(&fill.clone().save(Save::Codes)), incompatible("Save::Nothing", "gradients of a forward fill"));
     let counted = "a cumulative unit, or a forward fill with a limit";
     assert_eq!(refusal(&bistable.clone().counts(Counts::Final)), incompatible(counted, "counts"));
@@ -249,6 +264,7 @@ fn bytes_an_element() {
     for (descriptor, expected) in [
         (fill.clone(), [16.0, 28.0, 32.125, 36.25]),
         (Descriptor::cumulative(shape), [12.0, 20.0, 20.0, 24.0]),
+        (Descriptor::cumulative(shape).amplitude(Amplitude::PerElement), [16.0, 28.0, 28.0, 32.0]),
         (Descriptor::relaxed(shape, 0.5), [12.0, 20.0, 24.125, 28.25]),
         (values.clone(), [8.0, 12.0, 0.0, 0.0]),
         (values.clone().limit(100), [8.0, 12.0, 0.0, 0.0]),

@@ -27,15 +27,15 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
     for &(batch, time, channels) in shapes {
         for (unit, options) in UNITS.into_iter().flat_map(|unit| (0..64u32).map(move |options| (unit, options))) {
             let pick = |bit: u32| options >> bit & 1 == 1;
-            let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
+            let per_element = pick(1) != pick(3) && pick(5) && unit != Unit::ForwardFill;
             let limited = unit == Unit::ForwardFill && pick(1);
-            let counted = unit == Unit::Cumulative || limited;
+            let counted = unit == Unit::Cumulative && !per_element || limited;
             // Those of the bistable unit are enough of shapes and options.
             if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
                 continue;
             }
             let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
-                .amplitude(if per_element && pick(5) { Amplitude::PerElement } else { Amplitude::PerChannel })
+                .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
                 .initial_count(if counted && pick(0) { InitialCount::Given } else { InitialCount::Zero })
                 .counts(if counted && pick(4) { Counts::All } else { Counts::Discarded })
                 .validity(if unit == Unit::ForwardFill && pick(5) { Validity::Mask } else { Validity::NotNan })

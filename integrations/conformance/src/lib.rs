@@ -28,6 +28,7 @@ pub mod portable;
 mod runner;
 mod state_bound;
 mod suite;
+mod sum_bound;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;

@@ -10,16 +10,18 @@ use crate::data::Values;
 use crate::family::{GRADIENTS, OUTPUTS, SURROGATES};
 use crate::family::{RATES, SHAPES};
 use crate::pairwise::rows;
+use crate::runner::Handed;
 use crate::{Case, Profile, Scope};
 
 /// A unit by its name, and how to have it.
 type Member = (&'static str, fn(Shape) -> Descriptor);
 
 /// At both ends of `ε` the general kernel is forced.
-const UNITS: [Member; 12] = [
+const UNITS: [Member; 13] = [
     ("bistable, amplitudes", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
     ("first quadrant, amplitudes", |shape| Descriptor::first_quadrant(shape).amplitude(Amplitude::PerElement)),
     ("cumulative", Descriptor::cumulative),
+    ("cumulative, amplitudes", |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement)),
     ("relaxed, half", |shape| relaxed(shape, 0.5)),
     ("relaxed, nearly cumulative", |shape| relaxed(shape, 0.96875)),
     ("relaxed, amplitudes", |shape| relaxed(shape, 0.75).amplitude(Amplitude::PerElement)),
@@ -78,7 +80,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     for row in seeds.flat_map(|seed| rows(&axes, seed, possible)) {
         let [strategy, save, final_state, profile, edges] = row[COMMON.len()..] else { unreachable!("five more axes") };
         let mut descriptor = of_common(&row).final_state([FinalState::Written, FinalState::Discarded][final_state]);
-        if descriptor.unit() == Unit::Cumulative {
+        if Handed::of(&descriptor).count && descriptor.unit() == Unit::Cumulative {
             // All of it is more than eight buffers.
             let beside = row[8] == 1 && final_state == 1;
             let counts = if save == 1 && beside { Counts::All } else { Counts::Final };
@@ -117,7 +119,7 @@ fn streaming(cases: &mut Vec<Case>) {
                     .final_state(FinalState::Written);
                 match descriptor.unit() {
                     // With counts there are more operands than the storage buffers of the WebGPU defaults.
-                    Unit::Cumulative => descriptor.counts(Counts::Final).side_by_side(),
+                    Unit::Cumulative if Handed::of(&descriptor).count => descriptor.counts(Counts::Final).side_by_side(),
                     Unit::ForwardFill if descriptor.limit_steps().is_some() => descriptor.counts(Counts::Final),
                     _ => descriptor,
                 }
@@ -143,10 +145,11 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
     let (surrogates, outputs, gradients) = (SURROGATES, OUTPUTS, GRADIENTS);
     let axes = [&COMMON[..], &[surrogates.len(), 3, outputs.len(), gradients.len(), 2, 2]].concat();
     let seeds = if scope == Scope::Full { 1..3 } else { 1..2 };
-    // Of amplitudes per element only those beside the candidates fit eight buffers.
+    // Of amplitudes per element only those beside the candidates fit eight buffers, unless no states are read again.
     let fits = |row: &[usize]| {
         let of_unit = unit(row);
-        let fits = of_unit.amplitude_kind() == Amplitude::PerChannel || row[8] == 1;
+        let apart = of_unit.amplitude_kind() == Amplitude::PerChannel || of_unit.unit() == Unit::Cumulative;
+        let fits = apart || row[8] == 1;
         possible(row) && of_unit.unit() != Unit::ForwardFill && fits
     };
     for row in seeds.flat_map(|seed| rows(&axes, seed, fits)) {

@@ -116,7 +116,7 @@ pub(crate) struct Handed {
 
 impl Handed {
     pub(crate) fn of(descriptor: &Descriptor) -> Self {
-        let counted = descriptor.unit() == Unit::Cumulative;
+        let counted = descriptor.unit() == Unit::Cumulative && descriptor.amplitude_kind() == Amplitude::PerChannel;
         let limited = descriptor.unit() == Unit::ForwardFill && descriptor.limit_steps().is_some();
         Self { state: !counted, count: counted || limited }
     }

@@ -5,6 +5,7 @@
 //! Of a relaxed unit a term `α_j` reaches a state through as many steps that set, `k`: each multiplies it and adds to it, and in
 //! a tree the factor was a product of as many roundings: `ε·(3k + 2)·|α_j|·e^k`, the same for `h0`, and what a driver flushes.
 
+use crate::sum_bound;
 use bmru::oracle::{self, Inputs};
 use bmru::{Counts, Descriptor, Error, Operand, Save, Slot, TimeOrder, Unit, View};
 
@@ -19,6 +20,9 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Resu
     let mut bounds = [zeros(Slot::States)?, zeros(Slot::FinalState)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
         return Ok(bounds);
+    }
+    if sum_bound::is_sum(descriptor) {
+        return Ok(sum_bound::extend(descriptor, inputs, bounds));
     }
     let shape = descriptor.shape();
     let counted = descriptor.unit() == Unit::Cumulative;
@@ -66,7 +70,7 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Resu
     Ok(bounds)
 }
 
-fn at(view: View, b: u64, t: u64, d: u64) -> usize {
+pub(crate) fn at(view: View, b: u64, t: u64, d: u64) -> usize {
     (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }
 

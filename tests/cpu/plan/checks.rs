@@ -211,7 +211,7 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let (of_states, of_counts) =
         ((Operand::FinalState, Operand::InitialState), (Operand::FinalCount, Operand::InitialCount));
     let handed = match plan.descriptor().unit() {
-        Unit::Cumulative => vec![of_counts],
+        Unit::Cumulative if plan.descriptor().amplitude_kind() == Amplitude::PerChannel => vec![of_counts],
         Unit::ForwardFill if plan.descriptor().limit_steps().is_some() => vec![of_states, of_counts],
         _ => vec![of_states],
     };

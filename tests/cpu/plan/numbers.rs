@@ -7,13 +7,14 @@ use super::twin::Machine;
 /// An element of the scan, as its words.
 type Element = [u32; 2];
 
-/// What is carried: bits, those and how long ago, an integer, or a power and a sum.
+/// What is carried: bits, those and how long ago, an integer, a power and a sum, or a sum alone.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Fill,
     Age,
     Count,
     Decay,
+    Sum,
 }
 
 /// The state of a walk.
@@ -45,6 +46,7 @@ impl Number {
                 }
                 number.grow_older(machine, before[0] >> 1);
             }
+            Kind::Sum if f32::from_bits(before[0]) != 0.0 => number.add(before[0]),
             Kind::Decay if before != [0; 2] => {
                 let [scale, sum] = floats(before);
                 number.bits = (scale * f32::from_bits(initial) + sum).to_bits();
@@ -72,6 +74,7 @@ impl Number {
                 self.count += if positive { 1 } else { -1 };
                 self.bits = self.counted(payload);
             }
+            Kind::Sum => self.add(set_state),
             Kind::Decay => {
                 self.bits = (f32::from_bits(set_state) + machine.epsilon() * f32::from_bits(self.bits)).to_bits();
             }
@@ -82,6 +85,10 @@ impl Number {
         let params = machine.launched.params();
         self.count = self.count.saturating_add_unsigned(steps);
         self.bits = if self.count > params.limit { params.beyond } else { self.held };
+    }
+
+    fn add(&mut self, term: u32) {
+        self.bits = (f32::from_bits(self.bits) + f32::from_bits(term)).to_bits();
     }
 
     fn counted(&self, amplitude: u32) -> u32 {
@@ -99,6 +106,7 @@ impl Machine<'_, '_> {
     fn kind(&self) -> Kind {
         let descriptor = self.launched.plan.descriptor();
         match descriptor.unit() {
+            Unit::Cumulative if !self.of_channel() => Kind::Sum,
             Unit::Cumulative => Kind::Count,
             Unit::Relaxed => Kind::Decay,
             Unit::ForwardFill if descriptor.limit_steps().is_some() => Kind::Age,
@@ -117,7 +125,7 @@ impl Machine<'_, '_> {
     }
 
     fn words(&self) -> u64 {
-        if self.kind() == Kind::Count { 1 } else { 2 }
+        if matches!(self.kind(), Kind::Count | Kind::Sum) { 1 } else { 2 }
     }
 
     pub fn epsilon(&self) -> f32 {
@@ -154,6 +162,7 @@ impl Machine<'_, '_> {
             Kind::Age if later[0] & 1 == 1 => later,
             Kind::Age => [earlier[0] + later[0], earlier[1]],
             Kind::Count => [earlier[0].wrapping_add(later[0]), 0],
+            Kind::Sum => [(f32::from_bits(earlier[0]) + f32::from_bits(later[0])).to_bits(), 0],
             Kind::Decay => {
                 let ([a, s], [b, t]) = (floats(earlier), floats(later));
                 [(a * b).to_bits() ^ 1f32.to_bits(), (b * s + t).to_bits()]
@@ -175,6 +184,7 @@ impl Machine<'_, '_> {
                 _ if !sets => [0; 2],
                 Kind::Fill | Kind::Age => [1, self.state_of(payload, positive)],
                 Kind::Count => [if positive { 1 } else { u32::MAX }, 0],
+                Kind::Sum => [self.state_of(payload, positive), 0],
                 Kind::Decay => [self.epsilon().to_bits() ^ 1f32.to_bits(), self.state_of(payload, positive)],
             };
             tile = self.combine(element, tile);

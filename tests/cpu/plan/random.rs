@@ -164,7 +164,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         ) = options;
         let ((candidates, thresholds, low_thresholds, amplitudes, states), (beside, low_beside), side_by_side) = views;
         // Nothing is planned of what cannot be had together.
-        let amplitude = if matches!(unit, Unit::Cumulative | Unit::ForwardFill) { Amplitude::PerChannel } else { amplitude };
+        let amplitude = if unit == Unit::ForwardFill { Amplitude::PerChannel } else { amplitude };
         let save = if unit == Unit::ForwardFill { Save::Nothing } else { save };
         let mut descriptor = Descriptor::new(unit, shape)
             .element(element)
@@ -188,7 +188,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         if limited {
             descriptor = descriptor.limit(limit).beyond([Beyond::Nan, Beyond::Bits(0x1234_5678)][usize::from(limit == 5)]);
         }
-        if unit == Unit::Cumulative || limited {
+        if unit == Unit::Cumulative && amplitude == Amplitude::PerChannel || limited {
             let counts = if limited && epsilon == 0.5 { Counts::Discarded } else { counts };
             descriptor = descriptor.initial_count(initial_count).counts(counts);
         }
