@@ -1,7 +1,7 @@
 //! What a scan carries from step to step: two bits where the state is one of two, or a number.
 
 use crate::fill::FillOptions;
-use crate::{Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
+use crate::{Amplitude, Counts, Descriptor, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
 
 /// The element of a scan: what a stretch of time does to the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -97,6 +97,9 @@ impl Descriptor {
     /// With [`Amplitude::PerElement`] the state is a sum of floats, `h0` and an `α_t` of either sign for each of `k` steps that set,
     /// and lies within `1.01·k·2⁻²³·(|h0| + Σ|α_t|) + k·2⁻¹²⁶` of it: the same bits in every run of a plan on a device, but not in
     /// those of another strategy. There is nothing to count, and to cut time the state is handed on.
+    ///
+    /// Elements of 16 bits are rounded once more where they are stored, by half a unit in the last place; the count is as exact, and
+    /// what is handed on with it.
     #[must_use]
     pub fn cumulative(shape: Shape) -> Self {
         Self::new(Unit::Cumulative, shape)
@@ -109,6 +112,10 @@ impl Descriptor {
     /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact (but for the sums of amplitudes
     /// per element). Between them states are
     /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy.
+    ///
+    /// Of elements of 16 bits the sum is an `f32` within a plan, too, and rounded once where it is stored, by half a unit in the last
+    /// place. A final state is rounded in the same way: a scan that goes on from there is off by so much, and by `ε` of that behind
+    /// every step that sets.
     #[must_use]
     pub fn relaxed(shape: Shape, epsilon: f32) -> Self {
         let unit = match epsilon {
@@ -206,9 +213,6 @@ impl Descriptor {
         let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, .. } = self.carry_options;
         let per_element = amplitude == Amplitude::PerElement;
         let incompatible = |expected, actual| Err(Error::Incompatible { expected, actual });
-        if self.carry().is_number() && self.element_type() != Element::F32 {
-            return incompatible("elements of f32", "elements of 16 bits of a state that is a number");
-        }
         match self.unit() {
             Unit::ForwardFill if per_element => return incompatible("none", "amplitudes of a forward fill"),
             Unit::ForwardFill if self.asks_to_save() => return incompatible("Save::Nothing", "gradients of a forward fill"),

@@ -194,7 +194,7 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
                 state.hold();
             }
             if let Some(view) = view(Operand::States) {
-                states[index(view, b, t, d)] = state.value(amplitude(t)).to_bits();
+                states[index(view, b, t, d)] = element.round(state.value(amplitude(t))).to_bits();
             }
             if let Some(view) = view(Operand::Counts) {
                 counts[index(view, b, t, d)] = state.count();
@@ -202,7 +202,7 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         }
         let last = if descriptor.amplitude_kind() == Amplitude::PerChannel { amplitude(0) } else { 0.0 };
         if let Some(view) = view(Operand::FinalState) {
-            final_state[index(view, b, 0, d)] = state.value(last).to_bits();
+            final_state[index(view, b, 0, d)] = element.round(state.value(last)).to_bits();
         }
         if let Some(view) = view(Operand::FinalCount) {
             final_count[index(view, b, 0, d)] = state.count();

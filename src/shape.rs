@@ -205,7 +205,7 @@ named! {
         Beyond = "beyond",
         /// Backward: the same for the level below.
         ChildrenBeyond = "children_beyond",
-        /// Backward: what a walk keeps between two parts of time.
+        /// What a walk keeps between two parts of time; forward sums of elements of 16 bits.
         Registers = "registers",
         /// Backward: terms of the amplitudes' gradient, one for 1,024 steps of a row.
         AmplitudeTerms = "amplitude_terms",

@@ -4,33 +4,38 @@ use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, Slot, Stage};
+use crate::{Element, Error, Operand, Params, Slot, Stage};
 
 /// What is carried from one part of time to the next: where the last will be, or in scratch if nobody wants that.
 struct Rest {
+    /// What it stands for behind the first part.
+    replaces: Operand,
     enters: Operand,
     leaves: Placed,
 }
 
 /// What rests between parts of time, and the words of scratch that it takes.
 fn rests(builder: &Builder<'_>, operands: &[Placed]) -> (Vec<Rest>, u64) {
-    const STATE: (Operand, Operand) = (Operand::InitialState, Operand::FinalState);
-    const COUNT: (Operand, Operand) = (Operand::InitialCount, Operand::FinalCount);
-    let carried: &[(Operand, Operand)] = match builder.descriptor.carry() {
+    const STATE: [Operand; 3] = [Operand::InitialState, Operand::InitialState, Operand::FinalState];
+    const COUNT: [Operand; 3] = [Operand::InitialCount, Operand::InitialCount, Operand::FinalCount];
+    // A sum is not rounded before its last step.
+    const SUM: [Operand; 3] = [Operand::InitialState, Operand::Registers, Operand::Registers];
+    let carried: &[[Operand; 3]] = match builder.descriptor.carry() {
         Carry::Count => &[COUNT],
         Carry::Age => &[STATE, COUNT],
+        Carry::Decay | Carry::Sum if builder.descriptor.element_type() != Element::F32 => &[SUM],
         _ => &[STATE],
     };
     let row_elements = [builder.whole[0], 1, builder.whole[2]];
     let mut scratch: u64 = 0;
-    let mut rest = |&(enters, leaves): &(Operand, Operand)| {
+    let mut rest = |&[replaces, enters, leaves]: &[Operand; 3]| {
         let wanted = operands.iter().find(|placed| placed.operand == leaves).copied();
         let leaves = wanted.unwrap_or_else(|| {
             let placed = Placed::new(leaves, scratch_view(scratch, row_elements), Axes::Row);
             scratch = scratch.saturating_add(row_elements.into_iter().fold(1, u64::saturating_mul));
             placed
         });
-        Rest { enters, leaves }
+        Rest { replaces, enters, leaves }
     };
     (carried.iter().map(&mut rest).collect(), scratch)
 }
@@ -52,12 +57,12 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
         // Of a unit that counts, the state is not what is carried.
         present.retain(|placed| is_last || placed.operand != Operand::FinalState);
-        for &Rest { enters, leaves } in &rests {
+        for &Rest { replaces, enters, leaves } in &rests {
             if first_step > 0 {
-                present.retain(|placed| placed.operand != enters);
+                present.retain(|placed| placed.operand != replaces);
                 present.push(Placed { operand: enters, ..leaves });
             }
-            if !(is_last && leaves.view.slot == Slot::Scratch) {
+            if !(is_last && leaves.view.slot == Slot::Scratch || present.iter().any(|placed| placed.operand == leaves.operand)) {
                 present.push(leaves);
             }
         }
@@ -139,6 +144,11 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::stores(Operand::Counts, elements),
             Moved::stores(Operand::FinalCount, rows),
             Moved { operand: Operand::Codes, loads: begun, stores: lines * words * rows },
+            Moved {
+                operand: Operand::Registers,
+                loads: if origin[1] > 0 { rows } else { 0 },
+                stores: if origin[1] + steps < builder.whole[1] { rows } else { 0 },
+            },
             Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
             Moved::stores(Operand::SavedInitialState, rows),
             Moved::stores(Operand::SavedAmplitude, channels),

@@ -1,6 +1,7 @@
 //! The files of a carry: its element, its state in a walk, and what passes its steps on the way back.
 
 use super::{Stage, Variant};
+use crate::Element;
 use crate::carry::Carry;
 
 pub(super) const PARENT: &str = include_str!("../../shaders/parent_element.wgsl");
@@ -20,8 +21,8 @@ impl Variant {
         const REDUCE_SCALE: &str = include_str!("../../shaders/adjoint_reduce_scale.wgsl");
         match (self.stage, self.carry) {
             (Stage::Serial, Carry::Codes) => vec![self.state()],
-            (Stage::Serial, _) => vec![self.element(), PARENT, self.state()],
-            (Stage::TileProbe | Stage::CarryReduce | Stage::CarryScan, _) => vec![self.element()],
+            (Stage::Serial, _) => [self.numbers(), &[self.element(), PARENT, self.state()]].concat(),
+            (Stage::TileProbe | Stage::CarryReduce | Stage::CarryScan, _) => [self.numbers(), &[self.element()]].concat(),
             (Stage::AdjointReduce, Carry::Decay) => vec![SCALE, CARRY, REDUCE_SCALE],
             (Stage::AdjointReduce, _) => vec![REDUCE],
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Carry::Decay) => vec![SCALE],
@@ -43,6 +44,20 @@ impl Variant {
         }
     }
 
+    /// Whether numbers are made of what registers hold.
+    pub(super) fn widens(&self) -> bool {
+        self.calculates() || self.has_floats()
+    }
+
+    /// Forward: what makes numbers of patterns, and patterns of numbers.
+    fn numbers(&self) -> &'static [&'static str] {
+        match self.element {
+            _ if !self.has_floats() => &[],
+            Element::F32 => &[include_str!("../../shaders/number_f32.wgsl")],
+            Element::F16 | Element::Bf16 => &[include_str!("../../shaders/number_half.wgsl")],
+        }
+    }
+
     fn element(&self) -> &'static str {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/element_codes.wgsl"),
@@ -57,6 +72,7 @@ impl Variant {
     fn state(&self) -> &'static str {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/state_codes.wgsl"),
+            Carry::Decay | Carry::Sum if self.element != Element::F32 => include_str!("../../shaders/state_rounded.wgsl"),
             Carry::Fill | Carry::Decay | Carry::Sum => include_str!("../../shaders/state_number.wgsl"),
             Carry::Age => include_str!("../../shaders/state_age.wgsl"),
             Carry::Count => include_str!("../../shaders/state_count.wgsl"),

@@ -2,8 +2,8 @@
 
 use bmru::oracle::forward;
 use bmru::{
-    Amplitude, Beyond, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Inputs, Limits, Operand, Outputs, Plan, Save, Shape, Slot,
-    Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
+    Amplitude, Beyond, Counts, Descriptor, Element, Error, FinalState, InitialCount, InitialState, Inputs, Limits, Operand,
+    Outputs, Plan, Save, Shape, Slot, Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 
 /// A threshold of 1, candidates that set above it.
@@ -68,6 +68,31 @@ fn amplitudes_per_element_are_summed() {
     assert_eq!((states[0].to_bits(), states[1].is_nan()), (nan.to_bits(), true));
     // This is what a relaxed unit ends in.
     assert_eq!(Descriptor::relaxed(sums.shape(), 1.0).amplitude(Amplitude::PerElement).unit(), Unit::Cumulative);
+}
+
+/// Of 16 bits what is copied stays as it is, and what is a sum is rounded once, where it is stored: units of `f16` are 2 from 2,048
+/// on.
+#[test]
+fn sums_of_16_bits_are_rounded_once() {
+    let half = |unit| line(unit).element(Element::F16).initial_state(InitialState::Given);
+    let (fours, eighths) = ([0.75; 8], [0.125; 8]);
+    // Four sets to + in turn, held, and back: never 2,048 plus a rounded step.
+    let c = [2.0, 2.0, 2.0, 2.0, 0.0, -2.0, -2.0, -2.0];
+    let of = |descriptor: &Descriptor, amplitude: &[f32]| {
+        let inputs = Inputs { candidate: &c, threshold: &[1.0], amplitude, initial_state: &[2048.0], ..Inputs::default() };
+        forward(descriptor, &inputs).expect("the slices fit").states
+    };
+    let sums = [2048.0, 2050.0, 2050.0, 2052.0, 2052.0, 2050.0, 2050.0, 2048.0];
+    let summed = half(Unit::Cumulative).amplitude(Amplitude::PerElement);
+    assert_eq!(of(&summed, &fours), [2048.0, 2050.0, 2050.0, 2052.0, 2052.0, 2050.0, 2050.0, 2048.0]);
+    assert_eq!(of(&half(Unit::Cumulative), &fours[..1]), sums);
+    // Halved each time it sets; below 1,024 units are at most 1/2.
+    let halved = half(Unit::Relaxed).epsilon(0.5);
+    let expected = [1024.0, 512.0, 256.25, 128.25, 128.25, 64.0, 31.875, 15.8125];
+    let exact = [1024.125, 512.1875, 256.21875, 128.234375, 128.234375, 63.9921875, 31.87109375, 15.810546875];
+    let states = of(&halved, &eighths[..1]);
+    assert_eq!(states, exact.map(|sum| Element::F16.round(sum)));
+    assert_eq!(&states[..4], &expected[..4]);
 }
 
 #[test]
@@ -136,6 +161,16 @@ fn a_limit_ends_what_is_held() {
     for steps in [8, i32::MAX as u32, u32::MAX] {
         let (all, _) = limited(line(8).limit(steps), 7.0, 0, &values);
         assert_eq!(all, [seven, seven, seven, one, one, one, one, two]);
+    }
+    // Of 16 bits it is their quiet NaN, or the lower half of what is given.
+    for (element, beyond, expected) in [
+        (Element::F16, Beyond::Nan, 0x7e00),
+        (Element::Bf16, Beyond::Nan, 0x7fc0),
+        (Element::F16, Beyond::Bits(0x7c01), 0x7c01),
+        (Element::Bf16, Beyond::Bits(0xffff_0003), 3),
+    ] {
+        let (states, _) = limited(line(2).element(element).limit(0).beyond(beyond), 7.0, 0, &[NAN, 1.0]);
+        assert_eq!(states, [element.decode(expected).to_bits(), one]);
     }
     // A count of as many steps as can be counted stays: nothing comes back to life. It is beyond every limit but the highest.
     let (states, counts) = limited(line(3).limit(i32::MAX as u32 - 1), 7.0, i32::MAX - 1, &[NAN; 3]);

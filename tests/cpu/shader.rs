@@ -55,20 +55,25 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
 
 /// Of every unit and type of elements, for the `number`th descriptor.
 fn of_family(number: usize) -> Vec<Descriptor> {
-    const UNITS: [Unit; 2] = [Unit::Bistable, Unit::FirstQuadrant];
     let mut descriptors = Vec::new();
     for unit in UNITS {
         for element in Element::ALL {
             for (batch, time, channels) in [(2, 1, 4), (2, 40, 3), (1, 1200, 1), (1, 1200, 2), (1, 1200, 4)] {
                 let pick = |bit: usize| (number + descriptors.len()) >> bit & 1 == 1;
+                let (filled, per_element) = (unit == Unit::ForwardFill, pick(5) && unit != Unit::ForwardFill);
+                let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+                    .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
+                    .epsilon(0.5)
+                    .validity(if filled && pick(0) { Validity::Mask } else { Validity::NotNan });
+                let descriptor = if filled && pick(1) { descriptor.limit(9).counts(Counts::Final) } else { descriptor };
                 descriptors.push(
-                    Descriptor::new(unit, Shape { batch, time, channels })
+                    descriptor
                         .element(element)
                         .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
                         .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
                         .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
                         .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
-                        .save(if pick(4) { Save::Codes } else { Save::Nothing }),
+                        .save(if pick(4) && !filled { Save::Codes } else { Save::Nothing }),
                 );
             }
         }
@@ -339,7 +344,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 fn calculates(variant: &Variant) -> bool {
     let name = variant.stage().name();
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set"];
-    let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    let adds = ["fn state_at_count(", "sum: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     let copies = forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == name);
     adds || !(copies || name.starts_with("health_"))
 }

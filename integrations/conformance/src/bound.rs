@@ -19,6 +19,7 @@
 //!
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
+use crate::allowed::Wide;
 use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
 use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, Surrogate, Threshold, TimeOrder, Unit, View};
@@ -79,8 +80,14 @@ pub fn bounds(
     incoming: &IncomingGradients<'_>,
     depth: u64,
 ) -> Result<Gradients<f64>, Error> {
-    let states = oracle::forward(descriptor, inputs)?.states;
-    let [of_states, _] = state_bounds(descriptor, inputs)?;
+    let element = descriptor.element_type();
+    let wide = Wide::new(descriptor, inputs);
+    let states = oracle::forward(&wide.descriptor, &wide.inputs())?.states;
+    let [mut of_states, _] = state_bounds(&wide.descriptor, &wide.inputs())?;
+    for (bound, state) in of_states.iter_mut().zip(&states).filter(|(bound, _)| **bound != 0.0) {
+        // What is read again was rounded.
+        *bound += rounding(element, f64::from(state.abs()) + *bound);
+    }
     let amplitude_per_element = descriptor.amplitude_kind() == Amplitude::PerElement;
     let shape = descriptor.shape();
     let depth = depth as f64;
@@ -100,7 +107,7 @@ pub fn bounds(
             Slot::Amplitude => inputs.amplitude,
             _ => inputs.initial_state,
         };
-        descriptor.element_type().round(slot[at(view, b, t, d)])
+        element.round(slot[at(view, b, t, d)])
     };
     let magnitude =
         |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());

@@ -11,6 +11,7 @@
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
+mod allowed;
 pub mod backward;
 mod backward_matrix;
 #[cfg(not(target_family = "wasm"))]

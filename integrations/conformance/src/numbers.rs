@@ -1,8 +1,8 @@
 //! The units whose carry is a number: every option with every other, sampled so that each two choices meet.
 
 use bmru::{
-    Access, Amplitude, Beyond, Boundary, Counts, Descriptor, FinalState, Incoming, InitialCount, InitialState, Layout, Save, Shape,
-    Strategy, Threshold, TimeOrder, Unit, Validity,
+    Access, Amplitude, Beyond, Boundary, Counts, Descriptor, Element, FinalState, Incoming, InitialCount, InitialState, Layout,
+    Save, Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -39,7 +39,7 @@ fn relaxed(shape: Shape, epsilon: f32) -> Descriptor {
 }
 
 /// The axes that forward and backward have in common.
-const COMMON: [usize; 9] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), 2];
+const COMMON: [usize; 10] = [UNITS.len(), SHAPES.len(), 2, 2, 2, 2, 2, RATES.len(), 2, Element::ALL.len()];
 
 fn unit(row: &[usize]) -> Descriptor {
     let [batch, time, channels] = SHAPES[row[1]];
@@ -47,11 +47,12 @@ fn unit(row: &[usize]) -> Descriptor {
 }
 
 fn of_common(row: &[usize]) -> Descriptor {
-    let [_, _, layout, order, boundary, threshold, initial, _, view, ..] = *row else { unreachable!("nine axes") };
+    let [_, _, layout, order, boundary, threshold, initial, _, view, element, ..] = *row else { unreachable!("ten axes") };
     let of_unit = unit(row);
     // Nothing else of a forward fill has a threshold.
     let masked = of_unit.unit() == Unit::ForwardFill && threshold == 1;
     let descriptor = of_unit
+        .element(Element::ALL[element])
         .validity(if masked { Validity::Mask } else { Validity::NotNan })
         .layout([Layout::BatchTimeChannel, Layout::TimeBatchChannel][layout])
         .time_order([TimeOrder::Ascending, TimeOrder::Descending][order])
@@ -69,7 +70,7 @@ fn possible(row: &[usize]) -> bool {
 fn name(row: &[usize], rest: &str) -> String {
     let [batch, time, channels] = SHAPES[row[1]];
     let options: String = row.iter().map(|choice| choice.to_string()).collect();
-    format!("family/{}/{batch}x{time}x{channels}/{options}/{rest}", UNITS[row[0]].0)
+    format!("family/{}/{:?}/{batch}x{time}x{channels}/{options}/{rest}", UNITS[row[0]].0, Element::ALL[row[9]])
 }
 
 /// Forward.
@@ -111,10 +112,12 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
 
 /// Time cut at random points, or as the plan must, states or counts handed over.
 fn streaming(cases: &mut Vec<Case>) {
-    for (name, unit) in UNITS {
-        for strategy in Strategy::ALL {
+    for (number, (name, unit)) in UNITS.into_iter().enumerate() {
+        for (strategy, element) in Strategy::ALL.into_iter().flat_map(|strategy| Element::ALL.map(|element| (strategy, element)))
+        {
             let of_shape = |batch, time, channels| {
                 let descriptor = unit(Shape { batch, time, channels })
+                    .element(element)
                     .initial_state(InitialState::Given)
                     .final_state(FinalState::Written);
                 match descriptor.unit() {
@@ -124,18 +127,20 @@ fn streaming(cases: &mut Vec<Case>) {
                     _ => descriptor,
                 }
             };
-            let descriptor = of_shape(2, 1500, 6);
-            let mut case = Case::new(format!("family/{name}/stream/{strategy}"), descriptor, RATES[1]);
+            let mut case = Case::new(format!("family/{name}/{element:?}/stream/{strategy}"), of_shape(2, 1500, 6), RATES[1]);
             let mut rng = fastrand::Rng::with_seed(case.seed);
             case.cuts = (0..4).map(|_| rng.u64(..=1500)).collect();
             case.cuts.sort_unstable();
             case.strategy = Some(strategy);
             case.tile_steps = Some(32);
             cases.push(case);
-            // One walk over all of it is more than an invocation may run: the plan itself hands over.
-            let mut case = Case::new(format!("family/{name}/long/{strategy}"), of_shape(1, 70_000, 3), RATES[1]);
-            case.strategy = Some(strategy);
-            cases.push(case);
+            // One walk over all of it is more than an invocation may run: the plan itself hands over. Of 16 bits every other type.
+            if element == Element::F32 || element == [Element::F16, Element::Bf16][number % 2] {
+                let name = format!("family/{name}/{element:?}/long/{strategy}");
+                let mut case = Case::new(name, of_shape(1, 70_000, 3), RATES[1]);
+                case.strategy = Some(strategy);
+                cases.push(case);
+            }
         }
     }
 }

@@ -6,8 +6,8 @@ use bmru::{
     Tuning, Unit, View, oracle, wgpu,
 };
 
-use crate::image::{POISON, put};
-use crate::state_bound::state_bounds;
+use crate::allowed::{Allowed, allowed, are_sums};
+use crate::image::{POISON, elements, put};
 use crate::{Case, data::Slots};
 
 /// Words behind the end of every buffer that must keep their poison.
@@ -65,15 +65,16 @@ impl Runner {
             let plan = case.plan(piece, &self.gpu.limits(), &self.tuning)?;
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
-        let bounds = state_bounds(&case.descriptor, &data.inputs())?;
+        let allowed =
+            if are_sums(&case.descriptor) { Some(allowed(&case.descriptor, &data.inputs(), &case.cuts)?) } else { None };
         for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
-            let bounds = match slot {
-                Slot::States => &bounds[0][..],
-                Slot::FinalState => &bounds[1],
-                _ => &[],
-            };
-            outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted, bounds);
+            let actual = self.gpu.download(buffer).await?;
+            match (slot, &allowed) {
+                (Slot::States, Some([states, _])) => outcome.compare_sums(slot, &actual, &wanted, states),
+                (Slot::FinalState, Some([_, final_state])) => outcome.compare_sums(slot, &actual, &wanted, final_state),
+                _ => outcome.compare(slot, &actual, &wanted),
+            }
         }
         Ok(outcome)
     }
@@ -82,24 +83,29 @@ impl Runner {
 impl Outcome {
     /// What lies behind the end of the scratch must be as it was.
     pub(crate) fn compare_margin(&mut self, scratch: &[u32]) {
-        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize], &[]);
+        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize]);
     }
 
     /// Bit for bit, but where there are bounds.
-    pub(crate) fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32], bounds: &[f64]) {
+    fn compare_sums(&mut self, slot: Slot, actual: &[u32], expected: &[u32], allowed: &Allowed) {
+        let mut held = elements(allowed.element, expected);
+        for (place, (held, actual)) in held.iter_mut().zip(elements(allowed.element, actual)).enumerate() {
+            if allowed.holds(place, actual) {
+                *held = actual;
+            }
+        }
+        self.compare(slot, &elements(allowed.element, actual), &held);
+    }
+
+    /// Word for word, or element for element.
+    pub(crate) fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
         if actual.len() != expected.len() {
             let missing = actual.len().abs_diff(expected.len()) as u64;
             self.wrong_words += missing;
             self.wrong_bits += u64::from(u32::BITS) * missing;
             self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
         }
-        let near = |at: usize, a: u32, e: u32| {
-            let (Some(&bound), [a, e]) = (bounds.get(at), [a, e].map(|word| f64::from(f32::from_bits(word)))) else {
-                return false;
-            };
-            (a - e).abs() <= bound || !e.is_finite() && bound.is_nan()
-        };
-        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|&(at, (&a, &e))| a != e && !near(at, a, e)) {
+        for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
             self.wrong_words += 1;
             self.wrong_bits += u64::from((a ^ e).count_ones());
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));

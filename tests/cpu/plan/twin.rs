@@ -76,7 +76,8 @@ impl Machine<'_, '_> {
         let pattern = if half { bits << 16 } else { bits };
         match (self.launched.plan.direction(), operand) {
             _ if element == Element::F32 => bits,
-            (Direction::Forward, Operand::Amplitude) => element.pattern(f32::from_bits(bits)),
+            (Direction::Forward, Operand::Amplitude) if !half => element.pattern(f32::from_bits(bits)),
+            (Direction::Backward, Operand::Amplitude) if !half => element.round(f32::from_bits(bits)).to_bits(),
             (Direction::Backward, Operand::SavedAmplitude | Operand::SavedInitialState) => self.number(pattern).to_bits(),
             (Direction::Backward, _) if half => self.number(pattern).to_bits(),
             _ => pattern,
@@ -208,7 +209,9 @@ impl Machine<'_, '_> {
     }
 
     pub fn action(&self, c: u32, [high, low]: [u32; 2]) -> (bool, bool) {
-        let [c, high, low] = [c, high, low].map(|pattern| self.number(pattern));
+        let backward = self.launched.plan.direction() == Direction::Backward;
+        let number = |register| if backward { f32::from_bits(register) } else { self.number(register) };
+        let [c, high, low] = [c, high, low].map(number);
         let descriptor = self.launched.plan.descriptor();
         let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
         let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
@@ -304,6 +307,9 @@ impl Machine<'_, '_> {
         }
         if !tree || origin + end == u64::from(params.time_total) {
             self.store(Operand::FinalState, b, 0, d, state);
+        }
+        if !tree && origin + end < u64::from(params.time_total) {
+            number.rest(self, b, d);
         }
         if self.saves() && !tree && !numbers {
             let is_last = origin + end == u64::from(params.time_total);
@@ -551,13 +557,8 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let states: Vec<u32> = memory[&Slot::States].iter().map(|&word| if word == POISON { 0 } else { word }).collect();
     let Shape { batch, time, channels } = descriptor.shape();
     ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == batch * time * channels, "states are missing");
-    // What is a number is near; of 16 bits it is none.
-    let half = descriptor.element_type() != Element::F32;
-    let equal = |slot, words: &[u32], expected: &[f32]| {
-        if half { words == in_bits(slot, expected) } else { numbers::near(plan, words, expected) }
-    };
-    ensure!(equal(Slot::States, &states, &expected.states), "states of\n{plan}");
-    ensure!(equal(Slot::FinalState, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
+    ensure!(numbers::near(plan, &states, &expected.states), "states of\n{plan}");
+    ensure!(numbers::near(plan, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
     for (slot, counts) in [(Slot::Counts, &expected.counts), (Slot::FinalCount, &expected.final_count)] {
         ensure!(memory[&slot].iter().map(|&word| word as i32).eq(counts.iter().copied()), "{slot} of\n{plan}");
     }
