@@ -20,11 +20,6 @@ fn combine(earlier: Element, later: Element) -> Element {
     return Element(earlier.count + later.count);
 }
 
-// Whatever came before counts.
-fn decided(element: Element) -> Vector {
-    return Vector(0u);
-}
-
 fn first_word(element: Element) -> Vector {
     return Vector(element.count);
 }

@@ -22,6 +22,9 @@ struct Params {
     items: u32,
     epsilon: f32,
     surrogates: vec4<f32>,
+    limit: i32,
+    beyond: u32,
+    padding: vec2<u32>,
     views: array<View, VIEWS>,
 }
 

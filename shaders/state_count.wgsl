@@ -22,8 +22,8 @@ fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u3
 
 // Without a count the bits are those of h0, whatever the amplitude.
 fn state_at_count(initial_state: Vector, amplitude: Vector, count: Signed) -> Vector {
-    let sum = bitcast<Floats>(initial_state) + bitcast<Floats>(amplitude) * Floats(count);
-    return select(bitcast<Vector>(sum), initial_state, count == Signed(0));
+    let sum = number_of(initial_state) + number_of(amplitude) * Floats(count);
+    return select(pattern_of(sum), initial_state, count == Signed(0));
 }
 
 fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {

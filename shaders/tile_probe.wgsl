@@ -1,5 +1,4 @@
-// Looks back from the end of a tile until its element is decided: of two bits, or a payload, from the few inputs behind its last
-// step that sets; of a count, from all of them.
+// Looks back from the end of a tile until its element is decided, by the few inputs behind its last step that sets.
 
 fn run(item: u32) {
     probe_tile(node_of(item));

@@ -1,8 +1,7 @@
 //! What a scan carries from step to step: two bits where the state is one of two, or a number.
 
-use crate::{
-    Amplitude, Counts, Descriptor, Element, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, Validity, View,
-};
+use crate::fill::FillOptions;
+use crate::{Amplitude, Counts, Descriptor, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
 
 /// The element of a scan: what a stretch of time does to the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -12,16 +11,21 @@ pub(crate) enum Carry {
     Codes,
     /// Hold, or set to a payload of 32 bits.
     Fill,
+    /// The same, and the steps since.
+    Age,
     /// Add a multiple of the amplitude: an integer.
     Count,
     /// Scale and add: a power of `ε` and a sum.
     Decay,
+    /// Add amplitudes, each its own: a sum.
+    Sum,
 }
 
 impl Carry {
     pub fn of(unit: Unit, amplitude: Amplitude) -> Self {
         match (unit, amplitude) {
-            (Unit::Cumulative, _) => Self::Count,
+            (Unit::Cumulative, Amplitude::PerChannel) => Self::Count,
+            (Unit::Cumulative, Amplitude::PerElement) => Self::Sum,
             (Unit::Relaxed, _) => Self::Decay,
             (Unit::ForwardFill, _) | (_, Amplitude::PerElement) => Self::Fill,
             (Unit::Bistable | Unit::FirstQuadrant, Amplitude::PerChannel) => Self::Codes,
@@ -36,8 +40,8 @@ impl Carry {
     /// Words of an element.
     pub fn words(self) -> u64 {
         match self {
-            Self::Codes | Self::Count => 1,
-            Self::Fill | Self::Decay => 2,
+            Self::Codes | Self::Count | Self::Sum => 1,
+            Self::Fill | Self::Age | Self::Decay => 2,
         }
     }
 
@@ -45,8 +49,8 @@ impl Carry {
     pub fn code_lines(self) -> u64 {
         match self {
             Self::Codes => 2,
-            Self::Fill | Self::Decay => 1,
-            Self::Count => 0,
+            Self::Fill | Self::Age | Self::Decay => 1,
+            Self::Count | Self::Sum => 0,
         }
     }
 
@@ -55,9 +59,19 @@ impl Carry {
         matches!(self, Self::Fill | Self::Decay)
     }
 
+    /// Whether an integer is carried, and can be read.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Count | Self::Age)
+    }
+
+    /// Whether amplitudes are part of an element.
+    pub fn has_amplitudes(self) -> bool {
+        matches!(self, Self::Fill | Self::Decay | Self::Sum)
+    }
+
     /// Whether forward computes with floats.
     pub fn computes(self) -> bool {
-        matches!(self, Self::Count | Self::Decay)
+        matches!(self, Self::Count | Self::Decay | Self::Sum)
     }
 }
 
@@ -69,7 +83,7 @@ pub(crate) struct CarryOptions {
     epsilon: f32,
     initial_count: InitialCount,
     counts: Counts,
-    validity: Validity,
+    pub fill: FillOptions,
 }
 
 impl Descriptor {
@@ -79,6 +93,13 @@ impl Descriptor {
     /// `n = 0` a state has the bits of `h0`; elsewhere it is rounded once or twice, the same in every step and for every strategy
     /// of a device, and lies within `2⁻²³·(2|α·n| + |h0|) + 2⁻¹²⁶` of the sum for `|n| ≤ 2²⁴`. To cut time, hand on the count and give
     /// the same `h0`: [`initial_count`](Self::initial_count).
+    ///
+    /// With [`Amplitude::PerElement`] the state is a sum of floats, `h0` and an `α_t` of either sign for each of `k` steps that set,
+    /// and lies within `1.01·k·2⁻²³·(|h0| + Σ|α_t|) + k·2⁻¹²⁶` of it: the same bits in every run of a plan on a device, but not in
+    /// those of another strategy. There is nothing to count, and to cut time the state is handed on.
+    ///
+    /// Elements of 16 bits are rounded once more where they are stored, by half a unit in the last place; the count is as exact, and
+    /// what is handed on with it.
     #[must_use]
     pub fn cumulative(shape: Shape) -> Self {
         Self::new(Unit::Cumulative, shape)
@@ -88,11 +109,16 @@ impl Descriptor {
     /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan, and another compiles
     /// nothing.
     ///
-    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact. Between them states are
+    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact (but for the sums of amplitudes
+    /// per element). Between them states are
     /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy. With `a_j` for what
     /// each step set, `h0` among them, and `k_j` for how many set behind it, a state lies within
     /// `Σ_j |a_j|·ε^k_j·((1 + 2⁻²³)^(2·k_j + 1 + depth) − 1)` of the sum, where `depth` is [that of the plan](crate::Plan::depth), beside
     /// what a driver flushes: in a tree a power of `ε` below `2⁻¹²⁶` may be 0, whatever it scales.
+    ///
+    /// Of elements of 16 bits the sum is an `f32` within a plan, too, and rounded once where it is stored, by half a unit in the last
+    /// place. A final state is rounded in the same way: a scan that goes on from there is off by so much, and by `ε` of that behind
+    /// every step that sets.
     #[must_use]
     pub fn relaxed(shape: Shape, epsilon: f32) -> Self {
         let unit = match epsilon {
@@ -101,31 +127,6 @@ impl Descriptor {
             _ => Unit::Relaxed,
         };
         Self::new(unit, shape).epsilon(epsilon)
-    }
-
-    /// Forward fill, exact: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`]; before the first value it is
-    /// `h0`, or `+0`. It copies 32 bits of any meaning. Which of them are values is one of two [`Validity`]; where a gate decides,
-    /// that is [`bmru`](Self::bmru) with [`Amplitude::PerElement`], up to its sign. There are no gradients.
-    #[must_use]
-    pub fn forward_fill(shape: Shape) -> Self {
-        Self::new(Unit::ForwardFill, shape)
-    }
-
-    /// Which candidates are values, of a forward fill.
-    #[must_use]
-    pub fn validity(mut self, validity: Validity) -> Self {
-        self.carry_options.validity = validity;
-        self
-    }
-
-    /// Which candidates are values.
-    #[must_use]
-    pub fn validity_kind(&self) -> Validity {
-        self.carry_options.validity
-    }
-
-    pub(crate) fn is_masked(&self) -> bool {
-        self.unit() == Unit::ForwardFill && self.carry_options.validity == Validity::Mask
     }
 
     /// Amplitudes per channel or per element.
@@ -149,14 +150,16 @@ impl Descriptor {
         self
     }
 
-    /// Whether the count before the first step is given, of a cumulative unit.
+    /// Whether the count before the first step is given, of a cumulative unit; of a forward fill with a [`limit`](Self::limit) the
+    /// steps since `h0` was set.
     #[must_use]
     pub fn initial_count(mut self, initial_count: InitialCount) -> Self {
         self.carry_options.initial_count = initial_count;
         self
     }
 
-    /// Which counts are written, of a cumulative unit.
+    /// Which counts are written, of a cumulative unit; of a forward fill with a [`limit`](Self::limit) those of the steps since the
+    /// last value.
     #[must_use]
     pub fn counts(mut self, counts: Counts) -> Self {
         self.carry_options.counts = counts;
@@ -176,7 +179,7 @@ impl Descriptor {
     }
 
     pub(crate) fn carry(&self) -> Carry {
-        Carry::of(self.unit(), self.carry_options.amplitude)
+        if self.is_limited() { Carry::Age } else { Carry::of(self.unit(), self.carry_options.amplitude) }
     }
 
     /// Whether the amplitudes, one for each channel, are saved for the backward pass: those of other carries it reads again.
@@ -190,7 +193,7 @@ impl Descriptor {
         let row = |slot, batch| View { slot, offset: 0, strides: Strides { batch, time: 0, channel: 1 } };
         let contiguous = |slot| View { slot, offset: 0, strides: Strides::rows(self.memory_layout(), self.shape(), channels) };
         let CarryOptions { amplitude, amplitude_view, initial_count, counts, .. } = self.carry_options;
-        let counted = self.unit() == Unit::Cumulative;
+        let counted = self.carry().counts();
         match operand {
             Operand::Amplitude if !self.unit().is_gated() => None,
             Operand::Amplitude if amplitude == Amplitude::PerChannel => Some(row(Slot::Amplitude, 0)),
@@ -210,26 +213,16 @@ impl Descriptor {
 
     /// Whether there are gradients, and amplitudes of this kind.
     pub(crate) fn check_carry(&self) -> Result<(), Error> {
-        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, validity } = self.carry_options;
+        let CarryOptions { amplitude, amplitude_view, epsilon, initial_count, counts, .. } = self.carry_options;
         let per_element = amplitude == Amplitude::PerElement;
         let incompatible = |expected, actual| Err(Error::Incompatible { expected, actual });
-        if self.carry().is_number() && self.element_type() != Element::F32 {
-            return incompatible("elements of f32", "elements of 16 bits of a state that is a number");
-        }
         match self.unit() {
-            Unit::Cumulative if per_element => {
-                return incompatible("amplitudes per channel", "amplitudes per element of a cumulative unit");
-            }
             Unit::ForwardFill if per_element => return incompatible("none", "amplitudes of a forward fill"),
             Unit::ForwardFill if self.asks_to_save() => return incompatible("Save::Nothing", "gradients of a forward fill"),
             Unit::Relaxed if !(0.0..=1.0).contains(&epsilon) => {
                 return Err(Error::InvalidEpsilon { expected: "a number from 0 to 1", actual: epsilon });
             }
-            unit if validity == Validity::Mask && unit.is_gated() => return incompatible("a forward fill", "a mask of values"),
-            Unit::Cumulative => {}
-            _ if initial_count == InitialCount::Given => return incompatible("a cumulative unit", "an initial count"),
-            _ if counts != Counts::Discarded => return incompatible("a cumulative unit", "counts"),
-            _ => {}
+            _ => self.check_fill(counts != Counts::Discarded, initial_count)?,
         }
         match amplitude_view {
             Some(view) if !per_element => {

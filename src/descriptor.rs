@@ -306,7 +306,8 @@ impl Descriptor {
     #[must_use]
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
-            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
+            Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Element::F32,
+            Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,

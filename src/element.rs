@@ -1,11 +1,13 @@
 //! Types of elements.
 
 /// The type of candidates, thresholds, states, and of what is as large as they are: initial and final states, and the gradients
-/// of all of them. Amplitudes are `f32`, and so are gradients that are summed over batch and time.
+/// of all of them, amplitudes per element among them. Amplitudes per channel are `f32`, and so are gradients that are summed over
+/// batch and time.
 ///
 /// Two elements of 16 bits lie in a word, the first in the lower half, as in an array of them. No device feature is needed:
-/// shaders take them apart as integers. Forward they are compared and copied as they are; an amplitude is rounded once to the
-/// nearest, ties to even. Backward everything is added in `f32` and rounded in the same way when it is stored.
+/// shaders take them apart as integers. Forward they are compared and copied as they are; an `f32` amplitude is rounded once to the
+/// nearest, ties to even. What is added, states that are sums and everything backward, is added in `f32` and rounded in the same way
+/// when it is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Element {
     /// 32 bits.
@@ -107,6 +109,11 @@ impl Element {
     pub fn pattern(self, number: f32) -> u32 {
         let places = if self == Self::F32 { 0 } else { 16 };
         self.encode(number) << places
+    }
+
+    /// The number that a pattern stands for.
+    pub(crate) fn of_pattern(self, pattern: u32) -> f32 {
+        self.decode(if self == Self::F32 { pattern } else { pattern >> 16 })
     }
 
     /// The pattern of infinity.

@@ -69,6 +69,7 @@ mod carry;
 mod descriptor;
 mod element;
 mod error;
+mod fill;
 mod health;
 #[cfg(feature = "host")]
 pub mod host;
@@ -110,8 +111,8 @@ pub use saved::SavedLayout;
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
 pub use unit::{
-    Amplitude, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, States, Surrogate, Threshold,
-    TimeOrder, Unit, Validity,
+    Amplitude, Beyond, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, States, Surrogate,
+    Threshold, TimeOrder, Unit, Validity,
 };
 #[cfg(feature = "wgpu")]
 pub use wgpu;

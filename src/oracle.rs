@@ -207,12 +207,14 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
                 upper = set_to_upper;
                 state.set(gate.state(if descriptor.unit().is_gated() { amplitude(t) } else { c }, upper), upper);
                 first_set = first_set.min(step as u32);
+            } else {
+                state.hold();
             }
             if let Some(view) = view(Operand::PackedStates) {
                 packed_states[index(view, b, step / 32, d)] |= u32::from(upper) << (step % 32);
             }
             if let Some(view) = view(Operand::States) {
-                states[index(view, b, t, d)] = state.value(amplitude(t)).to_bits();
+                states[index(view, b, t, d)] = element.round(state.value(amplitude(t))).to_bits();
             }
             if let Some(view) = view(Operand::Counts) {
                 counts[index(view, b, t, d)] = state.count();
@@ -220,7 +222,7 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
         }
         let last = if descriptor.amplitude_kind() == Amplitude::PerChannel { amplitude(0) } else { 0.0 };
         if let Some(view) = view(Operand::FinalState) {
-            final_state[index(view, b, 0, d)] = state.value(last).to_bits();
+            final_state[index(view, b, 0, d)] = element.round(state.value(last)).to_bits();
         }
         if let Some(view) = view(Operand::FinalCount) {
             final_count[index(view, b, 0, d)] = state.count();

@@ -47,6 +47,12 @@ pub struct Params {
     pub epsilon: f32,
     /// Height and scale of the gate's surrogate, then of the sign's.
     pub surrogates: [f32; 4],
+    /// Steps for which a forward fill holds a value, where it has a limit.
+    pub limit: i32,
+    /// The pattern that follows.
+    pub beyond: u32,
+    /// Views lie at multiples of 16 bytes.
+    pub padding: [u32; 2],
     /// The operands of the variant, in order.
     pub views: [ViewParams; Params::MAX_VIEWS],
 }
@@ -61,5 +67,5 @@ impl Params {
     }
 
     /// Bytes before the views.
-    pub const HEADER_BYTES: usize = 64;
+    pub const HEADER_BYTES: usize = 80;
 }

@@ -144,8 +144,8 @@ impl Stage {
         let masked = [(Validity, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
-                let bits = [(Codes, Use::LoadStore), (PackedStates, Use::LoadStore)];
-                let carries = [&bits[..], &[(FirstSet, Use::LoadStore), (Parent, Use::Load)]].concat();
+                let rests = [Codes, PackedStates, FirstSet, Registers].map(|operand| (operand, Use::LoadStore));
+                let carries = [&rests[..], &[(Parent, Use::Load)]].concat();
                 let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
                 [&gate[..], &masked, &rows, &carries, &counts].concat()
             }
@@ -216,7 +216,7 @@ impl Stage {
     pub(crate) fn carry_of(self, carry: Carry) -> Carry {
         match self {
             Self::AdjointTreeReduce | Self::AdjointTreeScan if carry == Carry::Decay => carry,
-            Self::AdjointReduce if carry != Carry::Count => carry,
+            Self::AdjointReduce if carry.code_lines() > 0 => carry,
             Self::Adjoint => carry,
             _ if self.has_elements() => carry,
             _ => Carry::default(),
@@ -383,7 +383,8 @@ impl Variant {
     #[must_use]
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
-            Slot::Amplitude | Slot::AmplitudeGradient | Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
+            Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude == Amplitude::PerChannel => Element::F32,
+            Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             _ => self.element,
@@ -476,7 +477,7 @@ impl Variant {
             (_, Unit::Bistable | Unit::Cumulative | Unit::Relaxed) => &[include_str!("../shaders/bistable.wgsl")],
         };
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
-        let element = self.element.parts(self.calculates());
+        let element = self.element.parts(self.widens());
         let carry = self.carry_parts();
         let parts = element.iter().chain(fold).chain(unit).chain(&carry).chain(self.stage.parts());
         for part in parts.chain(&[ENTRY]) {

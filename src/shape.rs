@@ -161,7 +161,7 @@ named! {
         Amplitude = "amplitude",
         /// `h0[b, d]`.
         InitialState = "initial_state",
-        /// `n0[b, d]` of cumulative units.
+        /// `n0[b, d]` of cumulative units; of forward fills with a limit the steps since `h0` was set.
         InitialCount = "initial_count",
         /// `h[b, t, d]`.
         States = "states",
@@ -169,9 +169,9 @@ named! {
         FinalState = "final_state",
         /// The states after 32 steps of a channel in a word.
         PackedStates = "packed_states",
-        /// `n[b, t, d]` of cumulative units.
+        /// `n[b, t, d]` of cumulative units; of forward fills with a limit the steps since the last value.
         Counts = "counts",
-        /// `n_T[b, d]` of cumulative units.
+        /// `n_T[b, d]` of the same.
         FinalCount = "final_count",
         /// Backward: `h_{t−1}`, where codes do not tell it.
         StatesBefore = "states_before",
@@ -213,7 +213,7 @@ named! {
         Beyond = "beyond",
         /// Backward: the same for the level below.
         ChildrenBeyond = "children_beyond",
-        /// Backward: what a walk keeps between two parts of time.
+        /// What a walk keeps between two parts of time; forward sums of elements of 16 bits.
         Registers = "registers",
         /// Backward: terms of the amplitudes' gradient, one for 1,024 steps of a row.
         AmplitudeTerms = "amplitude_terms",

@@ -11,13 +11,13 @@ pub enum Unit {
     /// `c_t < β_lo`, else `h_{t−1}`. Where both fire, because `β_lo` lies above `β_hi`, the high one wins.
     FirstQuadrant,
     /// The cumulative form (CMRU, arXiv 2605.11855): `h_t = h_{t−1} + α·S(c_t)` if `|c_t| > |r_t|`, else `h_{t−1}`. What is carried
-    /// is the integer `n` of `h_t = h0 + α·n`, which is exact.
+    /// is the integer `n` of `h_t = h0 + α·n`, which is exact; with amplitudes per element a sum.
     Cumulative,
     /// Between the bistable and the cumulative unit: `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else `h_{t−1}`, with `ε` from
     /// 0 to 1, a parameter of the run. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
     Relaxed,
-    /// Forward fill: `h_t = c_t` where that is a value, else `h_{t−1}`, for 32 bits of any meaning. Without thresholds,
-    /// amplitudes and gradients.
+    /// Forward fill: `h_t = c_t` where that is a value, else `h_{t−1}`, for bits of any meaning; on request no longer than so many
+    /// steps. Without thresholds, amplitudes and gradients.
     ForwardFill,
 }
 
@@ -63,7 +63,7 @@ pub enum Amplitude {
     #[default]
     PerChannel,
     /// `α[b, t, d]`: the state is that of the last step that set, `h_t = α_t·S(c_t)`, a number and no longer one of two. Of
-    /// bistable, first-quadrant and relaxed units.
+    /// bistable and first-quadrant units; of cumulative and relaxed ones a sum of such numbers.
     PerElement,
 }
 
@@ -78,20 +78,34 @@ pub enum Validity {
     Mask,
 }
 
-/// Whether the count `n` of a cumulative unit before the first step is given.
+/// What a forward fill gives where its limit has ended a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Beyond {
+    /// The quiet NaN of the elements: its sign 0, and of its fraction only the highest bit 1.
+    #[default]
+    Nan,
+    /// An element of these bits, their lowest in the lowest place: for numbers [`Element::encode`](crate::Element::encode) tells them.
+    Bits(u32),
+}
+
+/// Whether the count before the first step is given: `n` of a cumulative unit; of a forward fill with a limit the steps since `h0`
+/// was set.
 ///
-/// A scan that goes on where another ended is given the same `h0` and the final count of the one before: then every count, and so
-/// every state, has the bits that one scan over both would give.
+/// A cumulative scan that goes on where another ended is given the same `h0` and the final count of the one before: then every
+/// count, and so every state, has the bits that one scan over both would give. A forward fill is given the final state and the
+/// final count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum InitialCount {
-    /// `n = 0`: it begins in `h0`.
+    /// `n = 0`: it begins in `h0`; a forward fill counts that as set just before the first step.
     #[default]
     Zero,
-    /// `n0[b, d]`, an `i32`, is read from [`Slot::InitialCount`](crate::Slot::InitialCount); it begins in `h0 + α·n0`.
+    /// `n0[b, d]`, an `i32`, is read from [`Slot::InitialCount`](crate::Slot::InitialCount); it begins in `h0 + α·n0`, or in `h0` of so
+    /// many steps before.
     Given,
 }
 
-/// Which counts of a cumulative unit are written, each an `i32`; they wrap as such.
+/// Which counts are written, each an `i32`: of a cumulative unit they wrap as such; of a forward fill with a limit, whose counts are
+/// those of the steps since the last value, they end at `2³¹ − 1`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Counts {
     /// None.

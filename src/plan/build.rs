@@ -165,7 +165,7 @@ impl<'a> Builder<'a> {
     /// The placed operands that a stage names. A probe needs amplitudes only where they are part of an element.
     pub fn placed(&self, stage: Stage) -> Vec<Placed> {
         let named = stage.operands();
-        let unneeded = stage == Stage::TileProbe && !matches!(self.descriptor.carry(), Carry::Fill | Carry::Decay);
+        let unneeded = stage == Stage::TileProbe && !self.descriptor.carry().has_amplitudes();
         let needed = |placed: &&Placed| {
             named.iter().any(|&(operand, _)| operand == placed.operand) && !(unneeded && placed.operand == Operand::Amplitude)
         };
@@ -250,6 +250,9 @@ impl<'a> Builder<'a> {
         }
         if self.descriptor.carry() == Carry::Decay {
             params.epsilon = self.descriptor.epsilon_value();
+        }
+        if stage == Stage::Serial && self.descriptor.is_limited() {
+            (params.limit, params.beyond) = (self.descriptor.limit_count(), self.descriptor.beyond_pattern());
         }
         let invocations = rows * vectors.bands;
         let grid = self.grid(invocations);

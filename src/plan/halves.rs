@@ -30,11 +30,11 @@ impl Builder<'_> {
 
     /// What takes a detour fits half of a binding.
     pub fn detour_constraint(&self) -> Option<Constraint<'_>> {
-        // States and final states, states, or the gradients of candidates, two thresholds and initial states.
+        // States and final states, states, or the gradients of candidates, two thresholds, amplitudes and initial states.
         let outputs = match self.direction {
             Direction::Forward => 2,
             Direction::Unpack => 1,
-            _ => 4,
+            _ => 5,
         };
         self.detours().then(|| Constraint {
             limit: "max_storage_buffer_binding_size",
@@ -95,6 +95,7 @@ impl Builder<'_> {
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             element: self.descriptor.element_type(),
+            amplitude: self.descriptor.amplitude_kind(),
             narrows: self.direction == Direction::Backward,
             accumulates: if accumulates { vec![Operand::Target] } else { vec![] },
             ..self.plain_variant(Stage::Pack)

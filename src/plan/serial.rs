@@ -4,50 +4,81 @@ use super::Plan;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, Stage};
+use crate::{Element, Error, Operand, Params, Slot, Stage};
+
+/// What is carried from one part of time to the next: where the last will be, or in scratch if nobody wants that.
+struct Rest {
+    /// What it stands for behind the first part.
+    replaces: Operand,
+    enters: Operand,
+    leaves: Placed,
+}
+
+/// What rests between parts of time, and the words of scratch that it takes.
+fn rests(builder: &Builder<'_>, operands: &[Placed]) -> (Vec<Rest>, u64) {
+    const STATE: [Operand; 3] = [Operand::InitialState, Operand::InitialState, Operand::FinalState];
+    const COUNT: [Operand; 3] = [Operand::InitialCount, Operand::InitialCount, Operand::FinalCount];
+    // A sum is not rounded before its last step.
+    const SUM: [Operand; 3] = [Operand::InitialState, Operand::Registers, Operand::Registers];
+    let carried: &[[Operand; 3]] = match builder.descriptor.carry() {
+        Carry::Count => &[COUNT],
+        Carry::Age => &[STATE, COUNT],
+        Carry::Decay | Carry::Sum if builder.descriptor.element_type() != Element::F32 => &[SUM],
+        // Where no state is made of its bit, the bit rests with the first set step.
+        Carry::Codes if !builder.descriptor.resolves() => &[],
+        _ => &[STATE],
+    };
+    let row_elements = [builder.whole[0], 1, builder.whole[2]];
+    let mut scratch: u64 = 0;
+    let mut rest = |&[replaces, enters, leaves]: &[Operand; 3]| {
+        let wanted = operands.iter().find(|placed| placed.operand == leaves).copied();
+        let leaves = wanted.unwrap_or_else(|| {
+            let placed = Placed::new(leaves, scratch_view(scratch, row_elements), Axes::Row);
+            scratch = scratch.saturating_add(row_elements.into_iter().fold(1, u64::saturating_mul));
+            placed
+        });
+        Rest { replaces, enters, leaves }
+    };
+    (carried.iter().map(&mut rest).collect(), scratch)
+}
 
 pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let whole = builder.whole;
     let mut operands = builder.placed(Stage::Serial);
-    // What is carried rests between parts of time where its last will be, or in scratch if nobody wants that.
-    let counts = builder.descriptor.carry() == Carry::Count;
-    let (enters, leaves) =
-        if counts { (Operand::InitialCount, Operand::FinalCount) } else { (Operand::InitialState, Operand::FinalState) };
-    let row_elements = [whole[0], 1, whole[2]];
-    let in_scratch = Placed::new(leaves, scratch_view(0, row_elements), Axes::Row);
-    let last = operands.iter().find(|placed| placed.operand == leaves).copied();
-    // Where no state is made of its bit, the bit rests with the first set step.
-    let resting = builder.descriptor.resolves().then(|| last.unwrap_or(in_scratch));
-    let part = part_extent(builder, &operands, resting)?;
-    let discards = resting.is_some_and(|resting| resting.view.slot == crate::Slot::Scratch);
-    if discards && part[1] < whole[1] {
-        builder.scratch_elements = row_elements.iter().product();
+    let (rests, scratch) = rests(builder, &operands);
+    let part = part_extent(builder, &operands, &rests)?;
+    if part[1] < whole[1] {
+        builder.scratch_elements = scratch;
     }
-    operands.retain(|placed| placed.operand != leaves);
+    operands.retain(|placed| rests.iter().all(|rest| placed.operand != rest.leaves.operand));
     builder.check_dispatches(part_count(whole, part))?;
 
     for (origin, extent) in parts(whole, part) {
         let [_, first_step, _] = origin;
         let is_last = first_step + extent[1] == whole[1];
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
-        if first_step > 0 {
-            present.retain(|placed| placed.operand != enters);
-            present.extend(resting.map(|resting| Placed { operand: enters, ..resting }));
-        }
         // Of a unit that counts, the state is not what is carried.
         present.retain(|placed| is_last || placed.operand != Operand::FinalState);
-        present.extend(resting.filter(|_| !(is_last && discards)));
+        for &Rest { replaces, enters, leaves } in &rests {
+            if first_step > 0 {
+                present.retain(|placed| placed.operand != replaces);
+                present.push(Placed { operand: enters, ..leaves });
+            }
+            if !(is_last && leaves.view.slot == Slot::Scratch || present.iter().any(|placed| placed.operand == leaves.operand)) {
+                present.push(leaves);
+            }
+        }
         let boxes = present.iter().map(|placed| placed.boxed(origin, extent)).collect::<Result<_, _>>()?;
         builder.push(launch(builder, origin, extent), extent[2], boxes)?;
     }
     Ok(())
 }
 
-fn part_extent(builder: &Builder<'_>, operands: &[Placed], resting: Option<Placed>) -> Result<Extent, Error> {
+fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Result<Extent, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
     let words = builder.descriptor.takes_words();
-    let bound: Vec<Placed> = operands.iter().copied().chain(resting).collect();
+    let bound: Vec<Placed> = operands.iter().copied().chain(rests.iter().map(|rest| rest.leaves)).collect();
     let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
@@ -116,6 +147,11 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::stores(Operand::FinalCount, rows),
             Moved { operand: Operand::Codes, loads: lines * begun, stores: lines * words * rows },
             Moved { operand: Operand::PackedStates, loads: begun, stores: words * rows },
+            Moved {
+                operand: Operand::Registers,
+                loads: if origin[1] > 0 { rows } else { 0 },
+                stores: if origin[1] + steps < builder.whole[1] { rows } else { 0 },
+            },
             Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
             Moved::stores(Operand::SavedInitialState, rows),
             Moved::stores(Operand::SavedAmplitude, channels),

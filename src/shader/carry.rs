@@ -1,6 +1,7 @@
 //! The files of a carry: its element, its state in a walk, and what passes its steps on the way back.
 
 use super::{Stage, Variant};
+use crate::Element;
 use crate::carry::Carry;
 
 pub(super) const PARENT: &str = include_str!("../../shaders/parent_element.wgsl");
@@ -17,22 +18,24 @@ impl Variant {
     pub(super) fn carry_parts(&self) -> Vec<&'static str> {
         const CARRY: &str = include_str!("../../shaders/carry.wgsl");
         const PROBE: &str = include_str!("../../shaders/tile_probe.wgsl");
-        const PROBE_SCALE: &str = include_str!("../../shaders/tile_probe_scale.wgsl");
+        const PROBE_SUM: &str = include_str!("../../shaders/tile_probe_sum.wgsl");
         const REDUCE: &str = include_str!("../../shaders/adjoint_reduce.wgsl");
         const REDUCE_SCALE: &str = include_str!("../../shaders/adjoint_reduce_scale.wgsl");
         match (self.stage, self.carry) {
             (Stage::Serial, Carry::Codes) => vec![self.state()],
-            (Stage::Serial, _) => vec![self.element(), PARENT, self.state()],
-            (Stage::TileProbe, Carry::Decay) => vec![self.element(), PROBE_SCALE],
-            (Stage::TileProbe, _) => vec![self.element(), PROBE],
-            (Stage::CarryReduce | Stage::CarryScan, _) => vec![self.element()],
+            (Stage::Serial, _) => [self.numbers(), &[self.element(), PARENT, self.state()]].concat(),
+            (Stage::TileProbe, Carry::Count | Carry::Sum | Carry::Decay) => {
+                [self.numbers(), &[self.element(), PROBE_SUM]].concat()
+            }
+            (Stage::TileProbe, _) => [self.numbers(), &[self.element(), PROBE]].concat(),
+            (Stage::CarryReduce | Stage::CarryScan, _) => [self.numbers(), &[self.element()]].concat(),
             (Stage::AdjointReduce, Carry::Decay) => vec![SCALE, CARRY, REDUCE_SCALE],
             (Stage::AdjointReduce, _) => vec![REDUCE],
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Carry::Decay) => vec![SCALE],
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, _) => vec![DROP],
             (Stage::Adjoint, Carry::Codes) => vec![DROP, WALK_DROP, BEFORE_CODES],
             (Stage::Adjoint, Carry::Fill) => vec![DROP, WALK_DROP, BEFORE_STATES],
-            (Stage::Adjoint, Carry::Count) => vec![DROP, WALK_DROP, BEFORE_COUNT],
+            (Stage::Adjoint, Carry::Count | Carry::Sum) => vec![DROP, WALK_DROP, BEFORE_COUNT],
             (Stage::Adjoint, Carry::Decay) => vec![SCALE, WALK_SCALE, BEFORE_STATES],
             _ => Vec::new(),
         }
@@ -47,19 +50,37 @@ impl Variant {
         }
     }
 
+    /// Whether numbers are made of what registers hold.
+    pub(super) fn widens(&self) -> bool {
+        self.calculates() || self.has_floats()
+    }
+
+    /// Forward: what makes numbers of patterns, and patterns of numbers.
+    fn numbers(&self) -> &'static [&'static str] {
+        match self.element {
+            _ if !self.has_floats() => &[],
+            Element::F32 => &[include_str!("../../shaders/number_f32.wgsl")],
+            Element::F16 | Element::Bf16 => &[include_str!("../../shaders/number_half.wgsl")],
+        }
+    }
+
     fn element(&self) -> &'static str {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/element_codes.wgsl"),
             Carry::Fill => include_str!("../../shaders/element_fill.wgsl"),
+            Carry::Age => include_str!("../../shaders/element_age.wgsl"),
             Carry::Count => include_str!("../../shaders/element_count.wgsl"),
             Carry::Decay => include_str!("../../shaders/element_decay.wgsl"),
+            Carry::Sum => include_str!("../../shaders/element_sum.wgsl"),
         }
     }
 
     fn state(&self) -> &'static str {
         match self.carry {
             Carry::Codes => include_str!("../../shaders/state_codes.wgsl"),
-            Carry::Fill | Carry::Decay => include_str!("../../shaders/state_number.wgsl"),
+            Carry::Decay | Carry::Sum if self.element != Element::F32 => include_str!("../../shaders/state_rounded.wgsl"),
+            Carry::Fill | Carry::Decay | Carry::Sum => include_str!("../../shaders/state_number.wgsl"),
+            Carry::Age => include_str!("../../shaders/state_age.wgsl"),
             Carry::Count => include_str!("../../shaders/state_count.wgsl"),
         }
     }

@@ -205,8 +205,9 @@ impl Variant {
         }
         if self.converts(operand, slot) {
             loaded = format!("widen({loaded})");
-        } else if operand == Operand::Amplitude && self.element != Element::F32 {
-            loaded = format!("narrow({loaded})");
+        } else if operand == Operand::Amplitude && self.element != Element::F32 && self.element_of(slot) == Element::F32 {
+            let pattern = format!("narrow({loaded})");
+            loaded = if self.stage.adds() { format!("widen({pattern})") } else { pattern };
         }
         loaded
     }

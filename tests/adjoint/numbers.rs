@@ -6,9 +6,10 @@ use crate::case::{BOUNDARIES, named};
 use crate::random::Rng;
 use crate::tape::{Adjoint, Step, Tape, Var, kinds};
 
-const UNITS: [(Unit, Amplitude, f32); 7] = [
+const UNITS: [(Unit, Amplitude, f32); 8] = [
     (Unit::Bistable, Amplitude::PerElement, 0.0),
     (Unit::Cumulative, Amplitude::PerChannel, 1.0),
+    (Unit::Cumulative, Amplitude::PerElement, 1.0),
     (Unit::Relaxed, Amplitude::PerChannel, 0.5),
     (Unit::Relaxed, Amplitude::PerChannel, 0.9),
     (Unit::Relaxed, Amplitude::PerElement, 0.75),
@@ -75,7 +76,7 @@ impl Numbers {
 #[test]
 fn the_oracle_is_the_derivative_of_the_unrolled_recurrence() {
     let mut rng = Rng(0x6e75_6d62);
-    for number in 0..1400 {
+    for number in 0..1600 {
         let (unit, amplitude, epsilon) = UNITS[number % UNITS.len()];
         let boundary = BOUNDARIES[number / UNITS.len() % 2];
         let surrogates = [kinds(&mut rng)[number % 6], kinds(&mut rng)[number / 6 % 6]];

@@ -9,7 +9,7 @@ const SHAPE: Shape = Shape { batch: 2, time: 70, channels: 5 };
 
 type Option = (&'static str, fn(Descriptor) -> Descriptor);
 
-fn units() -> [(&'static str, Descriptor); 7] {
+fn units() -> [(&'static str, Descriptor); 8] {
     [
         ("`bmru`", Descriptor::bmru(SHAPE)),
         ("`bmru`, amplitudes per element", Descriptor::bmru(SHAPE).amplitude(Amplitude::PerElement)),
@@ -17,17 +17,19 @@ fn units() -> [(&'static str, Descriptor); 7] {
         ("`cumulative`", Descriptor::cumulative(SHAPE)),
         ("`relaxed`, 0 < ε < 1", Descriptor::relaxed(SHAPE, 0.5)),
         ("`forward_fill`", Descriptor::forward_fill(SHAPE)),
+        ("`forward_fill` with a limit", Descriptor::forward_fill(SHAPE).limit(3)),
         ("`forward_fill` by a mask", Descriptor::forward_fill(SHAPE).validity(Validity::Mask)),
     ]
 }
 
-const OPTIONS: [Option; 9] = [
+const OPTIONS: [Option; 10] = [
     ("f16, bf16", |of| of.element(Element::F16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
     ("amplitudes per element", |of| of.amplitude(Amplitude::PerElement)),
     ("counts", |of| of.counts(Counts::All)),
     ("a mask", |of| of.validity(Validity::Mask)),
+    ("a limit", |of| of.limit(5)),
     ("descending time", |of| of.time_order(TimeOrder::Descending)),
     ("packed states", |of| of.states(States::Packed)),
     ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),

@@ -2,8 +2,8 @@
 
 use bmru::oracle::forward;
 use bmru::{
-    Amplitude, Counts, Descriptor, Error, InitialCount, InitialState, Inputs, Limits, Operand, Outputs, Plan, Save, Shape, Slot,
-    Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
+    Amplitude, Beyond, Counts, Descriptor, Element, Error, FinalState, InitialCount, InitialState, Inputs, Limits, Operand,
+    Outputs, Plan, Save, Shape, Slot, Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 
 /// A threshold of 1, candidates that set above it.
@@ -56,6 +56,42 @@ fn counts_are_sums_of_signs() {
 }
 
 #[test]
+fn amplitudes_per_element_are_summed() {
+    let sums = line(Unit::Cumulative).amplitude(Amplitude::PerElement).initial_state(InitialState::Given);
+    // Those of steps that hold are not read into anything.
+    let amplitudes = [f32::NAN, 2.0, f32::NAN, 0.5, 8.0, f32::NAN, -1.0, f32::NAN];
+    let states = run(&sums, &amplitudes, &[100.0], &[]).states;
+    assert_eq!(states, [100.0, 102.0, 102.0, 102.5, 94.5, 94.5, 95.5, 95.5]);
+    // What nothing has set has its bits.
+    let nan = f32::from_bits(0x7fa1_2345);
+    let states = run(&sums, &amplitudes, &[nan], &[]).states;
+    assert_eq!((states[0].to_bits(), states[1].is_nan()), (nan.to_bits(), true));
+    // This is what a relaxed unit ends in.
+    assert_eq!(Descriptor::relaxed(sums.shape(), 1.0).amplitude(Amplitude::PerElement).unit(), Unit::Cumulative);
+}
+
+/// Of 16 bits what is copied stays as it is, and what is a sum is rounded once, where it is stored: units of `f16` are 2 from 2,048
+/// on.
+#[test]
+fn sums_of_16_bits_are_rounded_once() {
+    let half = |unit| line(unit).element(Element::F16).initial_state(InitialState::Given);
+    let (quarters, eighths) = ([0.75; 8], [0.125; 8]);
+    // Four times to +, held, and back: each from 2,048 and ¾, and none from a rounded state.
+    let c = [2.0, 2.0, 2.0, 2.0, 0.0, -2.0, -2.0, -2.0];
+    let of = |descriptor: &Descriptor, amplitude: &[f32]| {
+        let inputs = Inputs { candidate: &c, threshold: &[1.0], amplitude, initial_state: &[2048.0], ..Inputs::default() };
+        forward(descriptor, &inputs).expect("the slices fit").states
+    };
+    let sums = [2048.0, 2050.0, 2050.0, 2052.0, 2052.0, 2050.0, 2050.0, 2048.0];
+    let summed = half(Unit::Cumulative).amplitude(Amplitude::PerElement);
+    assert_eq!(of(&summed, &quarters), sums);
+    assert_eq!(of(&half(Unit::Cumulative), &quarters[..1]), sums);
+    // Halved each time it sets: 1,024 ⅛, 512 3/16, 256 7/32, 128 15/64, and so on.
+    let states = of(&half(Unit::Relaxed).epsilon(0.5), &eighths[..1]);
+    assert_eq!(states, [1024.0, 512.0, 256.25, 128.25, 128.25, 64.0, 31.875, 15.8125]);
+}
+
+#[test]
 fn relaxed_states_keep_a_share() {
     let half = line(Unit::Relaxed).epsilon(0.5).initial_state(InitialState::Given);
     let states = run(&half, &[1.0], &[8.0], &[]).states;
@@ -87,6 +123,82 @@ fn values_fill_what_follows() {
     assert_eq!(bits(&states), bits(&[nan, nan, nan, nan, nan, nan, -0.0, 7.0]));
 }
 
+/// The states of one channel with these values, none of them at a NaN, and its counts.
+fn limited(descriptor: Descriptor, h0: f32, n0: i32, values: &[f32]) -> (Vec<u32>, Vec<i32>) {
+    let descriptor = descriptor
+        .initial_state(InitialState::Given)
+        .initial_count(InitialCount::Given)
+        .final_state(FinalState::Written)
+        .counts(Counts::All);
+    let inputs = Inputs { candidate: values, initial_state: &[h0], initial_count: &[n0], ..Inputs::default() };
+    let Outputs { states, final_state, counts, final_count, .. } = forward(&descriptor, &inputs).expect("the slices fit");
+    let last = states.last().map_or_else(|| bits(&final_state)[0], |state| state.to_bits());
+    assert_eq!((bits(&final_state)[0], final_count[0]), (last, counts.last().copied().unwrap_or(n0)));
+    (bits(&states), counts)
+}
+
+#[test]
+fn a_limit_ends_what_is_held() {
+    const NAN: f32 = f32::NAN;
+    let line = |time| Descriptor::forward_fill(Shape { batch: 1, time, channels: 1 });
+    let quiet = 0x7fc0_0000;
+    let [seven, one, two] = [7.0f32, 1.0, 2.0].map(f32::to_bits);
+    let values = [NAN, NAN, NAN, 1.0, NAN, NAN, NAN, 2.0];
+    // h0 was set just before the first step: it is held for two steps.
+    let expected = (vec![seven, seven, quiet, one, one, one, quiet, two], vec![1, 2, 3, 0, 1, 2, 3, 0]);
+    assert_eq!(limited(line(8).limit(2), 7.0, 0, &values), expected);
+    // A step earlier it is held for one, and what follows is what the caller wants.
+    let beyond = 0x0012_3456;
+    let expected = (vec![seven, beyond, beyond, one, one, one, beyond, two], vec![2, 3, 4, 0, 1, 2, 3, 0]);
+    assert_eq!(limited(line(8).limit(2).beyond(Beyond::Bits(beyond)), 7.0, 1, &values), expected);
+    // Without holds only values are left; with long ones it is as without a limit.
+    let (none, _) = limited(line(8).limit(0), 7.0, 0, &values);
+    assert_eq!(none, [quiet, quiet, quiet, one, quiet, quiet, quiet, two]);
+    for steps in [8, i32::MAX as u32, u32::MAX] {
+        let (all, _) = limited(line(8).limit(steps), 7.0, 0, &values);
+        assert_eq!(all, [seven, seven, seven, one, one, one, one, two]);
+    }
+    // Of 16 bits it is their quiet NaN, or the lower half of what is given.
+    for (element, beyond, expected) in [
+        (Element::F16, Beyond::Nan, 0x7e00),
+        (Element::Bf16, Beyond::Nan, 0x7fc0),
+        (Element::F16, Beyond::Bits(0x7c01), 0x7c01),
+        (Element::Bf16, Beyond::Bits(0xffff_0003), 3),
+    ] {
+        let (states, _) = limited(line(2).element(element).limit(0).beyond(beyond), 7.0, 0, &[NAN, 1.0]);
+        assert_eq!(states, [element.decode(expected).to_bits(), one]);
+    }
+    // A count of as many steps as can be counted stays: nothing comes back to life. It is beyond every limit but the highest.
+    let (states, counts) = limited(line(3).limit(i32::MAX as u32 - 1), 7.0, i32::MAX - 1, &[NAN; 3]);
+    assert_eq!((states, counts), (vec![quiet; 3], vec![i32::MAX; 3]));
+    // Without steps the final state is what the initial one has become.
+    assert_eq!(limited(line(0).limit(2), 7.0, 2, &[]), (vec![], vec![]));
+    let inputs = Inputs { initial_state: &[7.0], initial_count: &[3], ..Inputs::default() };
+    let empty = line(0).limit(2).initial_state(InitialState::Given).initial_count(InitialCount::Given);
+    let outputs = forward(&empty.final_state(FinalState::Written), &inputs).expect("the slices fit");
+    assert_eq!(bits(&outputs.final_state), [quiet]);
+}
+
+/// Time cut anywhere, states and counts handed on: the same bits.
+#[test]
+fn a_limit_outlives_a_cut() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let values: Vec<f32> = (0..60).map(|step| if rng.u8(..6) == 0 { step as f32 } else { f32::NAN }).collect();
+    for limit in [0, 1, 4, 100] {
+        let of = |time: usize| Descriptor::forward_fill(Shape { batch: 1, time: time as u64, channels: 1 }).limit(limit);
+        for initial in [-3, 0, 5, i32::MAX - 2] {
+            let (states, counts) = limited(of(60), -1.0, initial, &values);
+            for cut in 1..60 {
+                let (before, of_before) = limited(of(cut), -1.0, initial, &values[..cut]);
+                let (handed, count) = (f32::from_bits(before[cut - 1]), of_before[cut - 1]);
+                let (behind, of_behind) = limited(of(60 - cut), handed, count, &values[cut..]);
+                assert_eq!((&before[..], &behind[..]), states.split_at(cut));
+                assert_eq!((&of_before[..], &of_behind[..]), counts.split_at(cut));
+            }
+        }
+    }
+}
+
 fn refusal(descriptor: &Descriptor) -> Error {
     descriptor.forward(&Limits::default(), &Tuning::default()).expect_err("it cannot be had")
 }
@@ -95,16 +207,19 @@ fn refusal(descriptor: &Descriptor) -> Error {
 fn what_cannot_be_had_is_named() {
     let incompatible = |expected, actual| Error::Incompatible { expected, actual };
     let [cumulative, relaxed, fill, bistable] = [Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill, Unit::Bistable].map(line);
-    assert_eq!(
-        refusal(&cumulative.clone().amplitude(Amplitude::PerElement)),
-        incompatible("amplitudes per channel", "amplitudes per element of a cumulative unit")
-    );
+    let sums = cumulative.amplitude(Amplitude::PerElement);
+    for counting in [sums.clone().counts(Counts::Final), sums.initial_count(InitialCount::Given)] {
+        assert_eq!(refusal(&counting), incompatible("amplitudes per channel", "counts of amplitudes per element"));
+    }
     assert_eq!(refusal(&fill.clone().save(Save::Codes)), incompatible("Save::Nothing", "gradients of a forward fill"));
-    assert_eq!(refusal(&bistable.clone().counts(Counts::Final)), incompatible("a cumulative unit", "counts"));
+    let counted = "a cumulative unit, or a forward fill with a limit";
+    assert_eq!(refusal(&bistable.clone().counts(Counts::Final)), incompatible(counted, "counts"));
+    assert_eq!(refusal(&fill.clone().counts(Counts::Final)), incompatible(counted, "counts"));
+    assert_eq!(refusal(&bistable.clone().limit(3)), incompatible("a forward fill", "a limit"));
     let masked = bistable.clone().validity(Validity::Mask);
     assert_eq!(refusal(&masked), incompatible("a forward fill", "a mask of values"));
-    let counted = relaxed.clone().initial_count(InitialCount::Given);
-    assert_eq!(refusal(&counted), incompatible("a cumulative unit", "an initial count"));
+    let given = relaxed.clone().initial_count(InitialCount::Given);
+    assert_eq!(refusal(&given), incompatible(counted, "an initial count"));
     let backward = fill.backward(&Limits::default(), &Tuning::default());
     assert_eq!(backward.expect_err("there is none"), incompatible("a forward pass", "gradients of a forward fill"));
     for actual in [-0.5, 1.5, f32::INFINITY] {
@@ -143,6 +258,17 @@ fn amplitudes_per_element_lie_beside_candidates_backward() {
     assert!(plan(&apart.side_by_side()).is_ok());
 }
 
+/// So are a limit and what follows it.
+#[test]
+fn other_limits_compile_nothing() {
+    let shape = Shape { batch: 2, time: 5000, channels: 8 };
+    let fills = [(3, Beyond::Nan), (4000, Beyond::Bits(7))].map(|(limit, beyond)| {
+        let fill = Descriptor::forward_fill(shape).limit(limit).beyond(beyond);
+        fill.forward(&Limits::default(), &Tuning::default()).expect("it fits").variants().to_vec()
+    });
+    assert_eq!(fills[0], fills[1]);
+}
+
 /// `ε` is a parameter: plans of two share their pipelines.
 #[test]
 fn annealing_compiles_nothing() {
@@ -169,8 +295,11 @@ fn bytes_an_element() {
     for (descriptor, expected) in [
         (fill.clone(), [16.0, 28.0, 32.125, 36.25]),
         (Descriptor::cumulative(shape), [12.0, 20.0, 20.0, 24.0]),
+        (Descriptor::cumulative(shape).amplitude(Amplitude::PerElement), [16.0, 28.0, 28.0, 32.0]),
         (Descriptor::relaxed(shape, 0.5), [12.0, 20.0, 24.125, 28.25]),
         (values.clone(), [8.0, 12.0, 0.0, 0.0]),
+        (values.clone().limit(100), [8.0, 12.0, 0.0, 0.0]),
+        (values.clone().limit(100).counts(Counts::All), [12.0, 16.0, 0.0, 0.0]),
         // The word of 32 steps is loaded for each of them: from a cache, but loaded.
         (values.validity(Validity::Mask), [12.0, 20.0, 0.0, 0.0]),
     ] {

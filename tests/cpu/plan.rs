@@ -4,6 +4,7 @@ mod adjoint_twin;
 mod checks;
 mod errors;
 mod health_twin;
+mod number_traffic;
 mod numbers;
 mod packed_twin;
 mod random;

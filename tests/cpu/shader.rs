@@ -27,9 +27,10 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
     for &(batch, time, channels) in shapes {
         for (unit, options) in UNITS.into_iter().flat_map(|unit| (0..64u32).map(move |options| (unit, options))) {
             let pick = |bit: u32| options >> bit & 1 == 1;
-            let per_element = pick(1) != pick(3) && !matches!(unit, Unit::Cumulative | Unit::ForwardFill);
-            let counted = unit == Unit::Cumulative;
-            let bits = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && !(per_element && pick(5));
+            let per_element = pick(1) != pick(3) && pick(5) && unit != Unit::ForwardFill;
+            let limited = unit == Unit::ForwardFill && pick(1);
+            let counted = unit == Unit::Cumulative && !per_element || limited;
+            let bits = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && !per_element;
             let states = [States::Numbers, States::Packed, States::Both][(options as usize / 4 + channels as usize) % 3];
             // Those of the bistable unit are enough of shapes and options.
             if unit != Unit::Bistable && !(options + channels as u32).is_multiple_of(11) {
@@ -37,7 +38,7 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
             }
             let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
                 .states(if bits { states } else { States::Numbers })
-                .amplitude(if per_element && pick(5) { Amplitude::PerElement } else { Amplitude::PerChannel })
+                .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
                 .initial_count(if counted && pick(0) { InitialCount::Given } else { InitialCount::Zero })
                 .counts(if counted && pick(4) { Counts::All } else { Counts::Discarded })
                 .validity(if unit == Unit::ForwardFill && pick(5) { Validity::Mask } else { Validity::NotNan })
@@ -48,6 +49,7 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
                 .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
                 .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
                 .save(if pick(4) && unit != Unit::ForwardFill { Save::Codes } else { Save::Nothing });
+            let descriptor = if limited { descriptor.limit(9) } else { descriptor };
             descriptors.push(if pick(5) { descriptor.side_by_side() } else { descriptor });
         }
     }
@@ -56,21 +58,26 @@ fn descriptors(shapes: &[(u64, u64, u64)]) -> Vec<Descriptor> {
 
 /// Of every unit and type of elements, for the `number`th descriptor.
 fn of_family(number: usize) -> Vec<Descriptor> {
-    const UNITS: [Unit; 2] = [Unit::Bistable, Unit::FirstQuadrant];
     let mut descriptors = Vec::new();
     for unit in UNITS {
         for element in Element::ALL {
             for (batch, time, channels) in [(2, 1, 4), (2, 40, 3), (1, 1200, 1), (1, 1200, 2), (1, 1200, 4)] {
                 let pick = |bit: usize| (number + descriptors.len()) >> bit & 1 == 1;
+                let (filled, per_element) = (unit == Unit::ForwardFill, pick(5) && unit != Unit::ForwardFill);
+                let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+                    .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
+                    .epsilon(0.5)
+                    .validity(if filled && pick(0) { Validity::Mask } else { Validity::NotNan });
+                let descriptor = if filled && pick(1) { descriptor.limit(9).counts(Counts::Final) } else { descriptor };
                 descriptors.push(
-                    Descriptor::new(unit, Shape { batch, time, channels })
+                    descriptor
                         .element(element)
                         .states([States::Packed, States::Numbers, States::Both][(number / 7 + descriptors.len() / 5) % 3])
                         .boundary(if pick(0) { Boundary::Set } else { Boundary::Hold })
                         .threshold(if pick(1) { Threshold::PerChannel } else { Threshold::PerElement })
                         .initial_state(if pick(2) { InitialState::Given } else { InitialState::Zero })
                         .final_state(if pick(3) { FinalState::Written } else { FinalState::Discarded })
-                        .save(if pick(4) { Save::Codes } else { Save::Nothing }),
+                        .save(if pick(4) && !filled { Save::Codes } else { Save::Nothing }),
                 );
             }
         }
@@ -257,7 +264,7 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     ensure!(view == twin!(ViewParams: offset, batch, time, channel), "View: {view:?}");
     ensure!(span == size_of::<ViewParams>(), "View has {span} bytes");
     let (header, span) = members(module, "Params")?;
-    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, epsilon, surrogates, views);
+    let expected = twin!(Params: batch, steps, channels, nodes, grid_width, tile_steps, time_origin, time_total, bands, rows, items, epsilon, surrogates, limit, beyond, padding, views);
     ensure!(header == expected, "Params: {header:?}");
     ensure!(span == offset_of!(Params, views) + views * size_of::<ViewParams>(), "Params has {span} bytes, {views} views");
     ensure!(span == Params::bytes(views), "Params has {span} bytes, the host says {}", Params::bytes(views));
@@ -342,7 +349,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 fn calculates(variant: &Variant) -> bool {
     let name = variant.stage().name();
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set", "unpack"];
-    let adds = ["fn state_at_count(", "scale: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    let adds = ["fn state_at_count(", "sum: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     let copies = forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == name);
     adds || !(copies || name.starts_with("health_"))
 }

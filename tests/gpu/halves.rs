@@ -1,7 +1,8 @@
 //! Elements of 16 bits, all 65,536 patterns of them, through the shaders.
 
 use bmru::{
-    Descriptor, Element, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Save, Shape, Surrogate, Threshold, oracle,
+    Amplitude, Descriptor, Element, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Save, Shape, Surrogate,
+    Threshold, Validity, oracle,
 };
 use bmru_conformance::Runner;
 use libtest_mimic::Failed;
@@ -57,6 +58,40 @@ pub fn states(runner: &Runner) -> Result<(), Failed> {
             let outputs = runner.gpu().forward_blocking(&one_step(element, channels), &inputs)?;
             let nearest: Vec<f32> = amplitudes.iter().map(|&amplitude| element.round(amplitude)).collect();
             same("set", &outputs.states, &nearest)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies by units whose state is a number: values that are filled and amplitudes per element as they are, and what a relaxed unit
+/// holds through the `f32` that it is in registers.
+pub fn numbers(runner: &Runner) -> Result<(), Failed> {
+    for element in HALVES {
+        for odd in [false, true] {
+            let all = patterns(element, odd);
+            let shape = Shape { batch: 1, time: 1, channels: all.len() as u64 };
+            let (zeros, ones) = (vec![0.0; all.len()], vec![1.0; all.len()]);
+            let with = |descriptor: &Descriptor, inputs: &Inputs<'_>| {
+                let outputs = runner.gpu().forward_blocking(&descriptor.clone().final_state(FinalState::Written), inputs)?;
+                same("the state", &outputs.states, &outputs.final_state)?;
+                Ok::<_, Failed>(outputs.states)
+            };
+            let bits = vec![1; all.len()];
+            let fill = Descriptor::forward_fill(shape).element(element);
+            let masked = Inputs { candidate: &all, validity: &bits, ..Inputs::default() };
+            same("filled", &with(&fill.clone().validity(Validity::Mask), &masked)?, &all)?;
+            let fill = fill.initial_state(InitialState::Given);
+            let values: Vec<f32> = all.iter().map(|&value| if value.is_nan() { 1.0 } else { value }).collect();
+            same("values", &with(&fill, &Inputs { candidate: &all, initial_state: &ones, ..Inputs::default() })?, &values)?;
+
+            let bmru = Descriptor::bmru(shape).element(element).amplitude(Amplitude::PerElement);
+            let twos = vec![2.0; all.len()];
+            let inputs = Inputs { candidate: &twos, threshold: &ones, amplitude: &all, ..Inputs::default() };
+            same("amplitudes", &with(&bmru, &inputs)?, &all)?;
+            let relaxed = Descriptor::relaxed(shape, 0.5).element(element).initial_state(InitialState::Given);
+            let inputs =
+                Inputs { candidate: &zeros, threshold: &ones, amplitude: &ones, initial_state: &all, ..Inputs::default() };
+            same("held", &with(&relaxed, &inputs)?, &all)?;
         }
     }
     Ok(())

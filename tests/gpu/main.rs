@@ -45,7 +45,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 28] = [
+const TESTS: [(&str, Test); 29] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -65,6 +65,7 @@ const TESTS: [(&str, Test); 28] = [
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
+    ("all patterns of 16 bits by units whose state is a number", halves::numbers),
     ("numbers: counts go in and come out", numbers::counts),
     ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),

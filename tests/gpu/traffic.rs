@@ -248,6 +248,7 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
                 let looked = if sums { end - begin } else { looked.max().unwrap_or(0) };
                 let thresholds = if descriptor.threshold_kind() == Threshold::PerChannel { 1 } else { looked };
                 let (amplitudes, words) = match (descriptor.unit(), descriptor.amplitude_kind()) {
+                    (Unit::Cumulative, Amplitude::PerElement) => (looked, 1),
                     (_, Amplitude::PerElement) => (looked, 2),
                     (Unit::Relaxed, _) => (1, 2),
                     _ => (0, 1),
@@ -353,9 +354,10 @@ const FOLDED: [Shape; 2] = [Shape { batch: 2, time: 96, channels: 1 }, Shape { b
 const LONG: Shape = Shape { batch: 1, time: 33 * 1024 + 5, channels: 2 };
 
 /// Units whose state is a number, with sums of whole ones, of which none is rounded.
-fn numbers(threshold: Threshold) -> [Descriptor; 3] {
+fn numbers(threshold: Threshold) -> [Descriptor; 4] {
     [
         Descriptor::cumulative(SHAPE).threshold(threshold).counts(Counts::All),
+        Descriptor::cumulative(SHAPE).threshold(threshold).amplitude(Amplitude::PerElement),
         Descriptor::new(Unit::Relaxed, SHAPE).threshold(threshold).epsilon(1.0).save(Save::Codes),
         Descriptor::bmru(SHAPE).threshold(threshold).amplitude(Amplitude::PerElement).save(Save::Codes),
     ]

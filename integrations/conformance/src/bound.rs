@@ -19,6 +19,7 @@
 //!
 //! Here `e_φ` is what one unit in `u` changes of `φ`, and the error `ε·ρ(u)` of computing `φ` itself.
 
+use crate::allowed::Wide;
 use crate::scaled::{Scaled, deepest};
 use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
@@ -81,8 +82,14 @@ pub fn bounds(
     incoming: &IncomingGradients<'_>,
     depth: u64,
 ) -> Result<Gradients<f64>, Error> {
-    let states = oracle::forward(&descriptor.clone().states(States::Numbers), inputs)?.states;
-    let [of_states, _] = state_bounds(descriptor, inputs, deepest(descriptor.shape().time))?;
+    let element = descriptor.element_type();
+    let wide = Wide::new(&descriptor.clone().states(States::Numbers), inputs);
+    let states = oracle::forward(&wide.descriptor, &wide.inputs())?.states;
+    let [mut of_states, _] = state_bounds(&wide.descriptor, &wide.inputs(), deepest(descriptor.shape().time))?;
+    for (bound, state) in of_states.iter_mut().zip(&states).filter(|(bound, _)| **bound != 0.0) {
+        // What is read again was rounded.
+        *bound += rounding(element, f64::from(state.abs()) + *bound);
+    }
     let relaxed = descriptor.unit() == Unit::Relaxed;
     let amplitude_per_element = descriptor.amplitude_kind() == Amplitude::PerElement;
     let shape = descriptor.shape();
@@ -102,7 +109,7 @@ pub fn bounds(
             Slot::Amplitude => inputs.amplitude,
             _ => inputs.initial_state,
         };
-        descriptor.element_type().round(slot[at(view, b, t, d)])
+        element.round(slot[at(view, b, t, d)])
     };
     let magnitude =
         |slice: &[f32], operand, b, t, d| descriptor.view(operand).map_or(0.0, |view| f64::from(slice[at(view, b, t, d)]).abs());
@@ -257,12 +264,11 @@ impl Step<'_> {
         let Self { descriptor, c, r, low, amplitude, before, .. } = *self;
         let lost = 1.0 - self.kept();
         // 1 − ε is rounded, and so is its product; a copy is not.
-        let w_error =
-            if descriptor.unit() == Unit::Relaxed {
-                lost * (2.0 * EPSILON * (before.abs() + self.of_before) + self.of_before)
-            } else {
-                0.0
-            };
+        let w_error = if descriptor.unit() == Unit::Relaxed {
+            lost * (2.0 * EPSILON * (before.abs() + self.of_before) + self.of_before)
+        } else {
+            0.0
+        };
         let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs(), w_error });
         if self.descriptor.unit() == Unit::FirstQuadrant {
             let without_high = if self.fires(low, c) { 0.0 } else { before };

@@ -153,13 +153,26 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         Element::F32 => -1e6 - row as f32,
         half => half.decode(0xb800 + (row % 0x3000) as u32),
     };
+    // Sums of 16 bits would soon be infinite.
+    let different = match (descriptor.unit(), element) {
+        (_, Element::F32) | (Unit::Bistable | Unit::FirstQuadrant, _) => usize::MAX,
+        _ => 8,
+    };
     let mut slots = Slots {
         candidate: vec![f32::NAN; length(Slot::Candidate)],
         threshold: vec![f32::NAN; length(Slot::Threshold)],
-        amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
+        amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + (d % different) as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
-        validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng, bit)) << bit).sum()).collect(),
-        initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
+        validity: (0..length(Slot::Validity))
+            .map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng, bit)) << bit).sum())
+            .collect(),
+        // As many steps before the first, some of them more than are held, and some that no step may be added to.
+        initial_count: (0..length(Slot::InitialCount))
+            .map(|row| match descriptor.unit() {
+                Unit::ForwardFill => [0, 3, 40, i32::MAX - 5, -9, i32::MAX][row % 6],
+                _ => 1000 - row as i32 * 7,
+            })
+            .collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
@@ -229,18 +242,25 @@ impl Step<'_> {
         let (two, element) = (self.descriptor.unit() == Unit::FirstQuadrant, self.descriptor.element_type());
         if self.descriptor.unit() == Unit::ForwardFill {
             // Bits of any kind, different everywhere; or a NaN with a payload.
+            let (edges, numbers, nan) = match element {
+                Element::F32 => (&EDGES[..10], 0xbfff_ffff, 0x7f80_0001),
+                // Of the edges those that are numbers in both types.
+                Element::F16 | Element::Bf16 => (&HALF_EDGES[..7], 0xbfff, element.encode(f32::INFINITY) | 1),
+            };
             let bits = match rng.u8(..8) {
                 // Zeros, denormals and infinities are values, too.
-                0 => EDGES[rng.u64(..10) as usize],
-                _ => rng.u32(..) & 0xbfff_ffff,
+                0 => edges[rng.u64(..edges.len() as u64) as usize],
+                1 => element.encode([f32::INFINITY, f32::NEG_INFINITY][usize::from(rng.bool())]),
+                _ => rng.u32(..) & numbers,
             };
-            *self.candidate() = f32::from_bits(if rate.sets(rng, self.at[1]) { bits } else { bits | 0x7f80_0001 });
+            *self.candidate() = element.decode(if rate.sets(rng, self.at[1]) { bits } else { bits | nan });
             return;
         }
         let [b, t, d] = self.at;
         if let Some(amplitude) = self.place(Operand::Amplitude).filter(|amplitude| amplitude.is_nan()) {
             // Beside candidates.
-            *amplitude = 0.5 + (b * 37 + t * 5 + d) as f32 * if rng.bool() { 0.25 } else { -0.25 };
+            let number = (b * 37 + t * 5 + d) % if element == Element::F32 { u64::MAX } else { 500 };
+            *amplitude = element.round(0.5 + number as f32 * if rng.bool() { 0.25 } else { -0.25 });
         }
         for operand in [Operand::Threshold, Operand::LowThreshold] {
             let Some(threshold) = self.place(operand).filter(|threshold| threshold.is_nan()) else { continue };

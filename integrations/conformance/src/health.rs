@@ -153,7 +153,7 @@ impl Runner {
 
         let mut outcome = Outcome::default();
         let margin = [POISON; MARGIN as usize];
-        outcome.compare(Slot::Health, &gpu.download(buffer(Slot::Health)).await?, &[&expected[..], &margin].concat(), &[]);
+        outcome.compare(Slot::Health, &gpu.download(buffer(Slot::Health)).await?, &[&expected[..], &margin].concat());
         outcome.compare_margin(&gpu.download(buffer(Slot::Scratch)).await?);
         Ok(outcome)
     }

@@ -11,6 +11,7 @@
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
+mod allowed;
 pub mod backward;
 mod backward_matrix;
 #[cfg(not(target_family = "wasm"))]
@@ -31,6 +32,7 @@ mod runner;
 mod scaled;
 mod state_bound;
 mod suite;
+mod sum_bound;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;

@@ -4,11 +4,11 @@
 use bmru::oracle::{self, IncomingGradients};
 use bmru::{Element, Error, Limits, Plan, Slot, Tuning, Unit};
 
+use crate::allowed::{Allowed, allowed, are_sums};
 use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
-use crate::image::{POISON, elements};
-use crate::runner::{MARGIN, Memory, OWNED, image, pieces, unpacked};
-use crate::state_bound::state_bounds;
+use crate::image::{elements, poison};
+use crate::runner::{Handed, MARGIN, Memory, OWNED, image, pieces, unpacked};
 use crate::{BackwardCase, Case, bounds};
 
 /// A case.
@@ -113,11 +113,11 @@ impl Case {
             owned.push((slot, run.buffer(slot, words, &data.words(&self.descriptor, slot))));
         }
         let shape = self.descriptor.shape();
-        let elements = shape.batch * shape.channels;
-        let rows = (elements * self.descriptor.element_type().bytes()).div_ceil(4);
+        let channels = shape.batch * shape.channels;
+        let rows = (channels * self.descriptor.element_type().bytes()).div_ceil(4);
         let handed = [0, 1].map(|_| run.buffer(Slot::FinalState, rows, &[]));
-        let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, elements, &[]));
-        let counts = self.descriptor.unit() == Unit::Cumulative;
+        let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, channels, &[]));
+        let hands = Handed::of(&self.descriptor);
         let pieces = pieces(self);
         let mut depth = 0;
         for (number, piece) in pieces.iter().enumerate() {
@@ -126,9 +126,10 @@ impl Case {
             let mut slots = vec![(Slot::Scratch, run.scratch(&plan))];
             slots.extend([(Slot::FinalState, handed[number % 2]), (Slot::FinalCount, counted[number % 2])]);
             // Pieces pass their state between two buffers, back and forth.
-            if number > 0 && counts {
+            if number > 0 && hands.count {
                 slots.push((Slot::InitialCount, counted[(number - 1) % 2]));
-            } else if number > 0 {
+            }
+            if number > 0 && hands.state {
                 slots.push((Slot::InitialState, handed[(number - 1) % 2]));
             }
             slots.extend(&owned);
@@ -142,30 +143,34 @@ impl Case {
             run.launches.push(Launch { plan, slots });
             run.checks.push(Check::Exact { buffer, words });
         }
-        let sums = matches!(self.descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
-        let bounds = state_bounds(&self.descriptor, &data.inputs(), depth)?;
+        let sums = are_sums(&self.descriptor);
+        let of_sums = allowed(&self.descriptor, &data.inputs(), &self.cuts, depth)?;
         for (slot, words) in Memory::expected(&self.descriptor, &expected, pieces.len()) {
             let last = (pieces.len() - 1) % 2;
             let last = [(Slot::FinalState, handed[last]), (Slot::FinalCount, counted[last])];
             let buffer = owned.iter().chain(&last).find(|(held, _)| *held == slot).expect("every output has a buffer").1;
-            let bounds = match slot {
-                Slot::States if sums => &bounds[0],
-                Slot::FinalState if sums => &bounds[1],
+            let Allowed { element, wanted, bounds } = match slot {
+                Slot::States if sums => &of_sums[0],
+                Slot::FinalState if sums => &of_sums[1],
                 _ => {
                     run.checks.push(Check::Exact { buffer, words });
                     continue;
                 }
             };
             // Where no element lies it is as before the run.
-            let missing = words.len() - bounds.len();
-            let allowed = bounds.iter().zip(&words).map(|(&bound, &word)| match bound {
-                _ if word == POISON => -1.0,
-                bound if bound.is_nan() => f64::INFINITY,
-                bound => bound,
+            let held = elements(*element, &words);
+            let allowed = held.iter().enumerate().map(|(at, &bits)| match bounds.get(at) {
+                None => -1.0,
+                Some(_) if bits == poison(*element, at) && bits != element.encode(wanted[at] as f32) => -1.0,
+                Some(bound) if bound.is_nan() => f64::INFINITY,
+                Some(&bound) => bound,
             });
-            let allowed = allowed.chain(std::iter::repeat_n(-1.0, missing)).collect();
-            let wanted = words.iter().map(|&word| f64::from(f32::from_bits(word))).collect();
-            run.checks.push(Check::Within { buffer, element: Element::F32, wanted, allowed });
+            let allowed = allowed.collect();
+            let wanted = held.iter().enumerate().map(|(at, &bits)| match wanted.get(at) {
+                Some(&number) => number,
+                None => element.decode(bits).into(),
+            });
+            run.checks.push(Check::Within { buffer, element: *element, wanted: wanted.collect(), allowed });
         }
         Ok(Portable { name: self.name.clone(), runs: vec![run] })
     }

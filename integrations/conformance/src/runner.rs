@@ -6,8 +6,8 @@ use bmru::{
     Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
-use crate::image::{POISON, put};
-use crate::state_bound::state_bounds;
+use crate::allowed::{Allowed, allowed, are_sums};
+use crate::image::{POISON, elements, put};
 use crate::{Case, data::Slots};
 
 /// Words behind the end of every buffer that must keep their poison.
@@ -69,19 +69,20 @@ impl Runner {
             depth = depth.max(plan.depth());
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
-        let bounds = state_bounds(&case.descriptor, &data.inputs(), depth)?;
+        let sums = are_sums(&case.descriptor);
+        let allowed = if sums { Some(allowed(&case.descriptor, &data.inputs(), &case.cuts, depth)?) } else { None };
         for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
-            let bounds = match slot {
-                Slot::States => &bounds[0][..],
-                Slot::FinalState => &bounds[1],
-                _ => &[],
-            };
-            outcome.compare(slot, &self.gpu.download(buffer).await?, &wanted, bounds);
+            let actual = self.gpu.download(buffer).await?;
+            match (slot, &allowed) {
+                (Slot::States, Some([states, _])) => outcome.compare_sums(slot, &actual, &wanted, states),
+                (Slot::FinalState, Some([_, final_state])) => outcome.compare_sums(slot, &actual, &wanted, final_state),
+                _ => outcome.compare(slot, &actual, &wanted),
+            }
         }
         if let Some(plan) = case.unpacking(&self.gpu.limits(), &self.tuning)? {
             let [states, scratch] = memory.unpack(self, &plan).await?;
-            outcome.compare(Slot::States, &states, &unpacked(&case.descriptor, &data)?, &[]);
+            outcome.compare(Slot::States, &states, &unpacked(&case.descriptor, &data)?);
             outcome.compare_margin(&scratch);
         }
         Ok(outcome)
@@ -91,11 +92,24 @@ impl Runner {
 impl Outcome {
     /// What lies behind the end of the scratch must be as it was.
     pub(crate) fn compare_margin(&mut self, scratch: &[u32]) {
-        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize], &[]);
+        self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize]);
     }
 
     /// Bit for bit, but where there are bounds.
-    pub(crate) fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32], bounds: &[f64]) {
+    fn compare_sums(&mut self, slot: Slot, actual: &[u32], expected: &[u32], allowed: &Allowed) {
+        let mut held = elements(allowed.element, expected);
+        for (place, (held, actual)) in held.iter_mut().zip(elements(allowed.element, actual)).enumerate() {
+            let Some(share) = allowed.share(place, actual).filter(|_| actual != *held) else { continue };
+            self.worst = self.worst.max(share);
+            if share <= 1.0 {
+                *held = actual;
+            }
+        }
+        self.compare(slot, &elements(allowed.element, actual), &held);
+    }
+
+    /// Word for word, or element for element.
+    pub(crate) fn compare(&mut self, slot: Slot, actual: &[u32], expected: &[u32]) {
         if actual.len() != expected.len() {
             let missing = actual.len().abs_diff(expected.len()) as u64;
             self.wrong_words += missing;
@@ -103,19 +117,25 @@ impl Outcome {
             self.first.get_or_insert(format!("{slot} has {} words, expected {}", actual.len(), expected.len()));
         }
         for (at, (a, e)) in actual.iter().zip(expected).enumerate().filter(|(_, (a, e))| a != e) {
-            if let Some(&bound) = bounds.get(at).filter(|&&bound| bound != 0.0) {
-                let [value, wanted] = [a, e].map(|&word| f64::from(f32::from_bits(word)));
-                let share = (value - wanted).abs() / bound;
-                if share <= 1.0 || !wanted.is_finite() && bound.is_nan() {
-                    self.worst = self.worst.max(share);
-                    continue;
-                }
-                self.worst = self.worst.max(if share.is_nan() { f64::INFINITY } else { share });
-            }
             self.wrong_words += 1;
             self.wrong_bits += u64::from((a ^ e).count_ones());
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));
         }
+    }
+}
+
+/// What of a unit is handed on where time is cut.
+#[derive(Clone, Copy)]
+pub(crate) struct Handed {
+    pub state: bool,
+    pub count: bool,
+}
+
+impl Handed {
+    pub(crate) fn of(descriptor: &Descriptor) -> Self {
+        let counted = descriptor.unit() == Unit::Cumulative && descriptor.amplitude_kind() == Amplitude::PerChannel;
+        let limited = descriptor.unit() == Unit::ForwardFill && descriptor.limit_steps().is_some();
+        Self { state: !counted, count: counted || limited }
     }
 }
 
@@ -144,10 +164,13 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
             .amplitude(whole.amplitude_kind())
             .epsilon(whole.epsilon_value())
             .final_state(FinalState::Written);
-        let counts = whole.unit() == Unit::Cumulative;
-        let given = whole.has_initial_state() || begin > 0 && !counts;
+        let handed = Handed::of(whole);
+        let given = whole.has_initial_state() || begin > 0 && handed.state;
         piece = piece.initial_state(if given { InitialState::Given } else { InitialState::Zero });
-        if counts {
+        if let Some(limit) = whole.limit_steps() {
+            piece = piece.limit(limit).beyond(whole.beyond_value());
+        }
+        if handed.count {
             let counted = begin > 0 || whole.view(Operand::InitialCount).is_some();
             piece = piece.counts(Counts::Final).initial_count(if counted { InitialCount::Given } else { InitialCount::Zero });
         }
@@ -237,13 +260,14 @@ impl Memory {
         if plan.descriptor().has_final_state() {
             buffers = buffers.final_state(&self.handed[piece % 2]);
         }
-        let counts = plan.descriptor().unit() == Unit::Cumulative;
+        let handed = Handed::of(plan.descriptor());
         if plan.uses(Slot::FinalCount) {
             buffers = buffers.slot(Slot::FinalCount, &self.counted[piece % 2]);
         }
-        if piece > 0 && counts {
+        if piece > 0 && handed.count {
             buffers = buffers.slot(Slot::InitialCount, &self.counted[(piece - 1) % 2]);
-        } else if piece > 0 {
+        }
+        if piece > 0 && handed.state {
             buffers = buffers.initial_state(&self.handed[(piece - 1) % 2]);
         }
         let bound = runner.gpu.kernels().bind(plan, &buffers)?;

@@ -4,8 +4,9 @@
 //!
 //! Of a relaxed unit `scaled.rs` tells, and half a unit more, by which the oracle's is rounded.
 
-use bmru::oracle::{self, Inputs};
 use crate::scaled::Scaled;
+use crate::sum_bound;
+use bmru::oracle::{self, Inputs};
 use bmru::{Counts, Descriptor, Error, Operand, Save, Slot, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
@@ -20,6 +21,9 @@ pub fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) ->
     let mut bounds = [zeros(Slot::States)?, zeros(Slot::FinalState)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
         return Ok(bounds);
+    }
+    if sum_bound::is_sum(descriptor) {
+        return Ok(sum_bound::extend(descriptor, inputs, bounds));
     }
     let shape = descriptor.shape();
     let counted = descriptor.unit() == Unit::Cumulative;
@@ -68,6 +72,6 @@ pub fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) ->
     Ok(bounds)
 }
 
-fn at(view: View, b: u64, t: u64, d: u64) -> usize {
+pub(crate) fn at(view: View, b: u64, t: u64, d: u64) -> usize {
     (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use bmru::{
-    Amplitude, BindingAccess, Descriptor, Direction, Error, HealthSource, Layout, Limits, Operand, Plan, SavedLayout, Shape,
-    Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
+    Amplitude, BindingAccess, Descriptor, Direction, Element, Error, HealthSource, Layout, Limits, Operand, Plan, SavedLayout,
+    Shape, Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -212,12 +212,18 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
 
 fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let total = plan.descriptor().shape().time;
+    let (of_states, of_counts) = ((Operand::FinalState, Operand::InitialState), (Operand::FinalCount, Operand::InitialCount));
     let numbers = plan.descriptor().states_kind() != States::Packed || plan.descriptor().has_final_state();
-    let (leaves, enters) = match plan.descriptor().unit() {
+    let handed = match plan.descriptor().unit() {
         // The bit rests with the first set step.
-        _ if !numbers => (Operand::FirstSet, Operand::FirstSet),
-        Unit::Cumulative => (Operand::FinalCount, Operand::InitialCount),
-        _ => (Operand::FinalState, Operand::InitialState),
+        _ if !numbers => vec![(Operand::FirstSet, Operand::FirstSet)],
+        Unit::Cumulative if plan.descriptor().amplitude_kind() == Amplitude::PerChannel => vec![of_counts],
+        Unit::ForwardFill if plan.descriptor().limit_steps().is_some() => vec![of_states, of_counts],
+        // What is rounded for the caller rests as it is.
+        Unit::Cumulative | Unit::Relaxed if plan.descriptor().element_type() != Element::F32 => {
+            vec![(Operand::Registers, Operand::Registers)]
+        }
+        _ => vec![of_states],
     };
     let mut next = 0;
     let mut before: Option<&Launched<'_>> = None;
@@ -225,13 +231,15 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         ensure!(launched.stage() == Stage::Serial, "{} among serial stages", launched.stage());
         let params = launched.params();
         ensure!(u64::from(params.time_origin) == next, "step {} comes after step {next}", params.time_origin);
-        if let Some(before) = before.filter(|_| next > 0) {
+        for (before, (leaves, enters)) in
+            before.iter().filter(|_| next > 0).flat_map(|&before| handed.iter().map(move |&pair| (before, pair)))
+        {
             let handed = before.places.get(leaves).is_some() && launched.places.get(enters).is_some();
-            ensure!(handed, "the state is not handed on at step {next}");
+            ensure!(handed, "{leaves} is not handed on at step {next}");
             ensure!(before.params().batch == params.batch && before.params().channels == params.channels, "other rows");
             for (b, d) in [(0, 0), (u64::from(params.batch) - 1, u64::from(params.channels) - 1)] {
                 let from = before.address(leaves, b, 0, d);
-                ensure!(from == launched.address(enters, b, 0, d), "the state is lost at step {next}");
+                ensure!(from == launched.address(enters, b, 0, d), "{leaves} is lost at step {next}");
             }
         }
         next += u64::from(params.steps);

@@ -1,18 +1,20 @@
 //! The twins of the stages of carries that are numbers.
 
-use bmru::{Amplitude, Operand, Plan, Unit};
+use bmru::{Amplitude, Element, Operand, Plan, Unit};
 
 use super::twin::Machine;
 
 /// An element of the scan, as its words.
-type Element = [u32; 2];
+type Words = [u32; 2];
 
-/// What is carried: bits, an integer, or a power and a sum.
+/// What is carried: bits, those and how long ago, an integer, a power and a sum, or a sum alone.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Fill,
+    Age,
     Count,
     Decay,
+    Sum,
 }
 
 /// The state of a walk.
@@ -20,11 +22,15 @@ pub struct Number {
     pub bits: u32,
     pub count: i32,
     initial: u32,
+    /// The last value, whether it still holds or not.
+    held: u32,
+    /// Of what is a sum: an `f32`, whatever the elements are.
+    sum: f32,
 }
 
 impl Number {
     pub fn begin(machine: &mut Machine<'_, '_>, b: u64, d: u64, initial: u32, amplitude: u32, tile: Option<u64>) -> Self {
-        let mut number = Self { bits: initial, count: 0, initial };
+        let mut number = Self { bits: initial, count: 0, initial, held: initial, sum: machine.number(initial) };
         if !machine.is_number() {
             return number;
         }
@@ -33,49 +39,92 @@ impl Number {
         match machine.kind() {
             Kind::Count => {
                 number.count += before[0] as i32;
-                number.bits = number.counted(amplitude);
+                number.bits = number.counted(machine, amplitude);
             }
             Kind::Fill if before[0] == 1 => number.bits = before[1],
+            Kind::Age => {
+                if before[0] & 1 == 1 {
+                    (number.held, number.count) = (before[1], 0);
+                }
+                number.grow_older(machine, before[0] >> 1);
+            }
+            Kind::Sum if f32::from_bits(before[0]) != 0.0 => number.sum += f32::from_bits(before[0]),
             Kind::Decay if before != [0; 2] => {
                 let [scale, sum] = floats(before);
-                number.bits = (scale * f32::from_bits(initial) + sum).to_bits();
+                number.sum = scale * number.sum + sum;
+            }
+            // Between parts of time what is rounded for the caller rests as it is.
+            Kind::Sum | Kind::Decay if machine.rests_sums() && machine.launched.params().time_origin > 0 && tile.is_none() => {
+                number.sum = f32::from_bits(machine.load(Operand::Registers, b, 0, d));
             }
             _ => {}
         }
+        number.round(machine);
         number
     }
 
     pub fn step(&mut self, machine: &Machine<'_, '_>, payload: u32, sets: Option<bool>) {
-        let Some(positive) = sets else { return };
+        let Some(positive) = sets else {
+            if machine.kind() == Kind::Age {
+                self.grow_older(machine, 1);
+            }
+            return;
+        };
         let set_state = machine.state_of(payload, positive);
         match machine.kind() {
             Kind::Fill => self.bits = set_state,
+            Kind::Age => {
+                (self.held, self.count) = (set_state, 0);
+                self.grow_older(machine, 0);
+            }
             Kind::Count => {
                 self.count += if positive { 1 } else { -1 };
-                self.bits = self.counted(payload);
+                self.bits = self.counted(machine, payload);
             }
-            Kind::Decay => {
-                self.bits = (f32::from_bits(set_state) + machine.epsilon() * f32::from_bits(self.bits)).to_bits();
-            }
+            Kind::Sum => self.sum += machine.number(set_state),
+            Kind::Decay => self.sum = machine.number(set_state) + machine.epsilon() * self.sum,
+        }
+        self.round(machine);
+    }
+
+    /// What is left for the next part of time.
+    pub fn rest(&self, machine: &mut Machine<'_, '_>, b: u64, d: u64) {
+        if machine.rests_sums() {
+            machine.store(Operand::Registers, b, 0, d, self.sum.to_bits());
         }
     }
 
-    fn counted(&self, amplitude: u32) -> u32 {
-        let [initial, amplitude] = [self.initial, amplitude].map(f32::from_bits);
-        if self.count == 0 { self.initial } else { (initial + amplitude * self.count as f32).to_bits() }
+    fn round(&mut self, machine: &Machine<'_, '_>) {
+        if matches!(machine.kind(), Kind::Sum | Kind::Decay) {
+            self.bits = machine.pattern(self.sum);
+        }
+    }
+
+    fn grow_older(&mut self, machine: &Machine<'_, '_>, steps: u32) {
+        let params = machine.launched.params();
+        self.count = self.count.saturating_add_unsigned(steps);
+        self.bits = if self.count > params.limit { params.beyond } else { self.held };
+    }
+
+    fn counted(&self, machine: &Machine<'_, '_>, amplitude: u32) -> u32 {
+        let [initial, amplitude] = [self.initial, amplitude].map(|pattern| machine.number(pattern));
+        if self.count == 0 { self.initial } else { machine.pattern(initial + amplitude * self.count as f32) }
     }
 }
 
 /// The factor is kept as its difference to that of the identity.
-fn floats([scale, sum]: Element) -> [f32; 2] {
+fn floats([scale, sum]: Words) -> [f32; 2] {
     [f32::from_bits(scale ^ 1f32.to_bits()), f32::from_bits(sum)]
 }
 
 impl Machine<'_, '_> {
     fn kind(&self) -> Kind {
-        match self.launched.plan.descriptor().unit() {
+        let descriptor = self.launched.plan.descriptor();
+        match descriptor.unit() {
+            Unit::Cumulative if !self.of_channel() => Kind::Sum,
             Unit::Cumulative => Kind::Count,
             Unit::Relaxed => Kind::Decay,
+            Unit::ForwardFill if descriptor.limit_steps().is_some() => Kind::Age,
             _ => Kind::Fill,
         }
     }
@@ -90,8 +139,19 @@ impl Machine<'_, '_> {
         self.launched.plan.descriptor().amplitude_kind() == Amplitude::PerChannel
     }
 
+    /// Whether sums are rounded only where they are stored for the caller.
+    fn rests_sums(&self) -> bool {
+        let half = self.launched.plan.descriptor().element_type() != Element::F32;
+        half && matches!(self.kind(), Kind::Sum | Kind::Decay)
+    }
+
+    /// What a register holds of a number.
+    fn pattern(&self, number: f32) -> u32 {
+        self.launched.plan.descriptor().element_type().pattern(number)
+    }
+
     fn words(&self) -> u64 {
-        if self.kind() == Kind::Count { 1 } else { 2 }
+        if matches!(self.kind(), Kind::Count | Kind::Sum) { 1 } else { 2 }
     }
 
     pub fn epsilon(&self) -> f32 {
@@ -108,24 +168,27 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn element(&mut self, operand: Operand, b: u64, index: u64, d: u64) -> Element {
+    fn element(&mut self, operand: Operand, b: u64, index: u64, d: u64) -> Words {
         let words = self.words();
         let first = self.load(operand, b, words * index, d);
         [first, if words > 1 { self.load(operand, b, words * index + 1, d) } else { 0 }]
     }
 
-    fn store_element(&mut self, operand: Operand, b: u64, index: u64, d: u64, element: Element) {
+    fn store_element(&mut self, operand: Operand, b: u64, index: u64, d: u64, element: Words) {
         let words = self.words();
         for (word, value) in (0..words).zip(element) {
             self.store(operand, b, words * index + word, d, value);
         }
     }
 
-    fn combine(&self, earlier: Element, later: Element) -> Element {
+    fn combine(&self, earlier: Words, later: Words) -> Words {
         match self.kind() {
             Kind::Fill if later[0] == 1 => later,
             Kind::Fill => earlier,
+            Kind::Age if later[0] & 1 == 1 => later,
+            Kind::Age => [earlier[0] + later[0], earlier[1]],
             Kind::Count => [earlier[0].wrapping_add(later[0]), 0],
+            Kind::Sum => [(f32::from_bits(earlier[0]) + f32::from_bits(later[0])).to_bits(), 0],
             Kind::Decay => {
                 let ([a, s], [b, t]) = (floats(earlier), floats(later));
                 [(a * b).to_bits() ^ 1f32.to_bits(), (b * s + t).to_bits()]
@@ -139,19 +202,25 @@ impl Machine<'_, '_> {
         let amplitude = if needs_amplitude { self.load(Operand::Amplitude, 0, 0, d) } else { 0 };
         let mut tile = [0; 2];
         // A sum goes up through its steps, all others down.
-        let ascends = self.kind() == Kind::Decay;
+        let ascends = matches!(self.kind(), Kind::Count | Kind::Sum | Kind::Decay);
         for back in 0..end - begin {
             let t = if ascends { begin + back } else { end - 1 - back };
             let (sets, positive) = self.gate(b, t, d, threshold);
             let payload = self.payload(b, t, d, amplitude);
             let element = match self.kind() {
+                // One step more.
+                Kind::Age if !sets => [2, 0],
                 _ if !sets => [0; 2],
-                Kind::Fill => [1, self.state_of(payload, positive)],
+                Kind::Fill | Kind::Age => [1, self.state_of(payload, positive)],
                 Kind::Count => [if positive { 1 } else { u32::MAX }, 0],
-                Kind::Decay => [self.epsilon().to_bits() ^ 1f32.to_bits(), self.state_of(payload, positive)],
+                Kind::Sum => [self.number(self.state_of(payload, positive)).to_bits(), 0],
+                Kind::Decay => {
+                    let set_state = self.number(self.state_of(payload, positive)).to_bits();
+                    [self.epsilon().to_bits() ^ 1f32.to_bits(), set_state]
+                }
             };
             tile = if ascends { self.combine(tile, element) } else { self.combine(element, tile) };
-            if self.kind() == Kind::Fill && sets {
+            if matches!(self.kind(), Kind::Fill | Kind::Age) && sets {
                 break;
             }
         }
@@ -181,13 +250,23 @@ impl Machine<'_, '_> {
     }
 }
 
-/// Whether states are those of the oracle: bit for bit, or of sums of floats nearly. How nearly is the conformance suite's matter.
+/// Whether the bits of states are those of the oracle, or of sums nearly. How nearly is the conformance suite's matter.
 pub fn near(plan: &Plan, actual: &[u32], expected: &[f32]) -> bool {
+    let element = plan.descriptor().element_type();
     let rounds = matches!(plan.descriptor().unit(), Unit::Cumulative | Unit::Relaxed);
-    let close = |a: f32, e: f32| (a - e).abs() <= 1e-4 * (1.0 + e.abs());
+    let (tolerance, largest) = match element {
+        Element::F32 => (1e-4, f32::INFINITY),
+        // What is larger can be infinite.
+        Element::F16 => (1e-2, 65_000.0),
+        Element::Bf16 => (1e-2, f32::INFINITY),
+    };
+    let close = |a: f32, e: f32| {
+        let [a, e] = [a, e].map(|x| x.clamp(-largest, largest));
+        (a - e).abs() <= tolerance * (1.0 + e.abs()) || a.is_nan() && e.is_nan() || a == e
+    };
     actual.len() == expected.len()
-        && actual.iter().zip(expected).all(|(&word, &value)| {
-            let float = f32::from_bits(word);
-            word == value.to_bits() || rounds && (close(float, value) || float.is_nan() && value.is_nan() || float == value)
-        })
+        && actual
+            .iter()
+            .zip(expected)
+            .all(|(&bits, &value)| bits == element.encode(value) || rounds && close(element.decode(bits), value))
 }

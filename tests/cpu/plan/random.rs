@@ -1,7 +1,7 @@
 //! Random descriptors, limits and tunings: those that someone could have, and absurd ones.
 
 use bmru::{
-    Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
+    Access, Amplitude, Beyond, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
     InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, States, Strategy, Strides, Surrogate,
     Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
@@ -165,7 +165,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         ) = options;
         let ((candidates, thresholds, low_thresholds, amplitudes, states), (beside, low_beside), side_by_side) = views;
         // Nothing is planned of what cannot be had together.
-        let amplitude = if matches!(unit, Unit::Cumulative | Unit::ForwardFill) { Amplitude::PerChannel } else { amplitude };
+        let amplitude = if unit == Unit::ForwardFill { Amplitude::PerChannel } else { amplitude };
         let two = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && amplitude == Amplitude::PerChannel;
         let written = if two { written } else { States::Numbers };
         let save = if unit == Unit::ForwardFill { Save::Nothing } else { save };
@@ -186,7 +186,14 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         if unit == Unit::ForwardFill && epsilon > 0.5 {
             descriptor = descriptor.validity(Validity::Mask);
         }
-        if unit == Unit::Cumulative {
+        // Limits of none, of some, and of more steps than there are.
+        let limit = [0, 5, 100, u32::MAX][(side_by_side % 4) as usize];
+        let limited = unit == Unit::ForwardFill && counts != Counts::Discarded;
+        if limited {
+            descriptor = descriptor.limit(limit).beyond([Beyond::Nan, Beyond::Bits(0x1234_5678)][usize::from(limit == 5)]);
+        }
+        if unit == Unit::Cumulative && amplitude == Amplitude::PerChannel || limited {
+            let counts = if limited && epsilon == 0.5 { Counts::Discarded } else { counts };
             descriptor = descriptor.initial_count(initial_count).counts(counts);
         }
         for (output, gradient) in OUTPUTS.into_iter().zip(gradients) {

@@ -174,6 +174,7 @@ impl<'a> Launched<'a> {
             (_, Operand::InitialCount | Operand::FinalCount) => 1,
             (_, Operand::Validity) => (origin % 32 + self.end()).div_ceil(32),
             (Stage::Serial, Operand::Counts) => steps,
+            (Stage::Serial, Operand::Registers) => 1,
             // One fewer where nothing lies before.
             (_, Operand::StatesBefore) => self.end() - u64::from(origin == 0),
             (_, Operand::AmplitudeGradient) => self.end(),

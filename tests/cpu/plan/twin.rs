@@ -76,7 +76,8 @@ impl Machine<'_, '_> {
         let pattern = if half { bits << 16 } else { bits };
         match (self.launched.plan.direction(), operand) {
             _ if element == Element::F32 => bits,
-            (Direction::Forward | Direction::Unpack, Operand::Amplitude) => element.pattern(f32::from_bits(bits)),
+            (Direction::Forward | Direction::Unpack, Operand::Amplitude) if !half => element.pattern(f32::from_bits(bits)),
+            (Direction::Backward, Operand::Amplitude) if !half => element.round(f32::from_bits(bits)).to_bits(),
             (Direction::Backward, Operand::SavedAmplitude | Operand::SavedInitialState) => self.number(pattern).to_bits(),
             (Direction::Backward, _) if half => self.number(pattern).to_bits(),
             _ => pattern,
@@ -214,7 +215,9 @@ impl Machine<'_, '_> {
     }
 
     pub fn action(&self, c: u32, [high, low]: [u32; 2]) -> (bool, bool) {
-        let [c, high, low] = [c, high, low].map(|pattern| self.number(pattern));
+        let backward = self.launched.plan.direction() == Direction::Backward;
+        let number = |register| if backward { f32::from_bits(register) } else { self.number(register) };
+        let [c, high, low] = [c, high, low].map(number);
         let descriptor = self.launched.plan.descriptor();
         let (unit, sets_on_edge) = (descriptor.unit(), descriptor.boundary_rule() == Boundary::Set);
         let fires = |above: f32, below: f32| if sets_on_edge { above >= below } else { above > below };
@@ -320,6 +323,9 @@ impl Machine<'_, '_> {
         }
         if tree && !numbers {
             self.store(Operand::FirstOfTile, b, index, d, first_set);
+        }
+        if !tree && origin + end < u64::from(params.time_total) {
+            number.rest(self, b, d);
         }
         if self.takes_words() && !tree && !numbers {
             let is_last = origin + end == u64::from(params.time_total);
@@ -564,16 +570,11 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     let Shape { batch, time, channels } = descriptor.shape();
     let written = if descriptor.states_kind() == States::Packed { 0 } else { batch * time * channels };
     ensure!(touched.iter().filter(|&&touched| touched).count() as u64 == written, "states are missing, or too many");
-    // What is a number is near; of 16 bits it is none.
-    let half = descriptor.element_type() != Element::F32;
-    let equal = |slot, words: &[u32], expected: &[f32]| {
-        if half { words == in_bits(slot, expected) } else { numbers::near(plan, words, expected) }
-    };
-    ensure!(written == 0 || equal(Slot::States, &states, &expected.states), "states of\n{plan}");
+    ensure!(written == 0 || numbers::near(plan, &states, &expected.states), "states of\n{plan}");
     ensure!(memory[&Slot::PackedStates] == expected.packed_states, "packed states of\n{plan}");
     let apart = !memory[&Slot::FirstSet].is_empty();
     ensure!(!apart || memory[&Slot::FirstSet] == expected.first_set, "first set steps of\n{plan}");
-    ensure!(equal(Slot::FinalState, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
+    ensure!(numbers::near(plan, &memory[&Slot::FinalState], &expected.final_state), "final states of\n{plan}");
     for (slot, counts) in [(Slot::Counts, &expected.counts), (Slot::FinalCount, &expected.final_count)] {
         ensure!(memory[&slot].iter().map(|&word| word as i32).eq(counts.iter().copied()), "{slot} of\n{plan}");
     }

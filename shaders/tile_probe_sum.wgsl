@@ -1,5 +1,5 @@
-// Walks over a tile from its beginning to its end: no step decides a sum, so that all of them are read. In this order what is
-// rounded is scaled by the steps behind it, as in the loop; from the end, every step that sets would round all of the sum anew.
+// Walks over a tile from its beginning to its end: no step decides a count or a sum, so that all of them are read. In this order what
+// is rounded is scaled by the steps behind it, as in the loop; from the end, every step that sets would round all of the sum anew.
 
 fn run(item: u32) {
     probe_tile(node_of(item));

@@ -1,0 +1,132 @@
+//! What states may be: bit for bit the oracle's where they are copies, and where they are sums as far from it as
+//! `state_bound.rs` says, and, of elements of 16 bits, half a unit of the element further.
+
+use std::borrow::Cow;
+
+use bmru::oracle::{self, Inputs};
+use bmru::{Amplitude, Descriptor, Element, Error, Operand, Shape, TimeOrder, Unit};
+
+use crate::bound::rounding;
+use crate::state_bound::{at, state_bounds};
+use crate::sum_bound::sets;
+
+/// A descriptor of `f32` with the numbers that elements of 16 bits stand for: the oracle rounds none of its sums.
+pub(crate) struct Wide<'a> {
+    pub descriptor: Descriptor,
+    candidate: Cow<'a, [f32]>,
+    threshold: Cow<'a, [f32]>,
+    amplitude: Cow<'a, [f32]>,
+    initial_state: Cow<'a, [f32]>,
+    given: Inputs<'a>,
+}
+
+impl<'a> Wide<'a> {
+    pub fn new(descriptor: &Descriptor, inputs: &Inputs<'a>) -> Self {
+        let element = descriptor.element_type();
+        let rounded = |slice: &'a [f32]| match element {
+            Element::F32 => Cow::Borrowed(slice),
+            half => Cow::Owned(slice.iter().map(|&number| half.round(number)).collect()),
+        };
+        Self {
+            descriptor: descriptor.clone().element(Element::F32),
+            candidate: rounded(inputs.candidate),
+            threshold: rounded(inputs.threshold),
+            amplitude: rounded(inputs.amplitude),
+            initial_state: rounded(inputs.initial_state),
+            given: *inputs,
+        }
+    }
+
+    pub fn inputs(&self) -> Inputs<'_> {
+        let Self { candidate, threshold, amplitude, initial_state, .. } = self;
+        Inputs { candidate, threshold, amplitude, initial_state, ..self.given }
+    }
+}
+
+/// The numbers of a slot, and how far from each another may be: nothing where it is a copy, NaN where no bound holds.
+pub(crate) struct Allowed {
+    pub element: Element,
+    pub wanted: Vec<f64>,
+    pub bounds: Vec<f64>,
+}
+
+impl Allowed {
+    /// How far a sum lies off, as a share of its bound; `None` of what is a copy.
+    pub fn share(&self, place: usize, bits: u32) -> Option<f64> {
+        let (&wanted, &bound) = (self.wanted.get(place)?, self.bounds.get(place).filter(|&&bound| bound != 0.0)?);
+        let share = (f64::from(self.element.decode(bits)) - wanted).abs() / bound;
+        Some(match share {
+            _ if !wanted.is_finite() && bound.is_nan() => 0.0,
+            share if share.is_nan() => f64::INFINITY,
+            share => share,
+        })
+    }
+}
+
+/// Whether states of this descriptor can be anything but copies.
+pub(crate) fn are_sums(descriptor: &Descriptor) -> bool {
+    matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed)
+}
+
+/// Of states and final states, of plans no deeper than this. Where time is cut, sums of 16 bits are rounded once more, and handed on so.
+///
+/// # Errors
+/// As [`oracle::forward`].
+pub(crate) fn allowed(descriptor: &Descriptor, inputs: &Inputs<'_>, cuts: &[u64], depth: u64) -> Result<[Allowed; 2], Error> {
+    let element = descriptor.element_type();
+    let wide = Wide::new(descriptor, inputs);
+    let [states, final_state] = state_bounds(&wide.descriptor, &wide.inputs(), depth)?;
+    let outputs = oracle::forward(&wide.descriptor, &wide.inputs())?;
+    let numbers = |floats: Vec<f32>| floats.into_iter().map(f64::from).collect();
+    let mut allowed = [
+        Allowed { element, wanted: numbers(outputs.states), bounds: states },
+        Allowed { element, wanted: numbers(outputs.final_state), bounds: final_state },
+    ];
+    if element == Element::F32 || !are_sums(descriptor) {
+        return Ok(allowed);
+    }
+    let handed = descriptor.unit() == Unit::Relaxed || descriptor.amplitude_kind() == Amplitude::PerElement;
+    let mut of_rows = vec![0.0; allowed[1].bounds.len()];
+    if handed && !cuts.is_empty() {
+        of_rows = hand_over(&wide, &mut allowed[0], cuts);
+    }
+    for (allowed, extra) in allowed.iter_mut().zip([&[][..], &of_rows]) {
+        for (place, bound) in allowed.bounds.iter_mut().enumerate() {
+            let off = *bound + extra.get(place).copied().unwrap_or(0.0);
+            if off != 0.0 {
+                *bound = off + rounding(element, allowed.wanted[place].abs() + off);
+            }
+        }
+    }
+    Ok(allowed)
+}
+
+/// Adds to the bounds of states what the hand-overs before them have rounded; returns what is left of it at the end of each row.
+fn hand_over(wide: &Wide<'_>, states: &mut Allowed, cuts: &[u64]) -> Vec<f64> {
+    let (descriptor, inputs) = (&wide.descriptor, wide.inputs());
+    let Shape { batch, time, channels } = descriptor.shape();
+    let kept = if descriptor.unit() == Unit::Relaxed { descriptor.epsilon_value().into() } else { 1.0 };
+    let view = descriptor.view(Operand::States).expect("every descriptor has states");
+    let mut of_rows = Vec::new();
+    for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
+        let mut extra = 0.0;
+        let mut before: Option<usize> = None;
+        for step in 0..time {
+            // A cut before the first step hands on what was given.
+            if let (true, Some(before)) = (cuts.contains(&step), before) {
+                let bound = states.bounds[before];
+                // What nothing has set is handed on as it is.
+                extra += if bound == 0.0 { 0.0 } else { rounding(states.element, states.wanted[before].abs() + bound) };
+            }
+            let t = if descriptor.order_of_time() == TimeOrder::Descending { time - 1 - step } else { step };
+            if sets(descriptor, &inputs, [b, t, d]) {
+                extra *= kept;
+            }
+            let place = at(view, b, t, d);
+            states.bounds[place] += extra;
+            before = Some(place);
+        }
+        of_rows.push(extra);
+    }
+    of_rows
+}
