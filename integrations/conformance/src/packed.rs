@@ -14,7 +14,7 @@ const UNITS: [(&str, Unit); 2] = [("bistable", Unit::Bistable), ("first quadrant
 const TIMES: [u64; 12] = [0, 1, 31, 32, 33, 64, 65, 1023, 1024, 1025, 4129, 33_000];
 
 fn states_of(number: usize) -> States {
-    if number % 3 == 0 { States::Both } else { States::Packed }
+    if number.is_multiple_of(3) { States::Both } else { States::Packed }
 }
 
 /// With what is written beside them, by the number of the case.
