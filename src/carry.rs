@@ -95,8 +95,8 @@ impl Descriptor {
     /// the same `h0`: [`initial_count`](Self::initial_count).
     ///
     /// With [`Amplitude::PerElement`] the state is a sum of floats, `h0` and an `α_t` of either sign for each of `k` steps that set,
-    /// and lies within `1.01·k·2⁻²³·(|h0| + Σ|α_t|) + k·2⁻¹²⁶` of it: the same bits in every run of a plan on a device, but not in
-    /// those of another strategy. There is nothing to count, and to cut time the state is handed on.
+    /// and lies within `(e^(k·2⁻²³) − 1)·(|h0| + Σ|α_t|) + k·2⁻¹²⁴` of it: the same bits in every run of a plan on a device, but not
+    /// in those of another strategy. There is nothing to count, and to cut time the state is handed on.
     ///
     /// Elements of 16 bits are rounded once more where they are stored, by half a unit in the last place; the count is as exact, and
     /// what is handed on with it.
@@ -109,9 +109,9 @@ impl Descriptor {
     /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan, and another compiles
     /// nothing.
     ///
-    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact (but for the sums of amplitudes
-    /// per element). Between them states are
-    /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy.
+    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact, but for sums of amplitudes per
+    /// element. Between them states are sums of floats: the same bits in every run of a plan on a device, but not in those of another
+    /// strategy.
     ///
     /// Of elements of 16 bits the sum is an `f32` within a plan, too, and rounded once where it is stored, by half a unit in the last
     /// place. A final state is rounded in the same way: a scan that goes on from there is off by so much, and by `ε` of that behind
