@@ -95,8 +95,8 @@ impl Descriptor {
     /// the same `h0`: [`initial_count`](Self::initial_count).
     ///
     /// With [`Amplitude::PerElement`] the state is a sum of floats, `h0` and an `α_t` of either sign for each of `k` steps that set,
-    /// and lies within `1.01·k·2⁻²³·(|h0| + Σ|α_t|) + k·2⁻¹²⁶` of it: the same bits in every run of a plan on a device, but not in
-    /// those of another strategy. There is nothing to count, and to cut time the state is handed on.
+    /// and lies within `(e^(k·2⁻²³) − 1)·(|h0| + Σ|α_t|) + k·2⁻¹²⁴` of it: the same bits in every run of a plan on a device, but not
+    /// in those of another strategy. There is nothing to count, and to cut time the state is handed on.
     ///
     /// Elements of 16 bits are rounded once more where they are stored, by half a unit in the last place; the count is as exact, and
     /// what is handed on with it.
@@ -109,10 +109,9 @@ impl Descriptor {
     /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan, and another compiles
     /// nothing.
     ///
-    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact (but for the sums of amplitudes
-    /// per element). Between them states are
-    /// sums of floats: the same bits in every run of a plan on a device, but not in those of another strategy. With `a_j` for what
-    /// each step set, `h0` among them, and `k_j` for how many set behind it, a state lies within
+    /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact, but for sums of amplitudes per
+    /// element. Between them states are sums of floats: the same bits in every run of a plan on a device, but not in those of another
+    /// strategy. With `a_j` for what each step set, `h0` among them, and `k_j` for how many set behind it, a state lies within
     /// `Σ_j |a_j|·ε^k_j·((1 + 2⁻²³)^(2·k_j + 1 + depth) − 1)` of the sum, where `depth` is [that of the plan](crate::Plan::depth), beside
     /// what a driver flushes: in a tree a power of `ε` below `2⁻¹²⁶` may be 0, whatever it scales.
     ///

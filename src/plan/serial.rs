@@ -57,7 +57,7 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         let [_, first_step, _] = origin;
         let is_last = first_step + extent[1] == whole[1];
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
-        // Of a unit that counts, the state is not what is carried.
+        // Where the state is not what rests, only the last part has it.
         present.retain(|placed| is_last || placed.operand != Operand::FinalState);
         for &Rest { replaces, enters, leaves } in &rests {
             if first_step > 0 {

@@ -151,7 +151,7 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
         }
     }
     for (turn, tuning) in tunings.iter().enumerate() {
-        for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 2).step_by(2) {
+        for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 5).step_by(5) {
             let plans = [
                 descriptor.forward(&Limits::default(), tuning),
                 descriptor.unpack(&Limits::default(), tuning),
