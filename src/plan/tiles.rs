@@ -298,10 +298,10 @@ impl Group {
         let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
         let words = batch * steps.div_ceil(32) * channels;
-        // Bits alone are written a word at a time.
-        let steps_of_words = self.tiles.stages()[1] == Stage::TileApply && !builder.descriptor.writes_states();
-        let iterations = if steps_of_words { 1 + self.tiles.steps / 32 } else { self.tile_iterations() };
         let [_, stage] = self.tiles.stages();
+        // Bits alone are written a word at a time.
+        let by_words = stage == Stage::TileApply && !builder.descriptor.writes_states();
+        let iterations = if by_words { 1 + self.tiles.steps / 32 } else { self.tile_iterations() };
         let carry = builder.descriptor.carry();
         let codes = match (stage, builder.descriptor.saves()) {
             (Stage::Serial, _) => Moved::stores(Operand::Codes, carry.code_lines() * words),
