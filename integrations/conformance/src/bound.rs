@@ -257,12 +257,11 @@ impl Step<'_> {
         let Self { descriptor, c, r, low, amplitude, before, .. } = *self;
         let lost = 1.0 - self.kept();
         // 1 − ε is rounded, and so is its product; a copy is not.
-        let w_error =
-            if descriptor.unit() == Unit::Relaxed {
-                lost * (2.0 * EPSILON * (before.abs() + self.of_before) + self.of_before)
-            } else {
-                0.0
-            };
+        let w_error = if descriptor.unit() == Unit::Relaxed {
+            lost * (2.0 * EPSILON * (before.abs() + self.of_before) + self.of_before)
+        } else {
+            0.0
+        };
         let finite = |x: f32, w: f64, u: f64| (c.is_finite() && x.is_finite()).then_some(Slope { u, w: w.abs(), w_error });
         if self.descriptor.unit() == Unit::FirstQuadrant {
             let without_high = if self.fires(low, c) { 0.0 } else { before };

@@ -158,7 +158,9 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         threshold: vec![f32::NAN; length(Slot::Threshold)],
         amplitude: (0..length(Slot::Amplitude)).map(|d| (1.0 + d as f32) * 0.5).collect(),
         initial_state: (0..length(Slot::InitialState)).map(initial).collect(),
-        validity: (0..length(Slot::Validity)).map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng, bit)) << bit).sum()).collect(),
+        validity: (0..length(Slot::Validity))
+            .map(|_| (0..32).map(|bit| u32::from(rate.sets(&mut rng, bit)) << bit).sum())
+            .collect(),
         initial_count: (0..length(Slot::InitialCount)).map(|row| 1000 - row as i32 * 7).collect(),
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.

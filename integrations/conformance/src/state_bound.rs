@@ -4,8 +4,8 @@
 //!
 //! Of a relaxed unit `scaled.rs` tells, and half a unit more, by which the oracle's is rounded.
 
-use bmru::oracle::{self, Inputs};
 use crate::scaled::Scaled;
+use bmru::oracle::{self, Inputs};
 use bmru::{Counts, Descriptor, Error, Operand, Save, Slot, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
