@@ -1,7 +1,10 @@
 //! How close the library comes to what the adapter can move: beside the fastest streaming kernel of the same traffic, a copy, the
 //! naive loop, and lampshade's scan of as many words.
 //!
-//! `cargo run --release --example roofline -- [--adapter SUBSTRING] [--rows SUBSTRING] [--shape B,T,D] [--json FILE]`
+//! `cargo run --release --example roofline -- [--adapter SUBSTRING] [--rows SUBSTRING] [--shape B,T,D] [--unit NAME] [--element NAME] [--json FILE]`
+//!
+//! `--variants` holds every unit with every type of elements against BMRU of `f32` instead, in the same rounds: its share of the ceiling
+//! of its own traffic in units of BMRU's.
 //!
 //! Nothing is timed whose result is not right. All rows of a group run in turn on the same tensors, in enough copies to leave the
 //! caches; a ratio is the median over rounds of the ratios of one round. A row is void if its ceiling spreads by more than 10 %.
@@ -10,9 +13,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use bmru::{Direction, Shape, Strategy, Threshold};
+use bmru::{Direction, Element, Shape, Strategy};
 use bmru_measure::sweep::{self, CLIFF};
-use bmru_measure::{Device, Effort, Error, Group, Quartiles, Row, SetRate, copy_rate, measure, picture, report, shapes};
+use bmru_measure::variants::{self, WANTED};
+use bmru_measure::{
+    Device, Effort, Error, Group, Measured, Quartiles, Row, Subject, compare, copy_rate, measure, parse_element, picture, report,
+    shapes,
+};
 use clap::{Parser, ValueEnum};
 
 /// Rates of the library beside its ceilings and rivals, each checked before it is timed.
@@ -33,6 +40,15 @@ struct Options {
     /// Only rows whose name contains this, as in forward/4x4096x256/element/saves.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     rows: String,
+    /// Only these units, as in relaxed,first-quadrant; BMRU unless told otherwise, and all of them with --variants.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    unit: Vec<Measured>,
+    /// Only these types of elements: f32, f16, bf16; f32 unless told otherwise, and all of them with --variants.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_element)]
+    element: Vec<Element>,
+    /// Instead: every unit with every type of elements beside BMRU of f32, on 4,4096,256 unless told otherwise.
+    #[arg(long)]
+    variants: bool,
     /// Print the names of all groups, and nothing else.
     #[arg(long)]
     list: bool,
@@ -108,6 +124,9 @@ fn run(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
 
     let copy = copy_rate(&device)?;
     println!("copy: {:.2} GB/s, half of them read and half written\n", copy.median / 1e9);
+    if options.variants {
+        return run_variants(&device, options, copy);
+    }
     let (mut rows, mut failures) = (Vec::new(), 0);
     print_head();
     for group in groups(options) {
@@ -142,7 +161,86 @@ fn groups(options: &Options) -> Vec<Group> {
         ([], false) => shapes::SYNTHETIC.into_iter().chain(shapes::PEOPLE).collect(),
         (shapes, _) => shapes.to_vec(),
     };
-    report::groups(&listed, &options.rows)
+    subjects(options).into_iter().flat_map(|subject| report::groups_of(subject, &listed, &options.rows)).collect()
+}
+
+/// The units and elements that the options let through; all of them where they say nothing.
+fn subjects(options: &Options) -> Vec<Subject> {
+    let mut subjects = variants::subjects();
+    let (units, elements) = (&options.unit, &options.element);
+    let no_unit = |subject: &Subject| units.is_empty() && (options.variants || subject.unit == Measured::Bmru);
+    let no_element = |subject: &Subject| elements.is_empty() && (options.variants || subject.element == Element::F32);
+    subjects.retain(|subject| no_unit(subject) || units.contains(&subject.unit));
+    subjects.retain(|subject| no_element(subject) || elements.contains(&subject.element));
+    subjects
+}
+
+/// Prints how every variant does beside BMRU of f32, and whether all of them do well enough.
+fn run_variants(device: &Device, options: &Options, copy: Quartiles) -> Result<bool, Box<dyn std::error::Error>> {
+    let usual = if options.quick { shapes::QUICK[0] } else { shapes::SYNTHETIC[0] };
+    let shape = options.shape.first().copied().unwrap_or(usual);
+    println!("{}; every row beside BMRU of f32, in the same rounds; medians, quartiles in brackets\n", shapes::name(shape));
+    println!(
+        "{:32} {:>15} {:>7} {:>8} {:>7} {:>6} {:>6} {:>16} {:>8} {:>18}",
+        "variant", "direction", "", "Gelem/s", "GB/s", "ideal", "moved", "of its ceiling", "BMRU's", "quotient"
+    );
+    let (mut rows, mut failures, mut refused) = (Vec::new(), 0, Vec::new());
+    let tell = |(group, outcome): variants::Outcome| match outcome {
+        Ok(measured) => {
+            measured.iter().for_each(print_variant);
+            rows.extend(measured);
+        }
+        // In both passes.
+        Err(error) if variants::is_refused(&error) => {
+            let name = group.subject.to_string();
+            if !refused.contains(&name) {
+                refused.push(name);
+            }
+        }
+        Err(error) => {
+            println!("{:32} {:>15} {error}", group.subject, group.pass());
+            failures += 1;
+        }
+    };
+    compare(device, &subjects(options), shape, |name| name.contains(&options.rows), tell)?;
+    let reached = |row: &&Row| row.beside.is_some_and(|beside| beside.quotient.median >= WANTED);
+    let void = rows.iter().filter(|row| row.is_void()).count();
+    let well = rows.iter().filter(|row| !row.is_void()).filter(reached).count();
+    println!("\n{} rows, {void} of them void, {well} others reach {WANTED} of BMRU's share", rows.len());
+    if !refused.is_empty() {
+        println!("the library has no {}", refused.join(", "));
+    }
+    if let Some(path) = &options.json {
+        std::fs::write(path, format!("{:#}\n", report::to_json(device, copy, &rows)))?;
+    }
+    Ok(failures == 0 && !rows.is_empty())
+}
+
+fn print_variant(row: &Row) {
+    let Some(beside) = row.beside else { return };
+    let direction = if row.name.ends_with("/saves") { "forward saving" } else { row.group.pass() };
+    let verdict = match (row.is_void(), beside.quotient.median >= WANTED) {
+        (true, _) => format!("VOID: a ceiling spreads by {:.0} %", 100.0 * row.ceiling_spread()),
+        (_, true) => "yes".to_owned(),
+        (_, false) => format!("less than {WANTED}"),
+    };
+    println!(
+        "{:32} {direction:>15} {:>7} {:>8.3} {:>7.2} {:>6.2} {:>6.2} {:>16} {:>8.2} {:>18} {verdict}{}",
+        row.group.subject,
+        row.strategy.to_string(),
+        row.elements_per_second() / 1e9,
+        row.rate.median / 1e9,
+        row.bytes_per_element,
+        row.moved_per_element,
+        middle(row.of.stream),
+        beside.of_stream.median,
+        middle(beside.quotient),
+        if row.cached { "; measured cache" } else { "" },
+    );
+}
+
+fn middle(of: Quartiles) -> String {
+    format!("{:.2} ({:.2}–{:.2})", of.median, of.low, of.high)
 }
 
 fn print_head() {
@@ -153,7 +251,6 @@ fn print_head() {
 }
 
 fn print_row(row: &Row) {
-    let middle = |of: Quartiles| format!("{:.2} ({:.2}–{:.2})", of.median, of.low, of.high);
     let other = |of: Option<Quartiles>| of.map_or("–".to_owned(), |of| format!("{:.2}", of.median));
     let note = match (row.is_void(), row.cached) {
         (true, _) => format!("  VOID: the ceiling spreads by {:.0} %", 100.0 * row.rates.stream.spread()),
@@ -188,7 +285,7 @@ fn print_foot(rows: &[Row]) {
 fn run_sweep(device: &Device, options: &Options, shapes: &[Shape]) -> Result<bool, Error> {
     let mut cliffs = 0;
     for direction in [Direction::Forward, Direction::Backward] {
-        let group = |shape| Group { direction, shape, threshold: Threshold::PerElement, set_rate: SetRate::Usual };
+        let group = |shape| Group::usual(Subject::default(), direction, shape);
         let wanted = shapes.iter().filter(|&&shape| group(shape).name().contains(&options.rows));
         let mut points = wanted.map(|&shape| sweep::rate(device, direction, shape)).collect::<Result<Vec<_>, _>>()?;
         sweep::again(device, direction, &mut points)?;

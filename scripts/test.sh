@@ -51,6 +51,7 @@ cargo run -q --example bidirectional
 cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick
 cargo run -q --example roofline -- --quick
+cargo run -q --example roofline -- --quick --variants
 cargo run -q --example report -- --quick --adapter SwiftShader --folder "$(mktemp -d)"
 
 step "another host, and other compilers"

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bmru::{Direction, Save, Threshold};
 use bmru_measure::rounds::{interleaved, ratios};
-use bmru_measure::{Device, Effort, Error, Group, Prepared, SetRate, Work, ideal_bytes, shapes};
+use bmru_measure::{Device, Effort, Error, Group, Prepared, Subject, Work, ideal_bytes, shapes};
 use criterion::{Criterion, SamplingMode, Throughput};
 
 /// Where nothing is timed, larger shapes are left out: their oracle takes a minute without optimisation.
@@ -39,7 +39,7 @@ pub fn bench(direction: Direction) {
     println!("{device}");
     for threshold in [Threshold::PerElement, Threshold::PerChannel] {
         for shape in shapes::SYNTHETIC.into_iter().chain(shapes::PEOPLE) {
-            let group = Group { direction, shape, threshold, set_rate: SetRate::Usual };
+            let group = Group { threshold, ..Group::usual(Subject::default(), direction, shape) };
             if is_measured(&group, effort) {
                 bench_group(&mut criterion, &device, group).unwrap_or_else(|error| panic!("{}: {error}", group.name()));
             }

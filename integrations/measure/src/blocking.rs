@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use bmru::host::Gpu;
-use bmru::{Plan, Strategy};
+use bmru::{Plan, Shape, Strategy};
 use pollster::block_on;
 
 use crate::rounds::{Timed, interleaved_async};
 use crate::stream::Stream;
-use crate::{Device, Effort, Error, Group, Prepared, Quartiles, Row, Work, copy_rate_async, measure_async};
+use crate::variants::{Outcome, compare_async};
+use crate::{Device, Effort, Error, Group, Prepared, Quartiles, Row, Subject, Work, copy_rate_async, measure_async};
 
 impl Device {
     /// The best adapter whose name, driver or backend contains `adapter`. A strategy is forced if one is given.
@@ -73,6 +74,20 @@ pub fn interleaved(device: &Device, rows: &[Timed<'_>]) -> Result<Vec<Vec<f64>>,
 /// As there.
 pub fn measure(device: &Device, group: Group, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>, Error> {
     block_on(measure_async(device, group, wanted))
+}
+
+/// [`compare_async`].
+///
+/// # Errors
+/// As there.
+pub fn compare(
+    device: &Device,
+    subjects: &[Subject],
+    shape: Shape,
+    wanted: impl Fn(&str) -> bool,
+    tell: impl FnMut(Outcome),
+) -> Result<(), Error> {
+    block_on(compare_async(device, subjects, shape, wanted, tell))
 }
 
 /// [`copy_rate_async`].

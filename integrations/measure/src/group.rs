@@ -2,11 +2,11 @@
 
 use std::cell::OnceCell;
 
-use bmru::{Descriptor, Direction, InitialState, Plan, Save, Shape, Slot, Threshold};
+use bmru::{Descriptor, Direction, Element, InitialState, Plan, Save, Shape, Slot, Threshold};
 use bmru_conformance::data::Rate;
 
-use crate::stream::{self, Stream};
-use crate::{Device, Error, Tensors, Work, naive, prefix_sum, shapes};
+use crate::stream::{self, Stream, Streamed};
+use crate::{Device, Error, Measured, Subject, Tensors, Work, naive, prefix_sum, shapes};
 
 /// How often a unit sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,8 @@ impl SetRate {
 /// What is measured together: rows on the same tensors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group {
+    /// The unit and its elements.
+    pub subject: Subject,
     /// The pass.
     pub direction: Direction,
     /// The shape. A single step has an initial state: it is a step of something.
@@ -54,14 +56,27 @@ pub struct Group {
 }
 
 impl Group {
-    /// `forward/BxTxD/element`; the rate of sets follows if it is not the usual one.
+    /// Of this shape and pass, with thresholds per element, at the usual rate of sets.
+    #[must_use]
+    pub fn usual(subject: Subject, direction: Direction, shape: Shape) -> Self {
+        Self { subject, direction, shape, threshold: Threshold::PerElement, set_rate: SetRate::Usual }
+    }
+
+    /// `forward/BxTxD/element`; the unit, its elements and the rate of sets follow if they are not the usual ones.
     #[must_use]
     pub fn name(&self) -> String {
-        let rate = match self.set_rate {
-            SetRate::Usual => String::new(),
-            rate => format!("/{}%", 100.0 * rate.share()),
-        };
-        format!("{}/{}/{}{rate}", self.pass(), shapes::name(self.shape), self.kind())
+        let mut name = format!("{}/{}/{}", self.pass(), shapes::name(self.shape), self.kind());
+        let Subject { unit, element } = self.subject;
+        if unit != Measured::Bmru {
+            name += &format!("/{unit}");
+        }
+        if element != Element::F32 {
+            name += &format!("/{}", self.subject.element_name());
+        }
+        if self.set_rate != SetRate::Usual {
+            name += &format!("/{}%", 100.0 * self.set_rate.share());
+        }
+        name
     }
 
     /// `forward` or `backward`
@@ -88,7 +103,13 @@ impl Group {
     #[must_use]
     pub fn descriptor(&self, save: Save) -> Descriptor {
         let initial = if self.shape.time == 1 { InitialState::Given } else { InitialState::Zero };
-        Descriptor::bmru(self.shape).threshold(self.threshold).initial_state(initial).save(save)
+        self.subject.descriptor(self.shape, self.threshold, self.direction).initial_state(initial).save(save)
+    }
+
+    /// Bytes of a tensor with something for every element, in whole words.
+    #[must_use]
+    pub fn tensor_bytes(&self) -> u64 {
+        (self.shape.elements().unwrap_or(0) * self.subject.element.bytes()).next_multiple_of(4)
     }
 
     /// Whether anyone would train on the shape: nobody does on a step of one sequence.
@@ -101,11 +122,16 @@ impl Group {
     #[must_use]
     pub fn saves(&self) -> &'static [Save] {
         match self.direction {
-            Direction::Forward if !self.is_trained() => &[Save::Nothing],
+            Direction::Forward if !self.is_trained() || !self.is_saved() => &[Save::Nothing],
             Direction::Forward => &[Save::Nothing, Save::Codes],
             Direction::Backward | Direction::Health(_) => &[Save::Codes],
             Direction::Unpack => &[Save::Nothing],
         }
+    }
+
+    /// Whether forward leaves anything to backward but its states: of a count it does not, nor of what has no gradients.
+    fn is_saved(&self) -> bool {
+        self.subject.has_gradients() && self.descriptor(Save::Codes).saves()
     }
 
     /// The name of the row that saves this, or saved it.
@@ -156,11 +182,11 @@ impl<'a> Prepared<'a> {
     pub fn new(device: &'a Device, group: Group) -> Result<Self, Error> {
         let plan = |&save: &Save| Ok::<_, Error>((save, group.plan(device, save)?));
         let plans = group.saves().iter().map(plan).collect::<Result<Vec<_>, _>>()?;
-        let forward = Group { direction: Direction::Forward, ..group }.plan(device, Save::Codes)?;
+        let save = if group.is_saved() { Save::Codes } else { Save::Nothing };
+        let forward = group.descriptor(save).forward(&device.gpu().limits(), device.gpu().tuning())?;
         let largest = plans.iter().map(|(_, plan)| ideal_bytes(plan)).max().unwrap_or(0);
-        let elements = group.shape.elements().unwrap_or(0);
         // The rows that walk over least, a copy and a scan of words, walk over two tensors.
-        let copies = device.copies(8 * elements, largest);
+        let copies = device.copies(2 * group.tensor_bytes(), largest);
         Ok(Self { group, device, plans, forward, copies, tensors: OnceCell::new() })
     }
 
@@ -179,7 +205,7 @@ impl<'a> Prepared<'a> {
     /// Bytes that the rows that walk over least walk over.
     #[must_use]
     pub fn working_set(&self) -> u64 {
-        8 * self.copies * self.group.shape.elements().unwrap_or(0)
+        2 * self.copies * self.group.tensor_bytes()
     }
 
     /// The tensors.
@@ -213,7 +239,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If it is wrong, or the device does not end.
     pub async fn stream_async(&self) -> Result<Stream, Error> {
-        let (read, written) = self.streamed();
+        let [read, written] = self.streamed();
         Stream::fastest(self.device, self.tensors().await?, [&read, &written], &format!("{}/stream", self.group.name())).await
     }
 
@@ -222,7 +248,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If there are no tensors.
     pub async fn copy_async(&self) -> Result<(Work, u64), Error> {
-        stream::copy(self.tensors().await?, Slot::Candidate, self.streamed().1[0])
+        stream::copy(self.tensors().await?, Slot::Candidate, self.streamed()[1][0].slot)
     }
 
     /// The naive loop, checked; nothing where it cannot run.
@@ -230,7 +256,7 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If it is wrong.
     pub async fn naive(&self) -> Result<Option<Work>, Error> {
-        if self.group.direction == Direction::Backward {
+        if self.group.direction == Direction::Backward || self.group.subject != Subject::default() {
             return Ok(None);
         }
         let tensors = self.tensors().await?;
@@ -245,18 +271,24 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// If lampshade refuses, or it is wrong.
     pub async fn prefix_sum(&self) -> Result<Option<(Work, u64)>, Error> {
+        if self.group.subject != Subject::default() {
+            return Ok(None);
+        }
         let tensors = self.tensors().await?;
         let row = format!("{}/lampshade", self.group.name());
-        let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed().1[0], &row).await?;
+        let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed()[1][0].slot, &row).await?;
         Ok(work.map(|work| (work, 8 * tensors.elements())))
     }
 
-    /// The tensors with a word for every element: what is read, and what is written. All others are small beside them.
-    fn streamed(&self) -> (Vec<Slot>, Vec<Slot>) {
+    /// The tensors with something for every element, side by side in one slot or each in its own: what is read, and what is
+    /// written. All others are small beside them.
+    fn streamed(&self) -> [Vec<Streamed>; 2] {
         let plan = &self.plans[0].1;
-        let words = 4 * self.group.shape.elements().unwrap_or(0);
-        let large = tensors(plan).filter(|&(slot, bytes)| slot != Slot::Saved && bytes == words);
-        large.map(|(slot, _)| slot).partition(|&slot| !plan.writes(slot))
+        let of_tensor = self.group.tensor_bytes().max(1);
+        let large = tensors(plan).filter(|&(slot, bytes)| slot != Slot::Saved && bytes >= of_tensor);
+        let large = large.map(|(slot, bytes)| Streamed { slot, tensors: bytes / of_tensor });
+        let (read, written) = large.partition(|&Streamed { slot, .. }| !plan.writes(slot));
+        [read, written]
     }
 }
 

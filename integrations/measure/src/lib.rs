@@ -2,10 +2,11 @@
 //!
 //! - [`shapes`]: what is measured
 //! - [`Device`]: the device under test, its clock, and how much of its memory a measurement walks over
-//! - [`Group`]: a shape, a direction, a kind of threshold and a rate of sets; [`Prepared`], its rows: the library, the fastest
+//! - [`Group`]: a subject, a shape, a direction, a kind of threshold and a rate of sets; [`Prepared`], its rows: the library, the fastest
 //!   streaming kernel of the same traffic, a copy, a naive loop and lampshade's scan, all on the same [`Tensors`], each checked
 //!   before its clock starts
 //! - [`rounds`]: rows in turn, so that what disturbs the host disturbs all of them
+//! - [`Subject`]: the unit that is measured, and its elements; [`variants`]: all of them beside BMRU of `f32`
 //! - `measure`, `sweep`, [`picture`], [`report`]: what comes of it
 //!
 //! What ends in `_async` runs in browsers, too; the same names without it block.
@@ -27,17 +28,20 @@ pub mod report;
 pub mod rounds;
 pub mod shapes;
 mod stream;
+mod subject;
 #[cfg(not(target_family = "wasm"))]
 pub mod sweep;
 mod tensors;
+pub mod variants;
 mod work;
 
 #[cfg(not(target_family = "wasm"))]
-pub use blocking::{copy_rate, measure};
+pub use blocking::{compare, copy_rate, measure};
 pub use device::{Device, Effort};
 pub use error::Error;
 pub use group::{Group, Prepared, SetRate, ideal_bytes};
-pub use measure::{Rivals, Row, copy_rate_async, measure_async};
+pub use measure::{Beside, Rivals, Row, copy_rate_async, measure_async};
 pub use rounds::Quartiles;
+pub use subject::{Measured, Subject, parse_element};
 pub use tensors::{Expected, Tensors};
 pub use work::{Run, Work};

@@ -92,9 +92,16 @@ pub fn ratios(rates: &[f64], of: &[f64]) -> Quartiles {
     Quartiles::of(rates.iter().zip(of).map(|(rate, of)| rate / of).collect())
 }
 
+/// The ratio of two rows in units of that of two others, round by round.
+#[must_use]
+pub fn quotients([rates, of]: [&[f64]; 2], [other_rates, other_of]: [&[f64]; 2]) -> Quartiles {
+    let shares = |rates: &[f64], of: &[f64]| -> Vec<f64> { rates.iter().zip(of).map(|(rate, of)| rate / of).collect() };
+    ratios(&shares(rates, of), &shares(other_rates, other_of))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Quartiles, ratios};
+    use super::{Quartiles, quotients, ratios};
 
     #[test]
     fn quartiles_by_hand() {
@@ -109,5 +116,12 @@ mod tests {
     fn ratios_are_of_the_same_round() {
         // The host slows down by 2 from round to round: the ratio stays.
         assert_eq!(ratios(&[8.0, 4.0, 2.0], &[16.0, 8.0, 4.0]), Quartiles { low: 0.5, median: 0.5, high: 0.5 });
+    }
+
+    #[test]
+    fn quotients_are_of_the_same_round() {
+        // Shares of 1/2 and 1/4, though each pair slows down when it likes.
+        let of = quotients([&[8.0, 4.0, 2.0], &[16.0, 8.0, 4.0]], [&[1.0, 2.0, 4.0], &[4.0, 8.0, 16.0]]);
+        assert_eq!(of, Quartiles { low: 2.0, median: 2.0, high: 2.0 });
     }
 }

@@ -13,10 +13,10 @@ use bmru::{Slot, wgpu};
 use crate::kernel::Kernel;
 use crate::{Device, Effort, Error, Expected, Run, Tensors, Work};
 
-/// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` elements.
+/// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` words.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Slabs {
-    /// Elements that an invocation loads at once.
+    /// Words that an invocation loads at once.
     width: u32,
     /// Invocations of a workgroup.
     workgroup: u32,
@@ -24,6 +24,23 @@ pub struct Slabs {
     turns: u32,
     /// Loads before the first store, and so the turns of one trip of the loop.
     ahead: u32,
+}
+
+/// A slot that is read or written, and how many tensors lie in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Streamed {
+    /// The slot.
+    pub slot: Slot,
+    /// So many, one behind the other: what is side by side in rows moves as many bytes.
+    pub tensors: u64,
+}
+
+/// What is read, and what is written.
+type Sides<'a> = [&'a [Streamed]; 2];
+
+/// How many tensors lie in some slots.
+fn count(slots: &[Streamed]) -> u64 {
+    slots.iter().map(|streamed| streamed.tensors).sum()
 }
 
 /// A streaming kernel on the tensors of a group: reads some, writes others.
@@ -45,13 +62,13 @@ impl Stream {
     /// What takes so many times as long as the fastest in the first round is out.
     const OUT: f64 = 1.3;
 
-    /// The fastest of all shapes for this traffic and number of elements, checked.
+    /// The fastest of all shapes for this traffic and number of words, checked.
     ///
     /// # Errors
     /// If the device does not end, or the result is wrong.
-    pub async fn fastest(device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<Self, Error> {
-        let fits = |slabs: &Slabs| slabs.covered(device, tensors.elements()).is_some();
-        let class = (read.len(), written.len(), tensors.elements().next_power_of_two().ilog2());
+    pub async fn fastest(device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, row: &str) -> Result<Self, Error> {
+        let fits = |slabs: &Slabs| slabs.covered(device, tensors.tensor_words(), [read, written]).is_some();
+        let class = (count(read), count(written), tensors.tensor_words().next_power_of_two().ilog2());
         let known = device.streams.borrow().get(&class).copied().filter(fits);
         let slabs = match known {
             Some(slabs) => slabs,
@@ -63,8 +80,9 @@ impl Stream {
         Ok(stream)
     }
 
-    async fn search(device: &Device, tensors: &Tensors, slots: [&[Slot]; 2]) -> Result<Slabs, Error> {
-        let fitting: Vec<Slabs> = Self::shapes().filter(|slabs| slabs.covered(device, tensors.elements()).is_some()).collect();
+    async fn search(device: &Device, tensors: &Tensors, slots: Sides<'_>) -> Result<Slabs, Error> {
+        let fits = |slabs: &Slabs| slabs.covered(device, tensors.tensor_words(), slots).is_some();
+        let fitting: Vec<Slabs> = Self::shapes().filter(fits).collect();
         let (shapes, rounds) = match device.effort() {
             Effort::Check => (1, 0),
             Effort::Quick => (8, 2),
@@ -104,38 +122,47 @@ impl Stream {
         shapes.flat_map(|((turns, ahead), width)| Self::WORKGROUPS.map(|workgroup| Slabs { width, workgroup, turns, ahead }))
     }
 
-    fn new(device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], slabs: Slabs) -> Result<Self, Error> {
-        let elements = slabs.covered(device, tensors.elements()).unwrap_or(0);
+    fn new(device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, slabs: Slabs) -> Result<Self, Error> {
+        let words = slabs.covered(device, tensors.tensor_words(), [read, written]).unwrap_or(0);
         let per_dimension = device.gpu().limits().max_compute_workgroups_per_dimension;
-        let groups = (elements / slabs.elements()) as u32;
+        let groups = (words / slabs.words()) as u32;
         // Rows of the grid all of one length, and as few as possible: nothing is launched in vain.
         let height = (groups.div_ceil(per_dimension).max(1)..).find(|&height| groups.is_multiple_of(height)).unwrap_or(1);
         let width = groups / height;
-        let params = [width, slabs.turns, 0, 0];
-        let wgsl = slabs.wgsl([read.len(), written.len()]);
+        let params = [width, slabs.turns, (words / u64::from(slabs.width)) as u32, 0];
+        let wgsl = slabs.wgsl([read, written]);
         let kernel = Kernel::new(device, "stream", wgsl, params, [width, height]);
         let run = |copy| {
-            let range = |&slot| wgpu::BufferBinding {
+            let range = |&Streamed { slot, tensors: count }| wgpu::BufferBinding {
                 buffer: tensors.buffer(copy, slot),
                 offset: 0,
-                size: std::num::NonZeroU64::new(4 * elements),
+                size: std::num::NonZeroU64::new(4 * words * count),
             };
             Ok(kernel.bind(read.iter().chain(written).map(range).map(wgpu::BindingResource::Buffer)))
         };
-        Ok(Self { work: tensors.work(run)?, bytes: 4 * elements * (read.len() + written.len()) as u64, slabs })
+        Ok(Self { work: tensors.work(run)?, bytes: 4 * words * (count(read) + count(written)), slabs })
     }
 
     /// A ceiling that leaves something out is none.
-    async fn check(&self, device: &Device, tensors: &Tensors, [read, written]: [&[Slot]; 2], row: &str) -> Result<(), Error> {
-        let elements = (self.bytes / 4) as usize / (read.len() + written.len());
-        let sources: Vec<&[u32]> = read.iter().map(|&slot| tensors.words(slot)).collect();
-        let expected = |flip| {
-            let word = |at| sources.iter().fold(flip, |word, source: &&[u32]| word ^ source[at]);
-            Expected::Words((0..elements).map(word).collect())
+    async fn check(&self, device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, row: &str) -> Result<(), Error> {
+        let words = (self.bytes / 4 / (count(read) + count(written))) as usize;
+        // Of several tensors in a slot, each begins where the one before ended.
+        let sources = read.iter().flat_map(|&Streamed { slot, tensors: count }| {
+            (0..count as usize).map(move |number| &tensors.words(slot)[number * words..][..words])
+        });
+        let mut sums = vec![0; words];
+        sources.for_each(|source| sums.iter_mut().zip(source).for_each(|(sum, word)| *sum ^= word));
+        let mut flip = u32::MAX;
+        let mut expected = |&Streamed { slot, tensors: count }: &Streamed| {
+            let mut all = Vec::new();
+            for _ in 0..count {
+                all.extend(sums.iter().map(|sum| sum ^ flip));
+                flip = 0;
+            }
+            (slot, Expected::Words(all))
         };
-        let (first, others) = (expected(u32::MAX), expected(0));
-        let expected = |(number, &slot)| (slot, if number == 0 { &first } else { &others });
-        tensors.check(device, row, &self.work, &written.iter().enumerate().map(expected).collect::<Vec<_>>()).await
+        let expected: Vec<_> = written.iter().map(&mut expected).collect();
+        tensors.check(device, row, &self.work, &expected.iter().map(|(slot, words)| (*slot, words)).collect::<Vec<_>>()).await
     }
 }
 
@@ -143,50 +170,62 @@ impl Slabs {
     /// What always fits.
     const LEAST: Self = Self { width: 1, workgroup: 1, turns: 1, ahead: 1 };
 
-    fn elements(self) -> u64 {
+    fn words(self) -> u64 {
         u64::from(self.width) * u64::from(self.workgroup) * u64::from(self.turns)
     }
 
-    /// How many of the elements whole slabs cover, within one binding; nothing if that leaves out more than an eighth.
-    fn covered(self, device: &Device, elements: u64) -> Option<u64> {
+    /// How many words of a tensor whole slabs cover, all tensors of a slot within one binding; nothing if that leaves out more
+    /// than an eighth.
+    fn covered(self, device: &Device, words: u64, [read, written]: Sides<'_>) -> Option<u64> {
         let limits = device.gpu().limits();
         let per_dimension = u64::from(limits.max_compute_workgroups_per_dimension);
-        let bound = elements.min(limits.max_storage_buffer_binding_size / 4);
-        let covered = bound - bound % self.elements();
-        let fits = covered >= self.elements()
+        let beside = read.iter().chain(written).map(|streamed| streamed.tensors).max().unwrap_or(1);
+        let bound = words.min(limits.max_storage_buffer_binding_size / 4 / beside);
+        let covered = bound - bound % self.words();
+        let fits = covered >= self.words()
             && covered >= bound - bound / 8
             && self.workgroup <= limits.max_compute_invocations_per_workgroup
-            && covered / self.elements() <= per_dimension * per_dimension;
+            && covered / self.words() <= per_dimension * per_dimension;
         (fits || self == Self::LEAST).then_some(covered)
     }
 
     /// All that is read goes into all that is written: its exclusive or, in the first tensor with all bits flipped.
     ///
     /// The trip count is a parameter, so that no driver unrolls the loop: that is what `ahead` is for.
-    fn wgsl(self, [read, written]: [usize; 2]) -> String {
+    fn wgsl(self, [read, written]: Sides<'_>) -> String {
         let Self { width, workgroup, ahead, .. } = self;
         let vector = if width == 1 { "u32".to_owned() } else { format!("vec{width}<u32>") };
-        let accesses = (0..read).map(|tensor| (tensor, "read")).chain((0..written).map(|tensor| (tensor, "read_write")));
+        let accesses = (0..read.len()).map(|slot| (slot, "read")).chain((0..written.len()).map(|slot| (slot, "read_write")));
+        // The tensors of a slot.
+        let places = |name: &str, slots: &[Streamed], at: &str| -> Vec<String> {
+            let of_slot = |(slot, streamed): (usize, &Streamed)| {
+                (0..streamed.tensors).map(move |number| (slot, number)).collect::<Vec<_>>()
+            };
+            let place = |(slot, number)| match number {
+                0 => format!("{name}{slot}[{at}]"),
+                _ => format!("{name}{slot}[{at} + {number}u * params.tensor]"),
+            };
+            slots.iter().enumerate().flat_map(of_slot).map(place).collect()
+        };
         let bindings: String = (0..)
             .zip(accesses)
-            .map(|(binding, (tensor, access))| {
+            .map(|(binding, (slot, access))| {
                 let name = if access == "read" { "source" } else { "target" };
-                format!("@group(0) @binding({binding}) var<storage, {access}> {name}{tensor}: array<Vector>;\n")
+                format!("@group(0) @binding({binding}) var<storage, {access}> {name}{slot}: array<Vector>;\n")
             })
             .collect();
         let (mut loads, mut stores) = (String::new(), String::new());
         for load in 0..ahead {
             let at = format!("at + {}u", load * workgroup);
-            let values: Vec<String> = (0..read).map(|tensor| format!("source{tensor}[{at}]")).collect();
-            loads += &format!("        let v{load} = {};\n", values.join(" ^ "));
-            for tensor in 0..written {
-                let flip = if tensor == 0 { "~" } else { "" };
-                stores += &format!("        target{tensor}[{at}] = {flip}v{load};\n");
+            loads += &format!("        let v{load} = {};\n", places("source", read, &at).join(" ^ "));
+            for (number, target) in places("target", written, &at).iter().enumerate() {
+                let flip = if number == 0 { "~" } else { "" };
+                stores += &format!("        {target} = {flip}v{load};\n");
             }
         }
         format!(
             "alias Vector = {vector};
-struct Params {{ grid_width: u32, turns: u32 }}
+struct Params {{ grid_width: u32, turns: u32, tensor: u32 }}
 {bindings}@group(0) @binding({params}) var<uniform> params: Params;
 
 @compute @workgroup_size({workgroup})
@@ -197,7 +236,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }}
 }}
 ",
-            params = read + written,
+            params = read.len() + written.len(),
             step = ahead * workgroup
         )
     }
@@ -215,7 +254,7 @@ impl fmt::Display for Slabs {
 /// # Errors
 /// None but those that are this crate's own.
 pub fn copy(tensors: &Tensors, from: Slot, to: Slot) -> Result<(Work, u64), Error> {
-    let bytes = 4 * tensors.elements();
+    let bytes = 4 * tensors.tensor_words();
     let run = |copy| -> Result<Run, Error> {
         let [from, to] = [from, to].map(|slot| tensors.buffer(copy, slot).clone());
         Ok(Box::new(move |encoder| encoder.copy_buffer_to_buffer(&from, 0, &to, 0, bytes)))

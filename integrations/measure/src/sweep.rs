@@ -3,11 +3,11 @@
 //!
 //! Shapes are compared by their share of the ceiling: a sweep takes minutes, and hosts change their speed by 2 meanwhile.
 
-use bmru::{Direction, Shape, Threshold};
+use bmru::{Direction, Shape};
 
 use crate::blocking::interleaved;
 use crate::rounds::ratios;
-use crate::{Device, Error, Group, Prepared, Quartiles, SetRate, ideal_bytes};
+use crate::{Device, Error, Group, Prepared, Quartiles, Subject, ideal_bytes};
 
 /// A shape of a sweep.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,7 +63,7 @@ pub fn behind(points: &[Point]) -> Vec<f64> {
 /// # Errors
 /// If a plan is refused, a result is wrong, or the device does not end.
 pub fn rate(device: &Device, direction: Direction, shape: Shape) -> Result<Point, Error> {
-    let group = Group { direction, shape, threshold: Threshold::PerElement, set_rate: SetRate::Usual };
+    let group = Group::usual(Subject::default(), direction, shape);
     let prepared = Prepared::new(device, group)?;
     let (_, plan) = &prepared.plans()[0];
     let work = prepared.library(plan, &group.name())?;

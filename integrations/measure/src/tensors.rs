@@ -2,18 +2,21 @@
 
 use bmru::oracle::{self, IncomingGradients};
 use bmru::wgpu::Buffer;
-use bmru::{Buffers, Direction, Plan, Save, SavedLayout, Slot};
+use bmru::{Buffers, Direction, Element, Outputs, Plan, SavedLayout, Slot};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
-use bmru_conformance::{backward, bounds};
+use bmru_conformance::{backward, bounds, rounding, state_bounds};
 
+use crate::device::POISON;
 use crate::{Device, Error, Run, Work};
 
 /// What a tensor should hold.
 pub enum Expected {
     /// These words.
     Words(Vec<u32>),
-    /// Floats that lie no farther from a value than its bound.
+    /// Elements that lie no farther from a value than its bound.
     Within {
+        /// Their type.
+        element: Element,
         /// The values.
         values: Vec<f64>,
         /// A bound for each.
@@ -22,10 +25,15 @@ pub enum Expected {
 }
 
 impl Expected {
-    /// These floats, bit for bit.
+    /// These elements, bit for bit.
     #[must_use]
-    pub fn of(floats: &[f32]) -> Self {
-        Self::Words(floats.iter().map(|float| float.to_bits()).collect())
+    pub fn of(element: Element, numbers: &[f32]) -> Self {
+        let mut words = element.to_words(numbers);
+        // Nothing is written behind the last one.
+        if let Some(last) = words.last_mut().filter(|_| element != Element::F32 && numbers.len() % 2 == 1) {
+            *last |= POISON & 0xffff_0000;
+        }
+        Self::Words(words)
     }
 
     fn len(&self) -> usize {
@@ -35,19 +43,23 @@ impl Expected {
         }
     }
 
-    fn admits(&self, at: usize, word: u32) -> bool {
+    /// What is wrong in this place, if anything.
+    fn objection(&self, what: &str, at: usize, actual: &[u32]) -> Option<String> {
+        let missing = || Some(format!("{what}[{at}] is missing"));
         match self {
-            Self::Words(words) => word == words[at],
-            // NaN lies nowhere.
-            Self::Within { values, bounds } => (f64::from(f32::from_bits(word)) - values[at]).abs() <= bounds[at],
-        }
-    }
-
-    fn objection(&self, what: &str, at: usize, word: u32) -> String {
-        match self {
-            Self::Words(words) => format!("{what}[{at}] is {word:#010x}, expected {:#010x}", words[at]),
-            Self::Within { values, bounds } => {
-                format!("{what}[{at}] is {:e}, expected {:e} ± {:e}", f32::from_bits(word), values[at], bounds[at])
+            Self::Words(words) => match actual.get(at) {
+                None => missing(),
+                Some(&word) if word == words[at] => None,
+                Some(word) => Some(format!("{what}[{at}] is {word:#010x}, expected {:#010x}", words[at])),
+            },
+            Self::Within { element, values, bounds } => {
+                let each = 4 / element.bytes() as usize;
+                let Some(&word) = actual.get(at / each) else { return missing() };
+                let bits = if each == 1 { word } else { word >> (16 * (at % 2)) & 0xffff };
+                let number = f64::from(element.decode(bits));
+                // NaN lies nowhere.
+                let near = (number - values[at]).abs() <= bounds[at];
+                (!near).then(|| format!("{what}[{at}] is {number:e}, expected {:e} ± {:e}", values[at], bounds[at]))
             }
         }
     }
@@ -56,6 +68,7 @@ impl Expected {
 /// What the plans of a group read and write, here and on the device, and what the oracle makes of it.
 pub struct Tensors {
     elements: u64,
+    element: Element,
     /// The buffers of every copy.
     copies: Vec<Vec<(Slot, Buffer)>>,
     /// Working memory, shared by all copies as it would be by all layers of a model.
@@ -73,14 +86,15 @@ impl Tensors {
     /// # Errors
     /// If the oracle or the device refuses.
     pub async fn new(device: &Device, plans: &[&Plan], forward: &Plan, rate: Rate, copies: u64) -> Result<Self, Error> {
-        let descriptor = plans[0].descriptor().clone().save(Save::Codes);
+        let descriptor = plans[0].descriptor().clone();
         let inputs = generate(&descriptor, rate, Values::Plain, Self::SEED);
         let [states, final_state] = match plans[0].direction() {
             Direction::Forward | Direction::Unpack | Direction::Health(_) => [Vec::new(), Vec::new()],
             Direction::Backward => backward::incoming(&descriptor, Self::SEED),
         };
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
-        // What the forward plan reads is there for a backward pass, too: without it there is nothing saved.
+        // What the forward plan reads is there for a backward pass, too: without it there is nothing saved. Its states are only
+        // where backward reads them again.
         let bytes = |slot| {
             let forward = if slot == Slot::States { 0 } else { forward.slot_bytes(slot) };
             plans.iter().map(|plan| plan.slot_bytes(slot)).max().unwrap_or(0).max(forward)
@@ -89,16 +103,25 @@ impl Tensors {
         let scratch = bytes(Slot::Scratch);
         let mut tensors = Self {
             elements: descriptor.shape().elements().unwrap_or(0),
+            element: descriptor.element_type(),
             copies: Vec::new(),
             scratch: (scratch > 0).then(|| device.buffer("scratch", scratch, None)),
             words: Vec::new(),
             saved_layout: forward.saved_layout(),
             expected: Vec::new(),
         };
+        let outputs = match plans[0].direction() {
+            Direction::Backward if !plans[0].uses(Slot::States) => Outputs::default(),
+            _ => oracle::forward(forward.descriptor(), &inputs.inputs())?,
+        };
         for &(slot, _) in &used {
-            let floats = if slot == Slot::StatesGradient { incoming.states } else { inputs.slot(slot) };
-            if !floats.is_empty() {
-                tensors.words.push((slot, floats.iter().map(|float| float.to_bits()).collect()));
+            let words = match slot {
+                Slot::StatesGradient => tensors.element.to_words(incoming.states),
+                Slot::States if plans[0].direction() == Direction::Backward => tensors.element.to_words(&outputs.states),
+                slot => inputs.words(&descriptor, slot),
+            };
+            if !words.is_empty() {
+                tensors.words.push((slot, words));
             }
         }
         for _ in 0..copies {
@@ -109,7 +132,7 @@ impl Tensors {
             device.settle().await?;
         }
         match plans[0].direction() {
-            Direction::Forward => tensors.expect_states(forward, &inputs)?,
+            Direction::Forward => tensors.expect_states(plans, &inputs, outputs)?,
             Direction::Unpack | Direction::Health(_) => {
                 unreachable!("no group is of it: nothing here knows what to expect of it")
             }
@@ -121,9 +144,17 @@ impl Tensors {
         Ok(tensors)
     }
 
-    fn expect_states(&mut self, forward: &Plan, inputs: &Slots) -> Result<(), Error> {
-        let outputs = oracle::forward(forward.descriptor(), &inputs.inputs())?;
-        self.expected = vec![(Slot::States, Expected::of(&outputs.states)), (Slot::Saved, Expected::Words(outputs.saved))];
+    /// States are copies, bit for bit, or sums within their bounds.
+    fn expect_states(&mut self, plans: &[&Plan], inputs: &Slots, outputs: Outputs) -> Result<(), Error> {
+        let depth = plans.iter().map(|plan| plan.depth()).max().unwrap_or(0);
+        let [bounds, _] = state_bounds(plans[0].descriptor(), &inputs.inputs(), depth)?;
+        let states = if bounds.iter().all(|&bound| bound == 0.0) {
+            Expected::of(self.element, &outputs.states)
+        } else {
+            let values = outputs.states.iter().map(|&state| state.into()).collect();
+            Expected::Within { element: self.element, values, bounds }
+        };
+        self.expected = vec![(Slot::States, states), (Slot::Saved, Expected::Words(outputs.saved))];
         Ok(())
     }
 
@@ -155,7 +186,13 @@ impl Tensors {
             (Slot::AmplitudeGradient, gradients.amplitude, bounds.amplitude),
             (Slot::InitialStateGradient, gradients.initial_state, bounds.initial_state),
         ]
-        .map(|(slot, values, bounds)| (slot, Expected::Within { values, bounds }))
+        .map(|(slot, values, mut bounds)| {
+            let element = plan.descriptor().element_of(slot);
+            for (bound, value) in bounds.iter_mut().zip(&values) {
+                *bound += rounding(element, value.abs() + *bound);
+            }
+            (slot, Expected::Within { element, values, bounds })
+        })
         .into();
         Ok(())
     }
@@ -164,6 +201,12 @@ impl Tensors {
     #[must_use]
     pub fn elements(&self) -> u64 {
         self.elements
+    }
+
+    /// Words of a tensor with something for every element.
+    #[must_use]
+    pub fn tensor_words(&self) -> u64 {
+        (self.elements * self.element.bytes()).div_ceil(4)
     }
 
     /// How many copies there are.
@@ -241,12 +284,8 @@ impl Tensors {
 /// Refuses a tensor that does not begin with what is expected.
 fn refuse_wrong(row: &str, what: &str, expected: &Expected, actual: &[u32]) -> Result<(), Error> {
     let words = expected.len();
-    let mut differ = (0..words).filter(|&at| actual.get(at).is_none_or(|&word| !expected.admits(at, word)));
-    let Some(at) = differ.next() else { return Ok(()) };
-    let first = match actual.get(at) {
-        Some(&word) => expected.objection(what, at, word),
-        None => format!("{what}[{at}] is missing"),
-    };
+    let mut differ = (0..words).filter_map(|at| expected.objection(what, at, actual));
+    let Some(first) = differ.next() else { return Ok(()) };
     Err(Error::Wrong { row: row.to_owned(), what: what.to_owned(), wrong: 1 + differ.count(), words, first })
 }
 
@@ -257,6 +296,8 @@ fn find<T>(slots: &[(Slot, T)], slot: Slot) -> &T {
 
 #[cfg(test)]
 mod tests {
+    use bmru::Element;
+
     use super::{Expected, refuse_wrong};
 
     #[test]
@@ -270,9 +311,23 @@ mod tests {
 
     #[test]
     fn nan_lies_within_no_bound() {
-        let expected = Expected::Within { values: vec![1.0; 2], bounds: vec![0.5; 2] };
+        let expected = Expected::Within { element: Element::F32, values: vec![1.0; 2], bounds: vec![0.5; 2] };
         assert!(refuse_wrong("row", "dc", &expected, &[1.5f32, 0.5].map(f32::to_bits)).is_ok());
         assert!(refuse_wrong("row", "dc", &expected, &[1.0, f32::NAN].map(f32::to_bits)).is_err());
         assert!(refuse_wrong("row", "dc", &expected, &[1.6f32, 1.0].map(f32::to_bits)).is_err());
+    }
+
+    #[test]
+    fn halves_are_looked_at_one_by_one() {
+        let words = Element::F16.to_words(&[1.0, 2.0, 3.0]);
+        let within =
+            |bound| Expected::Within { element: Element::F16, values: vec![1.0, 2.0, 3.25], bounds: vec![0.0, 0.0, bound] };
+        assert!(refuse_wrong("row", "dc", &within(0.25), &words).is_ok());
+        let message = refuse_wrong("row", "dc", &within(0.125), &words).unwrap_err().to_string();
+        assert!(message.contains("1 of 3 words of dc are wrong, the first: dc[2] is 3e0, expected 3.25e0"), "{message}");
+        // Behind the last one lies what was there.
+        let exact = Expected::of(Element::F16, &[1.0, 2.0, 3.0]);
+        assert!(refuse_wrong("row", "h", &exact, &words).is_err());
+        assert!(refuse_wrong("row", "h", &exact, &[words[0], words[1] | 0xdead_0000]).is_ok());
     }
 }

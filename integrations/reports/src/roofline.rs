@@ -19,6 +19,9 @@ pub struct RooflineRow {
     pub name: String,
     /// `forward` or `backward`.
     pub direction: String,
+    /// The unit, as in `bmru-per-element`; older files have no other.
+    #[serde(default = "bmru")]
+    pub unit: String,
     /// Whether forward saves for backward.
     pub saves: bool,
     /// The type of the elements.
@@ -51,6 +54,10 @@ pub struct RooflineRow {
     pub void: bool,
     /// Whether the tensors fit the caches.
     pub measured_cache: bool,
+}
+
+fn bmru() -> String {
+    "bmru".to_owned()
 }
 
 impl Roofline {

@@ -1,0 +1,181 @@
+//! What is measured: a unit of the library, and the type of its elements.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bmru::{Amplitude, Descriptor, Direction, Element, Shape, Threshold, Unit, Validity};
+
+/// A unit, with what makes its kernels others than those of its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Measured {
+    /// Two bits are carried.
+    #[default]
+    Bmru,
+    /// With amplitudes per element: bits are carried.
+    BmruPerElement,
+    /// With two thresholds; two bits are carried.
+    FirstQuadrant,
+    /// The same with amplitudes per element.
+    FirstQuadrantPerElement,
+    /// An integer is carried.
+    Cumulative,
+    /// A factor and a sum are carried; `ε` is a half.
+    Relaxed,
+    /// The same with amplitudes per element.
+    RelaxedPerElement,
+    /// Bits are carried; what is NaN is no value.
+    ForwardFill,
+    /// The same by a mask.
+    ForwardFillMask,
+}
+
+impl Measured {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Bmru,
+        Self::BmruPerElement,
+        Self::FirstQuadrant,
+        Self::FirstQuadrantPerElement,
+        Self::Cumulative,
+        Self::Relaxed,
+        Self::RelaxedPerElement,
+        Self::ForwardFill,
+        Self::ForwardFillMask,
+    ];
+
+    /// As in `bmru-per-element`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bmru => "bmru",
+            Self::BmruPerElement => "bmru-per-element",
+            Self::FirstQuadrant => "first-quadrant",
+            Self::FirstQuadrantPerElement => "first-quadrant-per-element",
+            Self::Cumulative => "cumulative",
+            Self::Relaxed => "relaxed",
+            Self::RelaxedPerElement => "relaxed-per-element",
+            Self::ForwardFill => "forward-fill",
+            Self::ForwardFillMask => "forward-fill-mask",
+        }
+    }
+
+    fn unit(self) -> Unit {
+        match self {
+            Self::Bmru | Self::BmruPerElement => Unit::Bistable,
+            Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
+            Self::Cumulative => Unit::Cumulative,
+            Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
+            Self::ForwardFill | Self::ForwardFillMask => Unit::ForwardFill,
+        }
+    }
+
+    fn amplitude(self) -> Amplitude {
+        match self {
+            Self::BmruPerElement | Self::FirstQuadrantPerElement | Self::RelaxedPerElement => Amplitude::PerElement,
+            _ => Amplitude::PerChannel,
+        }
+    }
+}
+
+impl fmt::Display for Measured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Measured {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let names = || Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|unit| unit.name() == name).ok_or_else(|| format!("one of {}", names()))
+    }
+}
+
+/// A unit and the type of its elements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Subject {
+    /// The unit.
+    pub unit: Measured,
+    /// The type of its elements.
+    pub element: Element,
+}
+
+impl Subject {
+    /// What the library computes of it.
+    #[must_use]
+    pub fn descriptor(self, shape: Shape, threshold: Threshold, direction: Direction) -> Descriptor {
+        const EPSILON: f32 = 0.5;
+        let mask = if self.unit == Measured::ForwardFillMask { Validity::Mask } else { Validity::default() };
+        let descriptor = Descriptor::new(self.unit.unit(), shape)
+            .element(self.element)
+            .threshold(threshold)
+            .amplitude(self.unit.amplitude())
+            .epsilon(if self.unit.unit() == Unit::Relaxed { EPSILON } else { 0.0 })
+            .validity(mask);
+        // Backward, amplitudes in a buffer of their own are more than the eight of the WebGPU defaults.
+        let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
+        if beside { descriptor.side_by_side() } else { descriptor }
+    }
+
+    /// Whether it has a backward pass.
+    #[must_use]
+    pub fn has_gradients(self) -> bool {
+        self.unit.unit() != Unit::ForwardFill
+    }
+
+    /// Whether thresholds lie where the caller says: nothing that is filled forward has any, and amplitudes of gradients lie
+    /// beside thresholds per element.
+    #[must_use]
+    pub fn has_thresholds_per_channel(self, direction: Direction) -> bool {
+        let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
+        self.unit.unit() != Unit::ForwardFill && !beside
+    }
+
+    /// `f32`, `f16`, `bf16`
+    #[must_use]
+    pub fn element_name(self) -> &'static str {
+        element_name(self.element)
+    }
+}
+
+fn element_name(element: Element) -> &'static str {
+    match element {
+        Element::F32 => "f32",
+        Element::F16 => "f16",
+        Element::Bf16 => "bf16",
+    }
+}
+
+/// The element of a name.
+///
+/// # Errors
+/// The names that there are.
+pub fn parse_element(name: &str) -> Result<Element, String> {
+    let named = Element::ALL.into_iter().find(|&element| element_name(element) == name);
+    named.ok_or_else(|| format!("one of {}", Element::ALL.map(element_name).join(", ")))
+}
+
+impl fmt::Display for Subject {
+    /// `relaxed f16`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} {}", self.unit, self.element_name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bmru::Element;
+
+    use super::{Measured, parse_element};
+
+    #[test]
+    fn names_are_read_again() {
+        for unit in Measured::ALL {
+            assert_eq!(unit.name().parse(), Ok(unit));
+        }
+        assert!("bistable".parse::<Measured>().unwrap_err().contains("first-quadrant-per-element"));
+        assert_eq!(parse_element("bf16"), Ok(Element::Bf16));
+        assert_eq!(parse_element("f64").unwrap_err(), "one of f32, f16, bf16");
+    }
+}
