@@ -44,15 +44,18 @@ impl<'a> Wide<'a> {
 }
 
 /// The numbers of a slot, and how far from each another may be: nothing where it is a copy, NaN where no bound holds.
-pub(crate) struct Allowed {
+pub struct Allowed {
+    /// The type of the elements.
     pub element: Element,
+    /// The numbers.
     pub wanted: Vec<f64>,
+    /// How far from each.
     pub bounds: Vec<f64>,
 }
 
 impl Allowed {
     /// How far a sum lies off, as a share of its bound; `None` of what is a copy.
-    pub fn share(&self, place: usize, bits: u32) -> Option<f64> {
+    pub(crate) fn share(&self, place: usize, bits: u32) -> Option<f64> {
         let (&wanted, &bound) = (self.wanted.get(place)?, self.bounds.get(place).filter(|&&bound| bound != 0.0)?);
         let share = (f64::from(self.element.decode(bits)) - wanted).abs() / bound;
         Some(match share {
@@ -72,7 +75,7 @@ pub(crate) fn are_sums(descriptor: &Descriptor) -> bool {
 ///
 /// # Errors
 /// As [`oracle::forward`].
-pub(crate) fn allowed(descriptor: &Descriptor, inputs: &Inputs<'_>, cuts: &[u64], depth: u64) -> Result<[Allowed; 2], Error> {
+pub fn allowed(descriptor: &Descriptor, inputs: &Inputs<'_>, cuts: &[u64], depth: u64) -> Result<[Allowed; 2], Error> {
     let element = descriptor.element_type();
     let wide = Wide::new(descriptor, inputs);
     let [states, final_state] = state_bounds(&wide.descriptor, &wide.inputs(), depth)?;

@@ -34,6 +34,7 @@ mod state_bound;
 mod suite;
 mod sum_bound;
 
+pub use allowed::{Allowed, allowed};
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
 pub use bound::{bounds, rounding};
@@ -42,5 +43,4 @@ pub use health::{HealthCase, health_matrix};
 pub use matrix::{Scope, matrix};
 pub use portable::Portable;
 pub use runner::{Outcome, Runner};
-pub use state_bound::state_bounds;
 pub use suite::Tally;

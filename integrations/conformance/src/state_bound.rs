@@ -16,7 +16,7 @@ const EPSILON: f64 = 1.1920928955078125e-7;
 ///
 /// # Errors
 /// As [`oracle::forward`].
-pub fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) -> Result<[Vec<f64>; 2], Error> {
+pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) -> Result<[Vec<f64>; 2], Error> {
     let zeros = |slot| Ok::<_, Error>(vec![0.0; descriptor.slot_elements(slot)? as usize]);
     let mut bounds = [zeros(Slot::States)?, zeros(Slot::FinalState)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {

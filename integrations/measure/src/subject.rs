@@ -19,6 +19,8 @@ pub enum Measured {
     FirstQuadrantPerElement,
     /// An integer is carried.
     Cumulative,
+    /// A sum is carried: with amplitudes per element.
+    CumulativePerElement,
     /// A factor and a sum are carried; `ε` is a half.
     Relaxed,
     /// The same with amplitudes per element.
@@ -27,20 +29,24 @@ pub enum Measured {
     ForwardFill,
     /// The same by a mask.
     ForwardFillMask,
+    /// With a limit: the steps since the last value are carried, too.
+    ForwardFillLimit,
 }
 
 impl Measured {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Bmru,
         Self::BmruPerElement,
         Self::FirstQuadrant,
         Self::FirstQuadrantPerElement,
         Self::Cumulative,
+        Self::CumulativePerElement,
         Self::Relaxed,
         Self::RelaxedPerElement,
         Self::ForwardFill,
         Self::ForwardFillMask,
+        Self::ForwardFillLimit,
     ];
 
     /// As in `bmru-per-element`.
@@ -52,10 +58,12 @@ impl Measured {
             Self::FirstQuadrant => "first-quadrant",
             Self::FirstQuadrantPerElement => "first-quadrant-per-element",
             Self::Cumulative => "cumulative",
+            Self::CumulativePerElement => "cumulative-per-element",
             Self::Relaxed => "relaxed",
             Self::RelaxedPerElement => "relaxed-per-element",
             Self::ForwardFill => "forward-fill",
             Self::ForwardFillMask => "forward-fill-mask",
+            Self::ForwardFillLimit => "forward-fill-limit",
         }
     }
 
@@ -63,15 +71,16 @@ impl Measured {
         match self {
             Self::Bmru | Self::BmruPerElement => Unit::Bistable,
             Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
-            Self::Cumulative => Unit::Cumulative,
+            Self::Cumulative | Self::CumulativePerElement => Unit::Cumulative,
             Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
-            Self::ForwardFill | Self::ForwardFillMask => Unit::ForwardFill,
+            Self::ForwardFill | Self::ForwardFillMask | Self::ForwardFillLimit => Unit::ForwardFill,
         }
     }
 
     fn amplitude(self) -> Amplitude {
         match self {
-            Self::BmruPerElement | Self::FirstQuadrantPerElement | Self::RelaxedPerElement => Amplitude::PerElement,
+            Self::BmruPerElement | Self::FirstQuadrantPerElement => Amplitude::PerElement,
+            Self::CumulativePerElement | Self::RelaxedPerElement => Amplitude::PerElement,
             _ => Amplitude::PerChannel,
         }
     }
@@ -106,6 +115,7 @@ impl Subject {
     #[must_use]
     pub fn descriptor(self, shape: Shape, threshold: Threshold, direction: Direction) -> Descriptor {
         const EPSILON: f32 = 0.5;
+        const LIMIT: u32 = 16;
         let mask = if self.unit == Measured::ForwardFillMask { Validity::Mask } else { Validity::default() };
         let descriptor = Descriptor::new(self.unit.unit(), shape)
             .element(self.element)
@@ -113,6 +123,7 @@ impl Subject {
             .amplitude(self.unit.amplitude())
             .epsilon(if self.unit.unit() == Unit::Relaxed { EPSILON } else { 0.0 })
             .validity(mask);
+        let descriptor = if self.unit == Measured::ForwardFillLimit { descriptor.limit(LIMIT) } else { descriptor };
         // Backward, amplitudes in a buffer of their own are more than the eight of the WebGPU defaults.
         let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
         if beside { descriptor.side_by_side() } else { descriptor }

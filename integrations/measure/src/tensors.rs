@@ -4,7 +4,7 @@ use bmru::oracle::{self, IncomingGradients};
 use bmru::wgpu::Buffer;
 use bmru::{Buffers, Direction, Element, Outputs, Plan, SavedLayout, Slot};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
-use bmru_conformance::{backward, bounds, rounding, state_bounds};
+use bmru_conformance::{Allowed, allowed, backward, bounds, rounding};
 
 use crate::device::POISON;
 use crate::{Device, Error, Run, Work};
@@ -147,12 +147,11 @@ impl Tensors {
     /// States are copies, bit for bit, or sums within their bounds.
     fn expect_states(&mut self, plans: &[&Plan], inputs: &Slots, outputs: Outputs) -> Result<(), Error> {
         let depth = plans.iter().map(|plan| plan.depth()).max().unwrap_or(0);
-        let [bounds, _] = state_bounds(plans[0].descriptor(), &inputs.inputs(), depth)?;
+        let [Allowed { element, wanted, bounds }, _] = allowed(plans[0].descriptor(), &inputs.inputs(), &[], depth)?;
         let states = if bounds.iter().all(|&bound| bound == 0.0) {
             Expected::of(self.element, &outputs.states)
         } else {
-            let values = outputs.states.iter().map(|&state| state.into()).collect();
-            Expected::Within { element: self.element, values, bounds }
+            Expected::Within { element, values: wanted, bounds }
         };
         self.expected = vec![(Slot::States, states), (Slot::Saved, Expected::Words(outputs.saved))];
         Ok(())
