@@ -8,33 +8,12 @@ fn run(item: u32) {
 fn probe_tile(tile: Node) {
     let begin = tile.index * params.tile_steps;
     let end = min(begin + params.tile_steps, params.steps);
-    var candidate_index = candidate_at(tile.b, begin, tile.d);
-    var threshold_index = threshold_at(tile.b, begin, tile.d);
-    var low_threshold_index = low_threshold_at(tile.b, begin, tile.d);
-    var amplitude_index = amplitude_at(tile.b, begin, tile.d);
-    var thresholds: Thresholds;
-    if THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(threshold_index, low_threshold_index);
-    }
-    var amplitude = Vector(0u);
-    if !AMPLITUDE_PER_ELEMENT {
-        amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
-    }
-
+    let channel = load_channel(tile);
+    var place = place_at(tile, begin);
     var of_tile = identity();
     for (var step = begin; step < end; step++) {
-        let candidate = load_candidate(candidate_index);
-        if !THRESHOLD_PER_CHANNEL {
-            thresholds = load_thresholds(threshold_index, low_threshold_index);
-        }
-        if AMPLITUDE_PER_ELEMENT {
-            amplitude = load_amplitude(amplitude_index);
-            amplitude_index += amplitude_step();
-        }
-        candidate_index += candidate_step();
-        threshold_index += threshold_step();
-        low_threshold_index += low_threshold_step();
-        of_tile = combine(of_tile, element_of(gate(candidate, thresholds), payload_of(candidate, amplitude)));
+        of_tile = combine(of_tile, element_at(tile, step, place, channel));
+        place = place_behind(place);
     }
     store_aggregate(tile.b, tile.index, tile.d, of_tile);
 }

@@ -251,7 +251,7 @@ impl Stage {
         const HEALTH: &str = include_str!("../shaders/health.wgsl");
         match self {
             Self::Serial => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, include_str!("../shaders/serial.wgsl")],
-            Self::TileProbe => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, AGGREGATE],
+            Self::TileProbe => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, AGGREGATE, include_str!("../shaders/probe.wgsl")],
             Self::CarryReduce => &[PARAMS, GATE, CARRY, CHILD, AGGREGATE, include_str!("../shaders/carry_reduce.wgsl")],
             Self::CarryScan => &[PARAMS, GATE, CARRY, CHILD, PARENT, include_str!("../shaders/carry_scan.wgsl")],
             Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/tile_reduce.wgsl")],

@@ -6,6 +6,7 @@ use bmru::{
 };
 
 use crate::backward::BackwardCase;
+use crate::case::name_seed;
 use crate::data::{Rate, Values};
 use crate::numbers::of_row;
 use crate::{Case, Scope};
@@ -28,7 +29,10 @@ fn scan(epsilon: f32, [batch, time, channels]: [u64; 3]) -> Descriptor {
 /// Forward.
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     // It was beyond an earlier bound in Chromium: 147 steps set behind an initial state of 2^128.
-    cases.push(of_row(&[3, 4, 1, 1, 1, 1, 0, 2, 0, 2, 1, 0, 0, 1]));
+    let mut case = of_row(&[4, 4, 1, 1, 1, 1, 0, 2, 0, 0, 2, 1, 0, 0, 1]);
+    "relaxed/beyond an earlier bound".clone_into(&mut case.name);
+    case.seed = name_seed("family/relaxed, half/1x1100x8/34111102021001/probe");
+    cases.push(case);
     let strategies =
         [(Strategy::Serial, 1024, [1, 1100, 8]), (Strategy::Probe, 1024, [1, 3300, 8]), (Strategy::Probe, 32, [2, 2050, 3])];
     let mut number = 0;
