@@ -44,6 +44,8 @@ pub enum Values {
     Inputs,
     /// Plain numbers, but amplitudes and initial states of magnitudes from `2⁻²⁰` to `2²⁰` and both signs, so that sums of them cancel.
     Wide,
+    /// The same, but initial states are the largest floats.
+    Huge,
     /// NaN, infinities, zeros, denormals, candidates equal to a threshold and one unit in the last place beside it;
     /// amplitudes and initial states of the same kinds.
     Edges,
@@ -178,8 +180,11 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
         *amplitude = -*amplitude;
     }
-    if values == Values::Wide {
+    if matches!(values, Values::Wide | Values::Huge) {
         slots.amplitude.iter_mut().chain(&mut slots.initial_state).for_each(|value| *value = wide(&mut rng));
+    }
+    if values == Values::Huge {
+        slots.initial_state.iter_mut().for_each(|state| *state = f32::MAX.copysign(*state));
     }
     if values == Values::Edges {
         // Amplitudes are f32 whatever the elements are.

@@ -68,12 +68,12 @@ fn deep(epsilon: f32, cases: &mut Vec<Case>) {
     cases.push(case);
 }
 
-/// Initial states up to the largest float, of which powers that no float holds would leave something; and what is not a number.
+/// The largest initial states, of which powers that no float holds would leave something, beside small amplitudes.
 fn huge(epsilon: f32, cases: &mut Vec<Case>) {
     for tile_steps in [32, 1024] {
-        let descriptor = scan(epsilon, [1, 1100, 64]).threshold(Threshold::PerChannel);
-        let mut case = Case::new(format!("relaxed/{epsilon:e}/huge/tiles of {tile_steps}"), descriptor, RATES[2].1);
-        case.values = Values::Edges;
+        let descriptor = scan(epsilon, [1, 6000, 4]).threshold(Threshold::PerChannel);
+        let mut case = Case::new(format!("relaxed/{epsilon:e}/huge/tiles of {tile_steps}"), descriptor, Rate::Half);
+        case.values = Values::Huge;
         case.strategy = Some(Strategy::Probe);
         case.tile_steps = Some(tile_steps);
         cases.push(case);

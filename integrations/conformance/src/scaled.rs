@@ -21,10 +21,12 @@
 //! join behind it, have two operands and two results that may be: `4·η·(1 + depth)`, scaled by what follows; and `η·Σ`
 //! if `e` itself is such an operand.
 //!
-//! **Lost.** A power of `e` below `η` is off by up to `η` itself, and that times all that it scales, which may be anything: `2¹²⁸` of `h0`
-//! held until `147` steps of `e = ½` leave `2⁻¹⁹` of it, or nothing. Only a power of so many factors, `U`, is so small; what it
-//! scales is the sum before `U` steps that set, or before more. A later power as small scales this error, too, and leaves
-//! nothing of it, so that one counts for each level: `depth·η·max Σ`, over all sums that lie that far back.
+//! **Lost.** A power of `e` below `η` may be 0, and with it all that it scales: of `2¹²⁸`, held until `147` steps of `e = ½` have set, `2⁻¹⁹`
+//! should be left. Only so many factors, `U`, are so small, and what is lost of a term is no more than what should be left of it:
+//! `Σ |a_j|·e^(k_j)` over those with `k_j ≥ U`, which is `e^U` of the sum before the last `U` steps that set. A driver that keeps such
+//! powers rounds them to multiples of `2⁻¹⁴⁹`: each product of a power may be off by one, scaled by the factors that come to it, and so the power
+//! by `δ = min(η, depth·2⁻¹⁴⁹/(1 − e))`. It scales a sum `U` steps back, or farther; a later power as small leaves nothing of that
+//! error, so that one counts for each level: `depth·δ·max Σ` over all sums that lie that far back. Without a tree there are no powers, and nothing is lost.
 //!
 //! Gradients go the other way: a step that sets multiplies, `r = 1` or 0, and the additions, which happen at other steps too, are
 //! counted by the depth of the backward plan. All else is the same.
@@ -46,10 +48,10 @@ pub(crate) struct Scaled {
     terms: f64,
     rounded: f64,
     flushed: f64,
-    /// So many factors may be less than any number that no driver flushes.
+    /// A power of so many factors may be less than any number that no driver flushes.
     underflows: Option<usize>,
-    /// The largest sum before the first step that sets, before the second or the first, and so on.
-    peaks: Vec<f64>,
+    /// Before the first step that sets, the second and so on: the sum, and the largest up to there.
+    before: Vec<[f64; 2]>,
 }
 
 impl Scaled {
@@ -69,7 +71,7 @@ impl Scaled {
         let shrinks = -(factor * (1.0 - UNIT)).ln();
         let underflows = (factor > 0.0 && factor < 1.0).then(|| ((-LEAST.ln() / shrinks) as usize).max(1));
         let roundings = if exact { roundings - 1 } else { roundings };
-        Self { factor, roundings, depth, terms: 0.0, rounded: 0.0, flushed: 0.0, underflows, peaks: Vec::new() }
+        Self { factor, roundings, depth, terms: 0.0, rounded: 0.0, flushed: 0.0, underflows, before: Vec::new() }
     }
 
     /// A step that sets to an amplitude.
@@ -81,8 +83,9 @@ impl Scaled {
 
     /// A step that sets scales what came before.
     pub fn scale(&mut self) {
-        let peak = self.peaks.last().copied().unwrap_or(0.0);
-        self.peaks.push(peak.max(self.terms + self.rounded));
+        let sum = self.terms + self.rounded;
+        let peak = self.before.last().map_or(0.0, |&[_, peak]| peak);
+        self.before.push([sum, sum.max(peak)]);
         let grown = (1.0 + UNIT).powi(self.roundings);
         let of_factor = if self.factor < LEAST { self.factor * self.terms } else { 0.0 };
         self.flushed = self.factor * grown * self.flushed + 4.0 * LEAST * (1 + self.depth) as f64 + of_factor;
@@ -102,14 +105,22 @@ impl Scaled {
 
     /// How far it may lie off; not at all while nothing has scaled it.
     pub fn error(&self) -> f64 {
-        let before = self.underflows.and_then(|steps| self.peaks.len().checked_sub(steps)).map_or(0.0, |at| self.peaks[at]);
-        self.rounded + self.flushed + self.depth as f64 * LEAST * before
+        self.rounded + self.flushed + self.underflows.map_or(0.0, |steps| self.lost(steps))
+    }
+
+    /// What powers of so many factors may lose.
+    fn lost(&self, steps: usize) -> f64 {
+        let Some(at) = self.before.len().checked_sub(steps).filter(|_| self.depth > 0) else { return 0.0 };
+        let [sum, peak] = self.before[at];
+        let depth = self.depth as f64;
+        let of_power = LEAST.min(depth * LEAST * f64::from(f32::EPSILON) / (1.0 - self.factor));
+        self.factor.powi(steps as i32) * sum + depth * of_power * peak
     }
 
     /// How far a state may lie from the oracle's, which is rounded, too.
     pub fn state_error(&self, rounded: f64) -> f64 {
         let half_unit = (f64::from(f32::EPSILON) / 2.0 * rounded.abs()).max(LEAST * f64::from(f32::EPSILON) / 2.0);
-        if self.peaks.is_empty() { 0.0 } else { self.error() + half_unit }
+        if self.before.is_empty() { 0.0 } else { self.error() + half_unit }
     }
 }
 
