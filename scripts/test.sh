@@ -50,7 +50,7 @@ cargo run -q --example embed
 cargo run -q --example bidirectional
 cargo run -q --example train -- --all
 # The tests run all of them.
-cargo run -q --example conformance -- --quick --case size/
+cargo run -q --example conformance -- --quick --case value/
 cargo run -q --example roofline -- --quick
 cargo run -q --example roofline -- --quick --variants
 cargo run -q --example report -- --quick --adapter SwiftShader --folder "$(mktemp -d)"
