@@ -4,9 +4,8 @@ use std::process::{Command, ExitCode};
 
 use bmru::host::Gpu;
 use bmru::wgpu::{self, BufferUsages};
-use bmru::{Descriptor, Error, Inputs, Shape, Slot, Strides, Threshold, View, oracle};
+use bmru::{Descriptor, Error, Inputs, Shape, Slot, Strides, Threshold, View};
 use bmru_conformance::adapters;
-use bmru_conformance::data::{self, Rate, Values};
 use libtest_mimic::Failed;
 
 use crate::scene::Scene;
@@ -16,8 +15,6 @@ pub const CHILD: &str = "BMRU_FAULTS_CHILD";
 
 /// Addresses of that process, in KiB: room for drivers and their threads, and not for ever more buffers.
 const ADDRESSES: u32 = 6 << 20;
-
-const PIECE: u64 = 256 << 20;
 
 pub fn exhausted(scene: &Scene) -> Result<(), Failed> {
     let executable = std::env::current_exe()?;
@@ -45,29 +42,13 @@ pub fn child(name: &str) -> ExitCode {
     }
 }
 
-/// A scan whose states are wide and whose inputs are not: the host needs no memory for it.
-fn wide(gpu: &Gpu) -> Descriptor {
-    let channels = 64;
-    let time = PIECE.min(gpu.limits().max_buffer_size) / (4 * channels);
-    let strides = Strides { batch: 0, time: 0, channel: 1 };
-    Descriptor::bmru(Shape { batch: 1, time, channels }).threshold(Threshold::PerChannel).candidate_view(View {
-        slot: Slot::Candidate,
-        offset: 0,
-        strides,
-    })
-}
-
 /// Buffers until there is no memory for one more; fewer, if the device never says so.
-fn fill(gpu: &Gpu) -> (Vec<wgpu::Buffer>, bool) {
+fn fill(gpu: &Gpu, size: u64) -> (Vec<wgpu::Buffer>, bool) {
     let mut held = Vec::new();
-    for _ in 0..40 {
+    let usage = BufferUsages::STORAGE;
+    let descriptor = wgpu::BufferDescriptor { label: Some("the application's"), size, usage, mapped_at_creation: false };
+    while (held.len() as u64) < (10 << 30) / size {
         let scope = gpu.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("the application's"),
-            size: PIECE.min(gpu.limits().max_buffer_size),
-            usage: BufferUsages::STORAGE,
-            mapped_at_creation: false,
-        };
         let buffer = gpu.device().create_buffer(&descriptor);
         if pollster::block_on(scope.pop()).is_some() {
             return (held, true);
@@ -78,27 +59,59 @@ fn fill(gpu: &Gpu) -> (Vec<wgpu::Buffer>, bool) {
 }
 
 fn run(scene: &Scene) -> Result<(), Failed> {
-    let gpu = &scene.gpu;
     scene.works()?;
-    let wide = wide(gpu);
-    let (ones, twos) = (vec![1.0; 64], vec![2.0; 64]);
-    let inputs = Inputs { candidate: &twos, threshold: &ones, amplitude: &ones, ..Inputs::default() };
-    let (held, full) = fill(gpu);
-    println!("{} buffers of {} MiB, then {}", held.len(), PIECE >> 20, if full { "an error" } else { "no error" });
-    let error = gpu.forward_blocking(&wide, &inputs).map(|outputs| assert!(outputs.states.iter().all(|&state| state == 1.0)));
-    println!("{error:?}");
-    drop(held);
-    if !full {
-        // By OpenGL nobody says that a buffer has no memory; wgpu 30 does not ask. What cannot be mapped in the end loses the device.
-        assert!(matches!(error, Ok(()) | Err(Error::DeviceLost { .. })), "{error:?}");
+    if !tensors(scene)? {
+        // By OpenGL nobody says that a buffer has no memory: wgpu 30 does not ask.
         return scene.another()?.works();
     }
-    assert!(matches!(error, Err(Error::OutOfMemory { .. })), "{error:?}");
+    scene.gpu.wait()?;
+    scene.works()?;
+    uploads(scene)?;
+    // wgpu gives up a device that has no memory for an upload.
+    let ended = scene.gpu.wait();
+    assert!(matches!(ended, Err(Error::DeviceLost { .. })), "{ended:?}");
+    scene.another()?.works()
+}
+
+/// None for states, whose scan has small inputs: the host needs no memory for them. Whether the device says that it is full.
+fn tensors(scene: &Scene) -> Result<bool, Failed> {
+    let (gpu, channels) = (&scene.gpu, 64);
+    let size = (256 << 20).min(gpu.limits().max_buffer_size);
+    let strides = Strides { batch: 0, time: 0, channel: 1 };
+    let scan = Descriptor::bmru(Shape { batch: 1, time: size / (4 * channels), channels })
+        .threshold(Threshold::PerChannel)
+        .candidate_view(View { slot: Slot::Candidate, offset: 0, strides });
+    let (ones, twos) = (vec![1.0; 64], vec![2.0; 64]);
+    let inputs = Inputs { candidate: &twos, threshold: &ones, amplitude: &ones, ..Inputs::default() };
+    let (held, full) = fill(gpu, size);
+    let ended = gpu.forward_blocking(&scan, &inputs).map(|outputs| outputs.states.iter().all(|&state| state == 1.0));
+    println!("{} buffers of {} MiB, full: {full}; {ended:?}", held.len(), size >> 20);
+    match ended {
+        Err(Error::OutOfMemory { .. }) if full => {}
+        // What cannot be mapped in the end loses the device.
+        Ok(true) | Err(Error::DeviceLost { .. }) if !full => {}
+        _ => return Err(format!("{ended:?}").into()),
+    }
+    Ok(full)
+}
+
+/// None for what uploads pass through. The inputs lie far apart: their buffer is wide, and all others are small.
+fn uploads(scene: &Scene) -> Result<(), Failed> {
+    let gpu = &scene.gpu;
+    let (size, time, channels) = (64u64 << 20, 16, 4);
+    let strides = Strides { batch: 0, time: size / (4 * time), channel: 1 };
+    let scan = Descriptor::bmru(Shape { batch: 1, time, channels })
+        .threshold(Threshold::PerChannel)
+        .candidate_view(View { slot: Slot::Candidate, offset: 0, strides });
+    let candidate = vec![2.0; scan.slot_elements(Slot::Candidate)? as usize];
+    let ones = [1.0; 4];
+    let inputs = Inputs { candidate: &candidate, threshold: &ones, amplitude: &ones, ..Inputs::default() };
+    let (mut held, _) = fill(gpu, size);
+    // Room for the words on the host, and for the buffer.
+    held.truncate(held.len() - 2);
     gpu.wait()?;
-    let small = Descriptor::bmru(Shape { batch: 2, time: 300, channels: 4 });
-    let data = data::generate(&small, Rate::Half, Values::Edges, 1);
-    let states = gpu.forward_blocking(&small, &data.inputs())?.states;
-    let bits = |states: &[f32]| states.iter().map(|state| state.to_bits()).collect::<Vec<_>>();
-    assert!(bits(&states) == bits(&oracle::forward(&small, &data.inputs())?.states));
-    scene.works()
+    let ended = gpu.forward_blocking(&scan, &inputs).map(|_| ());
+    println!("{} buffers of {} MiB; {ended:?}", held.len(), size >> 20);
+    assert_eq!(ended, Err(Error::OutOfMemory { what: "a run".to_owned() }));
+    Ok(())
 }
