@@ -100,9 +100,11 @@ fn uploads(scene: &Scene) -> Result<(), Failed> {
     let gpu = &scene.gpu;
     let (size, time, channels) = (64u64 << 20, 16, 4);
     let strides = Strides { batch: 0, time: size / (4 * time), channel: 1 };
-    let scan = Descriptor::bmru(Shape { batch: 1, time, channels })
-        .threshold(Threshold::PerChannel)
-        .candidate_view(View { slot: Slot::Candidate, offset: 0, strides });
+    let scan = Descriptor::bmru(Shape { batch: 1, time, channels }).threshold(Threshold::PerChannel).candidate_view(View {
+        slot: Slot::Candidate,
+        offset: 0,
+        strides,
+    });
     let candidate = vec![2.0; scan.slot_elements(Slot::Candidate)? as usize];
     let ones = [1.0; 4];
     let inputs = Inputs { candidate: &candidate, threshold: &ones, amplitude: &ones, ..Inputs::default() };
