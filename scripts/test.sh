@@ -41,8 +41,8 @@ else
     echo "NOT CHECKED: Rust $msrv is not installed"
 fi
 
-step "the package"
-cargo package -p bmru --list --allow-dirty | grep -q '^shaders/serial.wgsl$'
+step "the supply chain, what is quick of it"
+scripts/supply.sh --quick
 
 step examples
 cargo run -q --example quickstart
@@ -61,6 +61,9 @@ scripts/shaders.sh --quick
 
 step "the page in a browser"
 scripts/web.sh
+
+step "random cases for a minute"
+scripts/soak.sh
 
 step benchmarks
 # In the profile of the tests, which is built anyway.

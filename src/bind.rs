@@ -197,8 +197,8 @@ impl Kernels {
     ///
     /// # Errors
     /// A plan made for looser limits than the device's; a missing or surplus buffer; a range that is too short, out of bounds,
-    /// misaligned, without `STORAGE` usage, or written where another lies; or what the device refuses
-    /// (among it buffers of another device).
+    /// misaligned, without `STORAGE` usage, or written where another lies; what the device refuses (among it buffers of another
+    /// device, or destroyed ones); [`Error::DeviceLost`].
     pub fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<Bound, Error> {
         plan.limits().check_within(&self.shared.limits)?;
         self.check_ranges(plan, buffers)?;

@@ -217,6 +217,12 @@ pub enum Error {
         /// What was being made.
         what: String,
     },
+    /// The device is lost: destroyed, or given up by its driver. Nothing on it will work again; a new device will.
+    #[error("the device is lost, and {what} with it")]
+    DeviceLost {
+        /// What was being made or waited for.
+        what: String,
+    },
     /// A slice has another length than the descriptor says.
     #[error("the slice for {slot} has {actual} elements, expected {expected}")]
     LengthMismatch {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::kernels::guarded;
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::quirks::AdapterFacts;
 use crate::{
@@ -152,8 +153,8 @@ impl Gpu {
     /// ```
     ///
     /// # Errors
-    /// A slice of the wrong length, everything that planning and binding refuse, [`Error::Timeout`], or [`Error::Device`]
-    /// if the device is lost.
+    /// A slice of the wrong length, everything that planning and binding refuse, [`Error::Timeout`], [`Error::OutOfMemory`], or
+    /// [`Error::DeviceLost`].
     pub async fn forward(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
         inputs.check_forward(descriptor)?;
         let plan = self.plan(descriptor)?;
@@ -342,19 +343,25 @@ impl Gpu {
         self.kernels.prepare(plan).await?;
         let mut memory = Vec::new();
         for &(slot, bytes) in plan.slots() {
-            let buffer = self.buffer(slot, bytes).await?;
-            if let Some((_, words)) = given.iter().find(|(given, _)| *given == slot) {
-                self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(words));
-            }
-            memory.push((slot, buffer));
+            memory.push((slot, self.buffer(slot, bytes).await?));
         }
         let mut buffers = memory.iter().fold(Buffers::new(), |buffers, (slot, buffer)| buffers.slot(*slot, buffer));
         if let Some((_, saved)) = memory.iter().find(|(slot, _)| *slot == Slot::Saved) {
             buffers = buffers.saved_by(saved, plan.descriptor().saved_layout());
         }
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bmru") });
-        self.kernels.bind(plan, &buffers)?.record(&mut encoder);
-        self.queue.submit([encoder.finish()]);
+        let bound = self.kernels.bind(plan, &buffers)?;
+        // An upload needs memory, too.
+        let ((), checked) = guarded(&self.device, "a run".to_owned(), || {
+            for (slot, buffer) in &memory {
+                if let Some((_, words)) = given.iter().find(|(given, _)| given == slot) {
+                    self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
+                }
+            }
+            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bmru") });
+            bound.record(&mut encoder);
+            self.queue.submit([encoder.finish()]);
+        });
+        checked.await?;
         Ok(memory)
     }
 
@@ -431,7 +438,7 @@ impl Gpu {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let label = format!("bmru/{slot}");
         let descriptor = wgpu::BufferDescriptor { label: Some(&label), size, usage, mapped_at_creation: false };
-        let (buffer, checked) = crate::kernels::guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
+        let (buffer, checked) = guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
         checked.await?;
         Ok(buffer)
     }
@@ -439,7 +446,8 @@ impl Gpu {
     /// Copies a buffer of words to the host, when everything submitted before is done.
     ///
     /// # Errors
-    /// [`Error::Timeout`], or [`Error::Device`] if the buffer cannot be copied or mapped.
+    /// [`Error::Timeout`], [`Error::Device`] if the buffer cannot be copied or mapped, [`Error::OutOfMemory`], or
+    /// [`Error::DeviceLost`].
     pub async fn download(&self, buffer: &wgpu::Buffer) -> Result<Vec<u32>, Error> {
         let words = readback::download(&self.device, &self.queue, &[buffer], self.time_limit).await?;
         Ok(words.into_iter().flatten().collect())
@@ -448,7 +456,7 @@ impl Gpu {
     /// Waits for everything that was submitted, no longer than the time limit.
     ///
     /// # Errors
-    /// [`Error::Timeout`], or [`Error::Device`] if the device is lost.
+    /// [`Error::Timeout`], or [`Error::DeviceLost`].
     #[cfg(not(target_family = "wasm"))]
     pub fn wait(&self) -> Result<(), Error> {
         readback::wait(&self.device, self.time_limit)

@@ -71,7 +71,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`Error::LimitMismatch`] if the plan was made for looser limits than the device's, [`Error::Device`] or
-    /// [`Error::OutOfMemory`] if the device refuses a pipeline.
+    /// [`Error::OutOfMemory`] if the device refuses a pipeline, [`Error::DeviceLost`].
     pub async fn prepare(&self, plan: &Plan) -> Result<(), Error> {
         plan.limits().check_within(&self.shared.limits)?;
         for variant in plan.variants() {
@@ -165,13 +165,15 @@ pub(crate) type Checked = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>
 #[cfg(target_family = "wasm")]
 pub(crate) type Checked = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-/// Runs `make` with error scopes around it. The future tells what they caught; natively it is ready at once.
+/// Runs `make` with error scopes around it. The future tells what they caught, or that the device is lost; natively it is ready at
+/// once.
 pub(crate) fn guarded<T>(device: &wgpu::Device, what: String, make: impl FnOnce() -> T) -> (T, Checked) {
     let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
     let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
     let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
     let made = make();
     let caught = [validation.pop(), memory.pop(), internal.pop()];
+    let refusal = refusal(device);
     let checked = async move {
         for error in caught {
             match error.await {
@@ -180,9 +182,18 @@ pub(crate) fn guarded<T>(device: &wgpu::Device, what: String, make: impl FnOnce(
                 Some(error) => return Err(Error::Device { what, message: error.to_string() }),
             }
         }
-        Ok(())
+        if refusal.await.is_some() { Ok(()) } else { Err(Error::DeviceLost { what }) }
     };
     (made, Box::pin(checked))
+}
+
+/// What a device says to a buffer without a use, which every device refuses but one that is lost. That one takes everything, makes
+/// nothing and leaves error scopes empty; it tells the application's callback alone, which is not ours to replace.
+fn refusal(device: &wgpu::Device) -> impl Future<Output = Option<wgpu::Error>> + use<> {
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let (label, usage) = (Some("bmru/refused"), wgpu::BufferUsages::empty());
+    drop(device.create_buffer(&wgpu::BufferDescriptor { label, size: 4, usage, mapped_at_creation: false }));
+    scope.pop()
 }
 
 /// The result of a check that is ready at once, as all are natively. In a browser it comes later, and what it finds then

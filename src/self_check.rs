@@ -43,10 +43,12 @@ impl Kernels {
     /// ```
     ///
     /// # Errors
-    /// [`Error::WrongResult`] if the device computes wrongly; [`Error::Timeout`]; [`Error::Device`] if it refuses something or is
-    /// lost; [`Error::OutOfMemory`]; and what planning with `tuning` refuses. Cases that need more bindings than the device has are
+    /// [`Error::WrongResult`] if the device computes wrongly; [`Error::Timeout`]; [`Error::Device`] if it refuses something, or if the
+    /// queue is not its own; [`Error::DeviceLost`]; [`Error::OutOfMemory`]; and what planning with `tuning` refuses. Cases that need more bindings than the device has are
     /// left out; [`Error::StrategyUnavailable`] if that is all of them.
     pub async fn self_check(&self, queue: &wgpu::Queue, tuning: &Tuning, time_limit: Duration) -> Result<(), Error> {
+        #[cfg(not(target_family = "wasm"))]
+        readback::check_queue(&self.shared.device, queue, time_limit)?;
         let mut refused = Ok(());
         let mut any = false;
         for case in cases::all() {

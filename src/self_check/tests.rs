@@ -189,7 +189,7 @@ fn a_device_that_is_lost_is_an_error() {
         let kernels = Kernels::new(&gpu.device);
         gpu.device.destroy();
         let ended = gpu.check(&kernels, &gpu.tuning);
-        assert!(matches!(ended, Err(Error::Device { .. })), "{}: {ended:?}", gpu.name);
+        assert!(matches!(ended, Err(Error::DeviceLost { .. })), "{}: {ended:?}", gpu.name);
         println!("{}: {}", gpu.name, ended.expect_err("it is lost"));
     }
 }

@@ -1,0 +1,71 @@
+//! Waits that are too long.
+
+use std::time::{Duration, Instant};
+
+use bmru::{Error, Kernels, oracle};
+use bmru_conformance::adapters;
+use bmru_conformance::data::{self, Rate, Values};
+use libtest_mimic::Failed;
+
+use crate::scene::{Run, Scene, long};
+
+const SHORT: Duration = Duration::from_nanos(1);
+
+/// By OpenGL, some drivers have done the work when it is submitted.
+fn assert_timeout<T>(scene: &Scene, what: &str, ended: Result<T, Error>) {
+    match ended {
+        Err(error) => assert_eq!(error, Error::Timeout { expected: SHORT }, "{what}"),
+        Ok(_) => assert!(adapters::name(scene.gpu.info()).ends_with("@gl"), "{what}: no time is enough"),
+    }
+}
+
+pub fn past_the_limit(scene: &Scene) -> Result<(), Failed> {
+    let data = data::generate(&long(), Rate::Half, Values::Plain, 1);
+    let hasty = scene.gpu.clone().with_time_limit(SHORT);
+    let start = Instant::now();
+    assert_timeout(scene, "forward", hasty.forward_blocking(&long(), &data.inputs()));
+    let run = Run::new(scene, 1)?;
+    let mut encoder = scene.encoder();
+    (0..50).for_each(|_| run.bound.record(&mut encoder));
+    scene.submit(encoder);
+    assert_timeout(scene, "wait", hasty.wait());
+    assert_timeout(scene, "download", pollster::block_on(hasty.download(&run.buffers[0].1)));
+    assert_timeout(scene, "self-check", pollster::block_on(scene.kernels().self_check(hasty.queue(), hasty.tuning(), SHORT)));
+    println!("four calls in {:?}", start.elapsed());
+    // What was not waited for is still done, and what was given up is given back.
+    assert!(run.right(scene)?);
+    assert!(scene.gpu.forward_blocking(&long(), &data.inputs())?.states == oracle::forward(&long(), &data.inputs())?.states);
+    scene.works()
+}
+
+/// Each takes callbacks that another waits for.
+pub fn of_threads(scene: &Scene) -> Result<(), Failed> {
+    let run = Run::new(scene, 2)?;
+    run.works(scene)?;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..6)
+            .map(|number| {
+                let run = &run;
+                scope.spawn(move || -> Result<(), Error> {
+                    for _ in 0..30 {
+                        match number % 3 {
+                            0 => assert!(run.right(scene)?),
+                            1 => scene.gpu.wait()?,
+                            _ => {
+                                let _ = scene.gpu.device().poll(bmru::wgpu::PollType::Poll);
+                            }
+                        }
+                    }
+                    if number == 0 {
+                        let check =
+                            scene.kernels().self_check(scene.gpu.queue(), scene.gpu.tuning(), Kernels::SELF_CHECK_TIME_LIMIT);
+                        pollster::block_on(check)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a thread panicked"))
+    })?;
+    scene.works()
+}
