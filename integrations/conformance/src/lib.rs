@@ -28,6 +28,7 @@ pub mod portable;
 mod runner;
 mod state_bound;
 mod suite;
+mod trial;
 
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::backward_matrix;
@@ -38,3 +39,4 @@ pub use matrix::{Scope, matrix};
 pub use portable::Portable;
 pub use runner::{Outcome, Runner};
 pub use suite::Tally;
+pub use trial::{Trial, TrialOutcome};
