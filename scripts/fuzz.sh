@@ -12,7 +12,8 @@ if [[ ${1:-} != --plan ]]; then
     source scripts/adapters.sh
     arguments=("$@")
     [[ " $* " == *" --cases "* || " $* " == *" --case "* ]] || arguments+=(--cases 20000)
-    exec cargo run -q --release -p bmru-fuzz --bin differential -- "${arguments[@]}"
+    # In the profile of the tests, which is built anyway.
+    exec cargo run -q -p bmru-fuzz --bin differential -- "${arguments[@]}"
 fi
 
 shift
@@ -31,7 +32,7 @@ source scripts/packages.sh
 target=$(target_directory)/fuzz
 if ! rustup toolchain list 2>/dev/null | grep -q ^nightly; then
     echo "NOT CHECKED: libFuzzer needs a nightly compiler (rustup toolchain install nightly); random bytes instead"
-    exec cargo run -q --release -p bmru-fuzz --bin plan -- --runs "$runs"
+    exec cargo run -q -p bmru-fuzz --bin plan -- --runs "$runs"
 fi
 cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
 mkdir -p "$target/corpus" "$target/artifacts"

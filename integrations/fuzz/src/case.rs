@@ -65,10 +65,10 @@ fn shape(lanes: Lanes) -> impl Random<Value = [u64; 3]> {
     const EDGES: [u64; 13] = [1, 2, 31, 32, 33, 63, 64, 65, 96, 1023, 1024, 1025, 2049];
     let batch = prop_oneof![8 => 1..=4u64, 3 => 1..=9u64, 1 => 10..=70u64, 1 => Just(0)];
     let time = prop_oneof![
-        1 => Just(0u64),
-        6 => 1..=70u64,
-        4 => select(&EDGES[..]),
-        4 => 70..=1200u64,
+        2 => Just(0u64),
+        20 => 1..=70u64,
+        10 => select(&EDGES[..]),
+        6 => 70..=1200u64,
         2 => 1200..=4200u64,
         1 => 4200..=40_000u64,
     ];
@@ -81,7 +81,7 @@ fn shape(lanes: Lanes) -> impl Random<Value = [u64; 3]> {
     };
     (batch, time, channels).prop_map(|(batch, time, channels)| {
         // Thousands a minute: small, but a tree of some levels now and then.
-        let most = if time > 4200 { 40_000 } else { 6000 };
+        let most = if time > 1200 { time } else { 1500 };
         let time = time.min(most / channels.max(1));
         [batch.min((most / (time * channels).max(1)).max(1)), time, channels]
     })
