@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     let wanted = arguments.adapter.to_lowercase();
     let present = adapters::all();
     let names: Vec<String> = present.iter().map(|adapter| adapters::name(&adapter.get_info())).collect();
-    let mut chosen: Vec<_> = present.into_iter().zip(&names).filter(|(_, name)| name.contains(&wanted)).collect();
+    let is_wanted = |name: &String| adapters::missing(&wanted, std::slice::from_ref(name)).is_empty();
+    let mut chosen: Vec<_> = present.into_iter().zip(&names).filter(|(_, name)| is_wanted(name)).collect();
     if chosen.is_empty() {
         eprintln!("no adapter matches {wanted:?}; found: {}", names.join(", "));
         return ExitCode::FAILURE;
@@ -46,9 +47,6 @@ fn main() -> ExitCode {
             failed = true;
         }
         fuzzer.retire();
-        for failure in &fuzzer.tally.failures {
-            println!("{failure}");
-        }
         println!("{name}, seed {}: {}; {:.0} s", arguments.seed, fuzzer.tally, begin.elapsed().as_secs_f64());
         failed |= !fuzzer.tally.failures.is_empty();
     }
@@ -57,8 +55,15 @@ fn main() -> ExitCode {
 
 fn run(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error> {
     if let Some(name) = arguments.case {
-        return fuzzer.one(name);
+        fuzzer.one(name)?;
+    } else {
+        random(fuzzer, arguments)?;
     }
+    fuzzer.tally.failures.iter().for_each(|failure| println!("{failure}"));
+    Ok(())
+}
+
+fn random(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error> {
     for name in regressions::differential() {
         fuzzer.one(name)?;
     }
@@ -68,6 +73,7 @@ fn run(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error> {
         if told.elapsed().as_secs() > 30 {
             told = Instant::now();
             eprintln!("{tally}");
+            tally.failures.last().iter().for_each(|failure| eprintln!("the last failure: {failure}"));
         }
     })
 }
