@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 const EDGES: [u64; 16] = [1, 2, 3, 4, 8, 31, 32, 33, 63, 64, 65, 256, 1023, 1024, 1025, 4096];
 
 /// Parts up to which plans are looked at one and all: more of them take too long to be fuzzed.
-const PARTS: u64 = 1000;
+const PARTS: u64 = 300;
 
 pub(crate) fn one_of<T: Copy>(bytes: &mut Unstructured<'_>, choices: &[T]) -> Result<T> {
     bytes.choose(choices).copied()
@@ -282,7 +282,7 @@ impl Arguments {
         Ok(Self { descriptor, direction, limits, tuning })
     }
 
-    /// The same with limits and a tuning that cut it into some thousand parts at most, as far as that can be told beforehand.
+    /// The same with limits and a tuning that cut it into some hundred parts at most, as far as that can be told beforehand.
     pub fn tamed(mut self) -> Self {
         let elements = self.descriptor.shape().elements().unwrap_or(u64::MAX);
         let least = elements / PARTS;

@@ -60,7 +60,9 @@ pub fn run(bytes: &[u8]) -> Result<Met, String> {
     let drawn = Arguments::draw(&mut source).map_err(|error| format!("bytes that are missing are 0: {error}"))?;
     let arguments = if chance.is_multiple_of(4096) { drawn } else { drawn.tamed() };
     let Arguments { descriptor, direction, limits, tuning } = &arguments;
-    look(&arguments);
+    if chance.is_multiple_of(8) {
+        look(&arguments);
+    }
     let plan = match planned(descriptor, *direction, limits, tuning) {
         Ok(plan) => plan,
         Err(error) => {
