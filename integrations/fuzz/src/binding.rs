@@ -109,9 +109,10 @@ pub(crate) struct Ranges {
 }
 
 impl Ranges {
-    /// Mostly right.
+    /// Mostly right; now and then one behind the other in one buffer.
     pub fn draw(bytes: &mut Unstructured<'_>, plan: &Plan, alignment: u64) -> Result<Self> {
-        let mut given = Vec::new();
+        let mut given: Vec<Given> = Vec::new();
+        let together = rarely(bytes, 4)?;
         for &slot in Slot::ALL {
             let needed = plan.slot_bytes(slot);
             let used = plan.slots().iter().any(|&(named, _)| named == slot);
@@ -121,7 +122,11 @@ impl Ranges {
             }
             let own = Slot::ALL.iter().position(|&named| named == slot).expect("one of all");
             let mut range = Given { slot, buffer: own, offset: 0, size: needed.max(4) };
-            if rarely(bytes, 4)? {
+            if together {
+                let end = given.last().map_or(0, |last| last.offset.saturating_add(last.size));
+                range = Given { buffer: SHARED, offset: end.checked_next_multiple_of(alignment).unwrap_or(0), ..range };
+            }
+            if !together && rarely(bytes, 4)? {
                 range.offset = alignment * bytes.int_in_range(0..=255u64)?;
             }
             match bytes.int_in_range(0..=63u8)? {
