@@ -17,7 +17,7 @@ use crate::case::{Case, case, incoming, is_expected};
 use crate::recipe::{Recipe, recipe};
 
 /// Recipes after which a device is made anew: drivers keep what they compiled.
-const RECIPES: u64 = 50;
+const RECIPES: u64 = 25;
 
 /// Failures after which nobody wants to see more.
 const FAILURES: usize = 20;
