@@ -217,19 +217,24 @@ impl Case {
         if by_element { placed.amplitude_view(view(Slot::Amplitude, 3, 1)) } else { placed }
     }
 
-    /// The forward plan and those behind it.
+    /// The forward plan and those behind it, and how many of them had to be loosened.
     ///
     /// # Errors
     /// As [`Descriptor::forward`].
-    pub fn plans(&self, recipe: &Recipe, descriptor: &Descriptor, device: &Limits) -> Result<(Plan, Vec<Plan>), Error> {
-        let plan = |direction, number: usize| self.sizes[number].plan(descriptor, direction, &recipe.how[number], device);
+    pub fn plans(&self, recipe: &Recipe, descriptor: &Descriptor, device: &Limits) -> Result<(Plan, Vec<Plan>, u64), Error> {
+        let mut loosened = 0;
+        let mut plan = |direction, number: usize| {
+            let (plan, tight) = self.sizes[number].plan(descriptor, direction, &recipe.how[number], device)?;
+            loosened += u64::from(!tight);
+            Ok::<_, Error>(plan)
+        };
         let forward = plan(Direction::Forward, 0)?;
         let behind = match recipe.behind {
             Behind::Nothing => Vec::new(),
             Behind::Backward => vec![plan(Direction::Backward, 1)?, plan(Direction::Backward, 2)?],
             Behind::Health(source) => vec![plan(Direction::Health(source), 1)?],
         };
-        Ok((forward, behind))
+        Ok((forward, behind, loosened))
     }
 
     /// The inputs.
@@ -301,9 +306,9 @@ impl Sizes {
         }
     }
 
-    fn plan(&self, descriptor: &Descriptor, direction: Direction, how: &How, device: &Limits) -> Result<Plan, Error> {
-        let tuning = |strategy| Tuning {
-            strategy,
+    /// A plan, and whether it keeps to these sizes.
+    fn plan(&self, descriptor: &Descriptor, direction: Direction, how: &How, device: &Limits) -> Result<(Plan, bool), Error> {
+        let loose = Tuning {
             max_vector_width: how.max_vector_width,
             max_band: how.max_band,
             min_workgroups: self.min_workgroups,
@@ -312,20 +317,24 @@ impl Sizes {
             tile_steps: 32 * self.tile_words,
             min_tile_steps: 1,
             serial_rows: self.serial_rows,
-            max_shared_elements: self.max_shared_elements,
-            max_dispatch_elements: self.max_dispatch_elements,
             access: how.access,
             ..Tuning::software()
+        };
+        let tight = Tuning {
+            strategy: how.strategy,
+            max_shared_elements: self.max_shared_elements,
+            max_dispatch_elements: self.max_dispatch_elements,
+            ..loose.clone()
         };
         let plan = |limits: &Limits, tuning: &Tuning| match direction {
             Direction::Forward => descriptor.forward(limits, tuning),
             Direction::Backward => descriptor.backward(limits, tuning),
             Direction::Health(source) => descriptor.health(source, limits, tuning),
         };
-        match plan(&self.limits(device), &tuning(how.strategy)) {
-            // What is too tight for this strategy may do for another, or without.
-            Err(Error::StrategyUnavailable { .. } | Error::CannotSplit { .. }) => plan(device, &tuning(None)),
-            planned => planned,
+        match plan(&self.limits(device), &tight) {
+            // What is too tight for the smallest part of this strategy.
+            Err(Error::StrategyUnavailable { .. } | Error::CannotSplit { .. }) => Ok((plan(device, &loose)?, false)),
+            planned => Ok((planned?, true)),
         }
     }
 }

@@ -73,6 +73,8 @@ pub struct Tally {
     pub elements: u64,
     /// Cases that planning refused, because the device binds too few buffers.
     pub refused: u64,
+    /// Plans whose limits or tuning were too tight for the smallest part, and that were made for those of the device.
+    pub loosened: u64,
     /// Pipelines that were made.
     pub pipelines: u64,
     /// The largest error of a gradient, as a share of its bound.
@@ -83,11 +85,11 @@ pub struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, backward, health, dispatches, elements, refused, pipelines, worst, failures } = self;
+        let Self { cases, backward, health, dispatches, elements, refused, loosened, pipelines, worst, failures } = self;
         write!(
             f,
             "{cases} cases ({elements} elements, {dispatches} dispatches of {pipelines} pipelines), {backward} backward passes \
-             (worst {worst:.3} of the bound), {health} of health; {refused} refused; {} failed",
+             (worst {worst:.3} of the bound), {health} of health; {loosened} plans loosened, {refused} refused; {} failed",
             failures.len()
         )
     }
@@ -140,8 +142,8 @@ impl Fuzzer {
                     return Ok(());
                 }
                 self.one(Name { recipe, case: seed(recipe, case) & 0xffff_ffff })?;
+                progress(&self.tally);
             }
-            progress(&self.tally);
         }
         Ok(())
     }
@@ -212,7 +214,7 @@ fn attempt(
     tally: Option<std::cell::RefMut<'_, &mut Tally>>,
 ) -> Result<(), String> {
     let descriptor = case.descriptor(recipe);
-    let (forward, behind) = match case.plans(recipe, &descriptor, &runner.gpu().limits()) {
+    let (forward, behind, loosened) = match case.plans(recipe, &descriptor, &runner.gpu().limits()) {
         Ok(plans) => plans,
         Err(error) if is_expected(&error) => {
             if let Some(mut tally) = tally {
@@ -229,6 +231,7 @@ fn attempt(
     if let Some(mut tally) = tally {
         let backward = behind.iter().filter(|plan| plan.direction() == Direction::Backward).count() as u64;
         tally.cases += 1;
+        tally.loosened += loosened;
         tally.backward += backward;
         tally.health += behind.len() as u64 - backward;
         tally.dispatches += behind.iter().chain([&forward]).map(|plan| plan.dispatches().len() as u64).sum::<u64>();
