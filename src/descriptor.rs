@@ -285,7 +285,7 @@ impl Descriptor {
     ///
     /// # Errors
     /// As [`forward`](Self::forward); also a unit whose state is a number. The records of all sequences of one channel must fit a binding: 32 bytes for each 1,024
-    /// steps begun.
+    /// steps begun; and 1,024 steps are the least that a dispatch takes, so that a tuning must allow as many elements.
     pub fn health(&self, source: HealthSource, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
         Plan::new(self, Direction::Health(source), limits, tuning)
     }

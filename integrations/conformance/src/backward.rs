@@ -127,19 +127,24 @@ pub(crate) fn memory(
 ) -> Vec<(Slot, u64, Vec<u32>)> {
     let uploaded = |&slot: &Slot| {
         let words = plans.iter().map(|plan| plan.slot_bytes(slot) / 4).max().unwrap_or(0);
-        let element = descriptor.element_of(slot);
-        let mut image = match slot {
-            Slot::StatesGradient => element.to_words(incoming.states),
-            Slot::FinalStateGradient => element.to_words(incoming.final_state),
-            slot => data.words(descriptor, slot),
-        };
-        for at in accumulating(descriptor, slot) {
-            image.resize(image.len().max(at + 1), POISON);
-            put(element, &mut image, at, BEFORE);
-        }
-        (slot, words, image)
+        (slot, words, contents(descriptor, data, incoming, slot))
     };
     Slot::ALL.iter().map(uploaded).collect()
+}
+
+/// What is uploaded to a slot.
+pub(crate) fn contents(descriptor: &Descriptor, data: &Slots, incoming: &IncomingGradients<'_>, slot: Slot) -> Vec<u32> {
+    let element = descriptor.element_of(slot);
+    let mut image = match slot {
+        Slot::StatesGradient => element.to_words(incoming.states),
+        Slot::FinalStateGradient => element.to_words(incoming.final_state),
+        slot => data.words(descriptor, slot),
+    };
+    for at in accumulating(descriptor, slot) {
+        image.resize(image.len().max(at + 1), POISON);
+        put(element, &mut image, at, BEFORE);
+    }
+    image
 }
 
 impl Runner {
@@ -300,7 +305,13 @@ pub(crate) fn wanted(descriptor: &Descriptor, expected: &Gradients<f64>, bounds:
 }
 
 impl BackwardOutcome {
-    fn compare(&mut self, descriptor: &Descriptor, actual: &[Vec<u32>; 4], expected: &Gradients<f64>, bounds: &Gradients<f64>) {
+    pub(crate) fn compare(
+        &mut self,
+        descriptor: &Descriptor,
+        actual: &[Vec<u32>; 4],
+        expected: &Gradients<f64>,
+        bounds: &Gradients<f64>,
+    ) {
         let types = SLOTS.map(|slot| descriptor.element_of(slot));
         let actual: [Vec<u32>; 4] = std::array::from_fn(|place| image::elements(types[place], &actual[place]));
         // What is left of a buffer when all its elements were looked at must be as it was.

@@ -33,6 +33,7 @@ mod scaled;
 mod state_bound;
 mod suite;
 mod sum_bound;
+mod trial;
 
 pub use allowed::{Allowed, allowed};
 pub use backward::{BackwardCase, BackwardOutcome};
@@ -44,3 +45,4 @@ pub use matrix::{Scope, matrix};
 pub use portable::Portable;
 pub use runner::{Outcome, Runner};
 pub use suite::Tally;
+pub use trial::{Trial, TrialOutcome};

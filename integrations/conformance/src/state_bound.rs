@@ -48,7 +48,9 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
             _ if n == 0 => 0.0,
             moved => EPSILON * (2.0 * moved.abs() + initial) + 2f64.powi(-126),
         };
-        let mut bound = of_count(initial_count, input(Operand::Amplitude, b, 0, d));
+        // Without steps there are no amplitudes but those of channels.
+        let first = if counted { input(Operand::Amplitude, b, 0, d) } else { 0.0 };
+        let mut bound = of_count(initial_count, first);
         for step in 0..shape.time {
             let t = if descriptor.order_of_time() == TimeOrder::Descending { shape.time - 1 - step } else { step };
             let amplitude = input(Operand::Amplitude, b, t, d);

@@ -1,10 +1,11 @@
 //! What must hold for every plan, in arithmetic of its own.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use bmru::{
-    Amplitude, BindingAccess, Descriptor, Direction, Element, Error, HealthSource, Layout, Limits, Operand, Plan, SavedLayout,
-    Shape, Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
+    Amplitude, BindingAccess, Descriptor, Direction, Dispatch, Element, Error, HealthSource, Layout, Limits, Operand, Plan,
+    SavedLayout, Shape, Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -25,15 +26,14 @@ type Counts = BTreeMap<(Slot, u64), u32>;
 const FOLLOWED: u64 = 20_000;
 
 pub fn check(plan: &Plan, tuning: &Tuning) -> Result<(), String> {
-    let places: Vec<Places> = plan.variants().iter().map(Places::of).collect();
-    let launched: Vec<Launched<'_>> = plan
-        .dispatches()
-        .iter()
-        .map(|dispatch| {
-            let number = dispatch.variant();
-            Launched { plan, dispatch, variant: &plan.variants()[number], places: &places[number] }
-        })
-        .collect();
+    let places: Vec<Rc<Places>> = plan.variants().iter().map(|variant| Rc::new(Places::of(variant))).collect();
+    check_inside(plan, tuning, &places)?;
+    cover(plan, &launched(plan, &places))
+}
+
+/// All of it but whether everything is covered, which looks at single elements. The places are those of the variants.
+pub fn check_inside(plan: &Plan, tuning: &Tuning, places: &[Rc<Places>]) -> Result<(), String> {
+    let launched = launched(plan, places);
     for (number, launched) in launched.iter().enumerate() {
         let stage = launched.stage();
         let context = |what: String| format!("dispatch {number} ({stage}): {what}\n{:?}", launched.dispatch);
@@ -43,8 +43,15 @@ pub fn check(plan: &Plan, tuning: &Tuning) -> Result<(), String> {
         counts(launched).map_err(context)?;
     }
     slots(plan, &launched)?;
-    order(plan, &launched)?;
-    cover(plan, &launched)
+    order(plan, &launched)
+}
+
+fn launched<'a>(plan: &'a Plan, places: &'a [Rc<Places>]) -> Vec<Launched<'a>> {
+    let launch = |dispatch: &'a Dispatch| {
+        let number = dispatch.variant();
+        Launched { plan, dispatch, variant: &plan.variants()[number], places: &places[number] }
+    };
+    plan.dispatches().iter().map(launch).collect()
 }
 
 /// Every binding is one that the limits allow, inside its slot, and declared as it is bound.

@@ -24,7 +24,8 @@ pub struct Places(BTreeMap<Operand, Place>);
 impl Places {
     pub fn of(variant: &Variant) -> Self {
         let text = variant.wgsl();
-        let line = |start: &str| text.lines().find(|line| line.starts_with(start));
+        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("fn ") || line.starts_with('@')).collect();
+        let line = |start: &str| lines.iter().copied().find(|line| line.starts_with(start));
         let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<usize>();
         let place = |operand: Operand| {
             let at = line(&format!("fn {operand}_at("))?;
@@ -35,7 +36,7 @@ impl Places {
             let store = line(&format!("fn store_{named}("));
             let access = line(&format!("fn load_{named}(")).or(store)?;
             let slot = access.split_once("_slot[")?.0.rsplit([' ', '(']).next()?;
-            let declared = text.lines().find(|line| line.contains(&format!("> {slot}_slot:")))?;
+            let declared = lines.iter().find(|line| line.contains(&format!("> {slot}_slot:")))?;
             let binding = number(declared.split_once("@binding(")?.1).ok()?;
             let accumulates = store.is_some_and(|store| store.contains(" + "));
             Some((operand, Place { view, binding, stores: store.is_some(), accumulates }))

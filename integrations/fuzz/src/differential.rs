@@ -1,0 +1,242 @@
+//! Random small cases on a device, against the oracle: forward bit for bit, backward within its bound, health exactly.
+//!
+//! Compiling takes longer than anything else. So recipes are drawn first, each with all that pipelines depend on, and then
+//! many cases of each. A case is named by two seeds, that of its recipe and its own: `RECIPE:CASE`, in
+//! hexadecimal digits. The name reruns it alone, on any adapter.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::str::FromStr;
+
+use bmru::{Direction, Error, wgpu};
+use bmru_conformance::{Runner, Trial};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+use crate::case::{Case, case, incoming, is_expected};
+use crate::recipe::{Recipe, recipe};
+
+/// Recipes after which a device is made anew: drivers keep what they compiled.
+const RECIPES: u64 = 25;
+
+/// Failures after which nobody wants to see more.
+const FAILURES: usize = 20;
+
+/// The two seeds of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// Of the recipe.
+    pub recipe: u64,
+    /// Of the case.
+    pub case: u64,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}:{:x}", self.recipe, self.case)
+    }
+}
+
+impl FromStr for Name {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seed = |digits| u64::from_str_radix(digits, 16).map_err(|error| format!("{digits:?}: {error}"));
+        let (recipe, case) = text.split_once(':').ok_or_else(|| format!("{text:?} is not RECIPE:CASE"))?;
+        Ok(Self { recipe: seed(recipe)?, case: seed(case)? })
+    }
+}
+
+/// How many cases, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Cases that are run.
+    pub cases: u64,
+    /// Cases of each recipe.
+    pub per_recipe: u64,
+    /// The first of all seeds.
+    pub seed: u64,
+}
+
+/// What came of many cases.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Cases that ran: each a forward pass, compared word for word.
+    pub cases: u64,
+    /// Backward passes that were compared; two of a case.
+    pub backward: u64,
+    /// Passes of health that were compared.
+    pub health: u64,
+    /// Dispatches of all of them.
+    pub dispatches: u64,
+    /// Elements of the candidates.
+    pub elements: u64,
+    /// Cases that planning refused, because the device binds too few buffers.
+    pub refused: u64,
+    /// Plans whose limits or tuning were too tight for the smallest part, and that were made for those of the device.
+    pub loosened: u64,
+    /// Pipelines that were made.
+    pub pipelines: u64,
+    /// The largest error of a gradient, as a share of its bound.
+    pub worst: f64,
+    /// What failed, each with its name and all that is known of it.
+    pub failures: Vec<String>,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cases, backward, health, dispatches, elements, refused, loosened, pipelines, worst, failures } = self;
+        write!(
+            f,
+            "{cases} cases ({elements} elements, {dispatches} dispatches of {pipelines} pipelines), {backward} backward passes \
+             (worst {worst:.3} of the bound), {health} of health; {loosened} plans loosened, {refused} refused; {} failed",
+            failures.len()
+        )
+    }
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let config = Config { failure_persistence: None, max_shrink_iters: 400, max_shrink_time: 60_000, ..Config::default() };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// SplitMix64, so that seeds that follow each other have nothing in common.
+fn seed(first: u64, number: u64) -> u64 {
+    let mut z = first.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Cases on one adapter.
+pub struct Fuzzer {
+    adapter: wgpu::Adapter,
+    runner: Option<Runner>,
+    recipe: Option<(u64, Recipe)>,
+    recipes: u64,
+    /// What came of them so far.
+    pub tally: Tally,
+}
+
+impl Fuzzer {
+    /// No cases yet.
+    #[must_use]
+    pub fn on(adapter: wgpu::Adapter) -> Self {
+        Self { adapter, runner: None, recipe: None, recipes: 0, tally: Tally::default() }
+    }
+
+    /// Runs cases of one recipe after the other, whatever becomes of them. `progress` is told now and then.
+    ///
+    /// # Errors
+    /// If the adapter gives no device.
+    pub fn run(&mut self, settings: &Settings, mut progress: impl FnMut(&Tally)) -> Result<(), Error> {
+        let Settings { cases, per_recipe, seed: first } = *settings;
+        let end = self.tally.cases + cases;
+        for number in 0.. {
+            let recipe = seed(first, number);
+            for case in 0..per_recipe {
+                // A refused case is none.
+                if self.tally.cases >= end || self.tally.failures.len() >= FAILURES {
+                    return Ok(());
+                }
+                self.one(Name { recipe, case: seed(recipe, case) & 0xffff_ffff })?;
+                progress(&self.tally);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a case; if it fails, the smallest one of its recipe that fails, too, is looked for.
+    ///
+    /// # Errors
+    /// If the adapter gives no device.
+    pub fn one(&mut self, name: Name) -> Result<(), Error> {
+        let recipe = self.recipe_of(name.recipe);
+        let runner = self.device()?;
+        let mut test = self::runner(name.case);
+        let tree = case(&recipe).new_tree(&mut test).expect("nothing is filtered");
+        let first = tree.current();
+        let tally = RefCell::new(&mut self.tally);
+        let shrinks = Cell::new(false);
+        let result = test.run_one(tree, |case| {
+            let counted = (!shrinks.get()).then(|| tally.borrow_mut());
+            shrinks.set(true);
+            attempt(&runner, &recipe, &case, counted).map_err(TestCaseError::fail)
+        });
+        let found = match result {
+            Ok(_) => return Ok(()),
+            Err(TestError::Fail(reason, smallest)) => format!("{reason}\n  case {smallest:?}\n  found as {first:?}"),
+            Err(TestError::Abort(reason)) => format!("{reason}\n  case {first:?}"),
+        };
+        self.tally.failures.push(format!("{name}: {found}\n  recipe {recipe:?}"));
+        // What a failure left of the device is not to be trusted.
+        self.retire();
+        Ok(())
+    }
+
+    fn recipe_of(&mut self, seed: u64) -> Recipe {
+        match &self.recipe {
+            Some((held, recipe)) if *held == seed => recipe.clone(),
+            _ => {
+                self.recipes += 1;
+                if self.recipes.is_multiple_of(RECIPES) {
+                    self.retire();
+                }
+                let recipe = recipe().new_tree(&mut runner(seed)).expect("nothing is filtered").current();
+                self.recipe = Some((seed, recipe.clone()));
+                recipe
+            }
+        }
+    }
+
+    fn device(&mut self) -> Result<Runner, Error> {
+        if self.runner.is_none() {
+            self.runner = Some(Runner::new(&self.adapter)?);
+        }
+        Ok(self.runner.clone().expect("it was just made"))
+    }
+
+    /// Gives the device back.
+    pub fn retire(&mut self) {
+        if let Some(runner) = self.runner.take() {
+            self.tally.pipelines += runner.gpu().kernels().pipeline_count() as u64;
+        }
+    }
+}
+
+/// Runs a case, and counts it.
+fn attempt(
+    runner: &Runner,
+    recipe: &Recipe,
+    case: &Case,
+    tally: Option<std::cell::RefMut<'_, &mut Tally>>,
+) -> Result<(), String> {
+    let descriptor = case.descriptor(recipe);
+    let (forward, behind, loosened) = match case.plans(recipe, &descriptor, &runner.gpu().limits()) {
+        Ok(plans) => plans,
+        Err(error) if is_expected(&error) => {
+            if let Some(mut tally) = tally {
+                tally.refused += 1;
+            }
+            return Ok(());
+        }
+        Err(error) => return Err(format!("planning refused: {error}")),
+    };
+    let (data, gradients) = (case.inputs(&descriptor), case.gradients(&descriptor));
+    let trial =
+        Trial { descriptor: &descriptor, data: &data, incoming: incoming(&gradients), forward: &forward, behind: &behind };
+    let outcome = runner.run_trial(&trial).map_err(|error| error.to_string())?;
+    if let Some(mut tally) = tally {
+        let backward = behind.iter().filter(|plan| plan.direction() == Direction::Backward).count() as u64;
+        tally.cases += 1;
+        tally.loosened += loosened;
+        tally.backward += backward;
+        tally.health += behind.len() as u64 - backward;
+        tally.dispatches += behind.iter().chain([&forward]).map(|plan| plan.dispatches().len() as u64).sum::<u64>();
+        tally.elements += descriptor.shape().elements().unwrap_or(0);
+        tally.worst = outcome.backward.worst.into_iter().fold(tally.worst, f64::max);
+    }
+    outcome.first().map_or(Ok(()), |first| Err(first.to_owned()))
+}
