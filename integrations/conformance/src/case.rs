@@ -121,4 +121,12 @@ impl Case {
         };
         descriptor.forward(&limits, &tuning)
     }
+
+    /// The plans of all its pieces.
+    ///
+    /// # Errors
+    /// As [`Descriptor::forward`].
+    pub fn plans(&self, device: &Limits, tuning: &Tuning) -> Result<Vec<Plan>, Error> {
+        crate::runner::pieces(self).iter().map(|piece| self.plan(piece, device, tuning)).collect()
+    }
 }

@@ -19,6 +19,7 @@ mod bound;
 mod case;
 pub mod data;
 mod family;
+mod folds;
 mod health;
 mod image;
 mod matrix;
