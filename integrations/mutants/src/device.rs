@@ -8,7 +8,6 @@ use bmru::wgpu::{self, BufferUsages as Usages};
 use bmru::{Access, BindingAccess, Dispatch, Element, Error, Plan, Variant};
 use bmru_conformance::Portable;
 use bmru_conformance::portable::{Check, Launch, Run};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 use pollster::block_on;
 use thiserror::Error;
 
@@ -181,19 +180,10 @@ impl Device {
         if let Some(pipeline) = made.get(variant) {
             return Ok(pipeline.clone());
         }
-        valid(&text)?;
         let pipeline = create(self.gpu.device(), variant, text)?;
         made.insert(variant.clone(), pipeline.clone());
         Ok(pipeline)
     }
-}
-
-/// What naga says of a text.
-fn valid(text: &str) -> Result<(), Failure> {
-    let refused = |message: String| Failure::Refused(message.lines().next().unwrap_or_default().to_owned());
-    let module = naga::front::wgsl::parse_str(text).map_err(|error| refused(error.to_string()))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
-    validator.validate(&module).map(drop).map_err(|error| refused(format!("{:?}", error.as_inner())))
 }
 
 fn create(device: &wgpu::Device, variant: &Variant, text: String) -> Result<Pipeline, Failure> {

@@ -24,6 +24,9 @@ use clap::Parser;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// A worker does not look at the time: the process that it serves does.
+const FOR_EVER: Duration = Duration::from_secs(86_400);
+
 /// Mutants of the shaders: fails if one survives of which `equivalent.toml` does not say why.
 #[derive(Clone, Parser)]
 struct Options {
@@ -33,13 +36,19 @@ struct Options {
     /// Only so many mutants, drawn with a fixed seed.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// Try each mutant on so many cases at most: a survivor may be none.
+    #[arg(long, value_name = "N")]
+    cases: Option<usize>,
+    /// Try those again that the log says survived.
+    #[arg(long)]
+    again: bool,
     /// The adapter: a part of its name, backend or driver.
     #[arg(long, value_name = "SUBSTRING", default_value = "Vulkan, llvmpipe")]
     adapter: String,
     /// Processes at the same time.
     #[arg(long, value_name = "N", default_value_t = 2)]
     jobs: usize,
-    /// Seconds that one case may take.
+    /// Seconds of processor time that one case may take.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     time_limit: u64,
     /// Write what becomes of each mutant to this file, and take from it what it has: it is of no use when a shader changes.
@@ -82,8 +91,8 @@ fn chosen(options: &Options, all: &[Mutant]) -> Result<Vec<usize>, Failure> {
     let mut numbers: Vec<usize> = (0..all.len()).filter(|&number| wanted(&all[number])).collect();
     if let Some(limit) = options.limit {
         fastrand::Rng::with_seed(1).shuffle(&mut numbers);
+        // In this order: where a run is cut short, what it did is a sample, too.
         numbers.truncate(limit);
-        numbers.sort_unstable();
     }
     Ok(numbers)
 }
@@ -100,7 +109,10 @@ fn run(options: &Options) -> Result<bool, Failure> {
     if !stale.is_empty() {
         return Err(format!("stale in equivalent.toml:\n{}", stale.join("\n")).into());
     }
-    let log = Log::open(options)?;
+    let mut log = Log::open(options)?;
+    if options.again {
+        log.done.retain(|id, verdict| id.contains(' ') || !matches!(verdict, Verdict::Survived(_)));
+    }
     let todo: Vec<usize> = numbers.iter().copied().filter(|&number| !log.has(&all[number])).collect();
     let log = Mutex::new(log);
     try_all(options, &all, &todo, &log)?;
@@ -152,31 +164,39 @@ impl Log {
         self.done.contains_key(&mutant.id())
     }
 
-    fn add(&mut self, mutant: &Mutant, verdict: Verdict) -> io::Result<()> {
+    fn add(&mut self, id: String, verdict: Verdict) -> io::Result<()> {
         if let Some(file) = &mut self.file {
-            writeln!(file, "{}\t{verdict}", mutant.id())?;
+            writeln!(file, "{id}\t{verdict}")?;
         }
-        self.done.insert(mutant.id(), verdict);
+        self.done.insert(id, verdict);
         Ok(())
     }
 }
 
-/// The suite without a change, then the mutants, spread over processes.
+/// The suite without a change, as far as the log does not have it, then the mutants, spread over processes.
 fn try_all(options: &Options, all: &[Mutant], todo: &[usize], log: &Mutex<Log>) -> Result<(), Failure> {
-    if todo.is_empty() {
-        return Ok(());
-    }
+    let passed = |file: &str| format!("{file} without a change");
     let mut files: Vec<&str> = todo.iter().map(|&number| all[number].file.as_str()).collect();
+    files.sort_unstable();
     files.dedup();
-    let files = files.join(",");
-    let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    let work = |part: usize| -> Result<(), Failure> {
-        let mut worker = worker(options);
-        let baseline = worker.ask(&format!("baseline {part} {} {files}", options.jobs));
-        match baseline.map_err(|silence| format!("without a change: {silence:?}"))?.split_once(' ') {
-            Some(("ok", cases)) => eprintln!("process {part}: {cases} cases pass without a change"),
-            other => return Err(format!("{other:?}").into()),
-        }
+    files.retain(|file| !log.lock().expect("nobody panics with it").done.contains_key(&passed(file)));
+    let mut workers: Vec<Worker> = (0..options.jobs).map(|_| worker(options)).collect();
+    if !files.is_empty() {
+        let line = |part: usize| format!("baseline {part} {} {}", options.jobs, files.join(","));
+        each(&mut workers, |part, worker| {
+            match worker.ask(&line(part)).map_err(|silence| format!("{silence:?}"))?.split_once(' ') {
+                Some(("ok", cases)) => {
+                    eprintln!("process {part}: {cases} cases pass without a change");
+                    Ok(())
+                }
+                other => Err(format!("{other:?}").into()),
+            }
+        })?;
+        let mut log = log.lock().expect("nobody panics with it");
+        files.iter().try_for_each(|file| log.add(passed(file), Verdict::Survived(0)))?;
+    }
+    let next = AtomicUsize::new(0);
+    each(&mut workers, |_, worker| {
         while let Some(&number) = todo.get(next.fetch_add(1, Relaxed)) {
             let verdict = match worker.ask(&format!("trial {number}")) {
                 Ok(answer) => answer.parse()?,
@@ -189,19 +209,20 @@ fn try_all(options: &Options, all: &[Mutant], todo: &[usize], log: &Mutex<Log>) 
             if matches!(verdict, Verdict::Survived(_)) {
                 eprintln!("{verdict}: {}", all[number]);
             }
-            let mut log = log.lock().map_err(|_| "a thread panicked")?;
-            log.add(&all[number], verdict)?;
-            if log.done.len().is_multiple_of(50) {
-                eprintln!("{} done", log.done.len());
-            }
+            log.lock().map_err(|_| "a thread panicked")?.add(all[number].id(), verdict)?;
         }
         Ok(())
-    };
+    })
+}
+
+/// Does something with all workers at the same time; the first failure.
+fn each(workers: &mut [Worker], work: impl Fn(usize, &mut Worker) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+    let failed = Mutex::new(None);
     std::thread::scope(|scope| {
-        for part in 0..options.jobs {
+        for (part, worker) in workers.iter_mut().enumerate() {
             let (work, failed) = (&work, &failed);
             scope.spawn(move || {
-                if let Err(error) = work(part) {
+                if let Err(error) = work(part, worker) {
                     failed.lock().expect("nobody panics with it").get_or_insert(error.to_string());
                 }
             });
@@ -211,14 +232,16 @@ fn try_all(options: &Options, all: &[Mutant], todo: &[usize], log: &Mutex<Log>) 
 }
 
 fn worker(options: &Options) -> Worker {
-    let (adapter, time_limit) = (options.adapter.clone(), options.time_limit);
+    let (adapter, cases) = (options.adapter.clone(), options.cases);
     let command = move || {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["--worker", "--adapter", &adapter, "--time-limit", &time_limit.to_string()]);
+        command.args(["--worker", "--adapter", &adapter]);
+        if let Some(cases) = cases {
+            command.args(["--cases", &cases.to_string()]);
+        }
         command
     };
-    // It ends by itself what takes too long, but where a driver never comes back.
-    Worker::new(command, Duration::from_secs(2 * time_limit))
+    Worker::new(command, Duration::from_secs(options.time_limit))
 }
 
 fn serve(options: &Options) -> Result<bool, Failure> {
@@ -226,7 +249,7 @@ fn serve(options: &Options) -> Result<bool, Failure> {
     found.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&options.adapter.to_lowercase()));
     let adapter = found.first().ok_or_else(|| format!("no adapter matches {:?}", options.adapter))?;
     let all = all()?;
-    let mut bench = Bench::new(adapter, sources()?, Duration::from_secs(options.time_limit), "")?;
+    let mut bench = Bench::new(adapter, sources()?, FOR_EVER, "")?;
     let working = || println!("working");
     for line in io::stdin().lock().lines() {
         let line = line?;
@@ -240,7 +263,7 @@ fn serve(options: &Options) -> Result<bool, Failure> {
                 }
             }
             ["trial", number] => {
-                println!("{ANSWER}{}", bench.trial(&all[number.parse::<usize>()?], working));
+                println!("{ANSWER}{}", bench.trial(&all[number.parse::<usize>()?], options.cases.unwrap_or(usize::MAX), working));
             }
             _ => return Err(format!("{line:?}").into()),
         }

@@ -1,6 +1,6 @@
 //! The quick matrix, and which of its cases have which file in their shaders.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use bmru::{Error, Limits, Plan, Tuning, Variant};
@@ -55,6 +55,8 @@ struct Entry {
     case: AnyCase,
     /// Whether it has each of the files.
     has: Vec<bool>,
+    /// Numbers of its variants, in order.
+    variants: Vec<usize>,
     /// What it costs, roughly in bytes.
     weight: u64,
 }
@@ -79,32 +81,43 @@ impl Suite {
     /// # Errors
     /// If a case cannot be planned.
     pub fn new(sources: &[Source], limits: Limits, tuning: Tuning, only: &str) -> Result<Self, Error> {
-        let mut known: HashMap<Variant, Vec<bool>> = HashMap::new();
+        let mut known: HashMap<Variant, (usize, Vec<bool>)> = HashMap::new();
         let mut entries = Vec::new();
         for case in AnyCase::all().into_iter().filter(|case| case.name().contains(only)) {
-            let (mut has, mut weight) = (vec![false; sources.len()], 0);
+            let (mut has, mut variants, mut weight) = (vec![false; sources.len()], BTreeSet::new(), 0);
             for plan in case.plans(&limits, &tuning)? {
                 for variant in plan.variants() {
-                    let files = known.entry(variant.clone()).or_insert_with(|| {
+                    let number = known.len();
+                    let (number, files) = known.entry(variant.clone()).or_insert_with(|| {
                         let text = variant.wgsl();
-                        sources.iter().map(|source| text.contains(&source.text)).collect()
+                        (number, sources.iter().map(|source| text.contains(&source.text)).collect())
                     });
+                    variants.insert(*number);
                     has.iter_mut().zip(files).for_each(|(has, file)| *has |= *file);
                 }
                 let moved = plan.dispatches().iter().map(|dispatch| dispatch.traffic().read + dispatch.traffic().written);
                 weight += moved.map(|bytes| bytes + Self::DISPATCH_BYTES).sum::<u64>();
             }
-            entries.push(Entry { case, has, weight });
+            entries.push(Entry { case, has, variants: variants.into_iter().collect(), weight });
         }
         Ok(Self { entries, limits, tuning, ready: HashMap::new(), room: Self::ROOM })
     }
 
-    /// Numbers of the cases that have a file, the cheapest first.
+    /// Numbers of the cases that have a file: first those whose shaders no other had before, then those with the same shaders and other
+    /// data; of both the cheapest first.
     #[must_use]
     pub fn with_file(&self, file: usize) -> Vec<usize> {
         let mut cases: Vec<usize> = (0..self.entries.len()).filter(|&case| self.entries[case].has[file]).collect();
         cases.sort_by_key(|&case| self.entries[case].weight);
-        cases
+        let mut times: HashMap<&[usize], usize> = HashMap::new();
+        let mut turns: Vec<(usize, usize)> = Vec::new();
+        for &case in &cases {
+            let time = times.entry(&self.entries[case].variants).or_default();
+            turns.push((*time, case));
+            *time += 1;
+        }
+        turns.sort_by_key(|&(time, _)| time);
+        turns.into_iter().map(|(_, case)| case).collect()
     }
 
     /// How many cases there are.

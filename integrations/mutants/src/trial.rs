@@ -108,14 +108,20 @@ impl Bench {
         self.device.run(&portable)
     }
 
-    /// Tries a mutant on all cases that have its file, up to the first that sees it. After [`Verdict::Hung`] the device is of no use.
-    pub fn trial(&mut self, mutant: &Mutant, mut progress: impl FnMut()) -> Verdict {
+    /// Tries a mutant on the cases that have its file, or on `most` of them, up to the first that sees it. After [`Verdict::Hung`]
+    /// the device is of no use.
+    pub fn trial(&mut self, mutant: &Mutant, most: usize, mut progress: impl FnMut()) -> Verdict {
         let file = self.file(&mutant.file).expect("a mutant of one of the files");
         let from = self.sources[file].text.clone();
         self.device.exchange(Some(Change { to: mutant.apply(&from), from }));
-        let mut cases = self.suite.with_file(file);
-        // Those that have killed before come first.
+        let all = self.suite.with_file(file);
+        // From the cheapest to the longest, and first of all those that have killed before.
+        let some = all.len().min(most);
+        let mut cases: Vec<usize> = (0..some).map(|number| all[number * all.len() / some]).collect();
+        let killers = all.iter().filter(|&&case| self.kills[case] > 0 && !cases.contains(&case));
+        cases.extend(killers.copied().collect::<Vec<_>>());
         cases.sort_by_key(|&case| std::cmp::Reverse(self.kills[case]));
+        cases.truncate(most);
         for &case in &cases {
             progress();
             match self.run(case) {
