@@ -104,6 +104,19 @@ pub fn allowed(descriptor: &Descriptor, inputs: &Inputs<'_>, cuts: &[u64], depth
     Ok(allowed)
 }
 
+/// The same where states are sums; `None` where they are copies.
+///
+/// # Errors
+/// As [`oracle::forward`].
+pub(crate) fn allowed_sums(
+    descriptor: &Descriptor,
+    inputs: &Inputs<'_>,
+    cuts: &[u64],
+    depth: u64,
+) -> Result<Option<[Allowed; 2]>, Error> {
+    are_sums(descriptor).then(|| allowed(descriptor, inputs, cuts, depth)).transpose()
+}
+
 /// Adds to the bounds of states what the hand-overs before them have rounded; returns what is left of it at the end of each row.
 fn hand_over(wide: &Wide<'_>, states: &mut Allowed, cuts: &[u64]) -> Vec<f64> {
     let (descriptor, inputs) = (&wide.descriptor, wide.inputs());

@@ -132,4 +132,12 @@ impl Case {
             ..tuning.clone()
         }
     }
+
+    /// The plans of all its pieces.
+    ///
+    /// # Errors
+    /// As [`Descriptor::forward`].
+    pub fn plans(&self, device: &Limits, tuning: &Tuning) -> Result<Vec<Plan>, Error> {
+        crate::runner::pieces(self).iter().map(|piece| self.plan(piece, device, tuning)).collect()
+    }
 }

@@ -130,6 +130,36 @@ const EDGES: [u32; 14] = [
 const HALF_EDGES: [u32; 14] =
     [0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00, 0x7c01, 0xfe23, 0x7f80, 0xff80, 0x7fa1];
 
+/// Amplitudes of units whose states have 16 bits: halfway between two of them, and one unit of `f32` beside that. Of binary16 around 1,
+/// among its least numbers, and at both ends of its normal ones; of bfloat16 around 1 and at its end; and NaNs whose payload ends below.
+const TIES: [u32; 25] = [
+    0x3f80_0fff,
+    0x3f80_1000,
+    0x3f80_1001,
+    0x3f80_2fff,
+    0x3f80_3000,
+    0x3f80_3001,
+    0x3300_0000,
+    0x3300_0001,
+    0x33bf_ffff,
+    0x33c0_0000,
+    0x3420_0000,
+    0x3420_0001,
+    0x387f_dfff,
+    0x387f_e000,
+    0x477f_efff,
+    0x477f_f000,
+    0x3f80_7fff,
+    0x3f80_8000,
+    0x3f80_8001,
+    0x3f81_7fff,
+    0x3f81_8000,
+    0x7f7f_7fff,
+    0x7f7f_8000,
+    0x7f80_0001,
+    0x7f80_1fff,
+];
+
 fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
     let edges = if element == Element::F32 { &EDGES } else { &HALF_EDGES };
     element.decode(edges[rng.u64(..edges.len() as u64) as usize])
@@ -139,6 +169,15 @@ fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
 fn wide(rng: &mut fastrand::Rng) -> f32 {
     let magnitude = (1.0 + rng.f32()) * 2f32.powi(rng.i32(-20..20));
     if rng.bool() { magnitude } else { -magnitude }
+}
+
+/// An amplitude, which is `f32` whatever the elements are.
+fn edge_of_amplitude(rng: &mut fastrand::Rng, element: Element) -> f32 {
+    if element == Element::F32 || rng.bool() {
+        return edge(rng, Element::F32);
+    }
+    let sign = if rng.bool() { 0x8000_0000 } else { 0 };
+    f32::from_bits(TIES[rng.u64(..TIES.len() as u64) as usize] | sign)
 }
 
 /// Fills the input slots of a descriptor.
@@ -187,8 +226,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         slots.initial_state.iter_mut().for_each(|state| *state = f32::MAX.copysign(*state));
     }
     if values == Values::Edges {
-        // Amplitudes are f32 whatever the elements are.
-        let mut sharpen = |values: &mut [f32], element| {
+        let mut sharpen = |values: &mut [f32], edge: fn(&mut fastrand::Rng, Element) -> f32| {
             for value in values {
                 if rng.bool() {
                     *value = edge(&mut rng, element);
@@ -197,9 +235,9 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         };
         // Sums of amplitudes are numbers only if those are.
         if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
-            sharpen(&mut slots.amplitude, Element::F32);
+            sharpen(&mut slots.amplitude, edge_of_amplitude);
         }
-        sharpen(&mut slots.initial_state, element);
+        sharpen(&mut slots.initial_state, edge);
     }
 
     for (b, t, d) in indices(descriptor) {

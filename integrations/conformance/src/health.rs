@@ -1,7 +1,7 @@
 //! Health: cases of it, and a runner that compares every word with the oracle's.
 
 use bmru::{
-    Access, Boundary, Buffers, Descriptor, Element, Error, HealthSource, Layout, Save, Shape, Slot, Strides, Threshold,
+    Access, Boundary, Buffers, Descriptor, Element, Error, HealthSource, Layout, Limits, Save, Shape, Slot, Strides, Threshold,
     TimeOrder, Tuning, Unit, View, oracle, wgpu,
 };
 
@@ -109,6 +109,17 @@ impl HealthCase {
     pub fn data(&self) -> Slots {
         generate(&self.descriptor, self.rate, self.values, name_seed(&self.name))
     }
+
+    /// The plan of the forward pass, and that of its health.
+    ///
+    /// # Errors
+    /// As [`Descriptor::health`].
+    pub fn plans(&self, device: &Limits, tuning: &Tuning) -> Result<[bmru::Plan; 2], Error> {
+        let of_health =
+            Tuning { access: self.access, max_dispatch_elements: self.max_dispatch_elements, strategy: None, ..tuning.clone() };
+        let forward = self.descriptor.forward(device, tuning)?;
+        Ok([forward, self.descriptor.health(self.source, &self.profile.limits(device), &of_health)?])
+    }
 }
 
 impl Runner {
@@ -121,14 +132,7 @@ impl Runner {
         let descriptor = &case.descriptor;
         let expected = oracle::health(descriptor, case.source, &data.inputs())?;
         let gpu = self.gpu();
-        let tuning = Tuning {
-            access: case.access,
-            max_dispatch_elements: case.max_dispatch_elements,
-            strategy: None,
-            ..self.tuning().clone()
-        };
-        let forward = descriptor.forward(&gpu.limits(), self.tuning())?;
-        let health = descriptor.health(case.source, &case.profile.limits(&gpu.limits()), &tuning)?;
+        let [forward, health] = case.plans(&gpu.limits(), self.tuning())?;
 
         let words = |slot| forward.slot_bytes(slot).max(health.slot_bytes(slot)) / 4;
         let owned: Vec<(Slot, wgpu::Buffer)> = Slot::ALL

@@ -20,6 +20,7 @@ mod bound;
 mod case;
 pub mod data;
 mod family;
+mod folds;
 mod health;
 mod image;
 mod matrix;

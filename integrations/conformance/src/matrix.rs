@@ -39,6 +39,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     streaming(scope, &mut cases);
     time_orders(scope, &mut cases);
     access(&mut cases);
+    crate::folds::forward(&mut cases);
     crate::family::forward(scope, &mut cases);
     crate::numbers::forward(scope, &mut cases);
     crate::relaxed::forward(scope, &mut cases);

@@ -2,14 +2,14 @@
 //! the buffers must hold then. No device is touched.
 
 use bmru::oracle::{self, IncomingGradients};
-use bmru::{Element, Error, Limits, Plan, Slot, Tuning, Unit};
+use bmru::{Element, Error, HealthSource, Limits, Plan, Slot, Tuning, Unit};
 
 use crate::allowed::{Allowed, allowed, are_sums};
 use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
-use crate::image::{elements, poison};
+use crate::image::{POISON, elements, poison};
 use crate::runner::{Handed, MARGIN, Memory, OWNED, image, pieces, unpacked};
-use crate::{BackwardCase, Case, bounds};
+use crate::{BackwardCase, Case, HealthCase, bounds};
 
 /// A case.
 #[derive(Clone, Debug, PartialEq)]
@@ -222,5 +222,33 @@ impl BackwardCase {
             runs.push(run);
         }
         Ok(Portable { name: self.name.clone(), runs })
+    }
+}
+
+impl HealthCase {
+    /// The case as any host can run it that has these limits.
+    ///
+    /// # Errors
+    /// As [`bmru::Descriptor::health`].
+    pub fn portable(&self, limits: &Limits, tuning: &Tuning) -> Result<Portable, Error> {
+        let data = self.data();
+        let expected = oracle::health(&self.descriptor, self.source, &data.inputs())?;
+        let [forward, health] = self.plans(limits, tuning)?;
+        let mut run = Run { buffers: Vec::new(), launches: Vec::new(), checks: Vec::new() };
+        let mut slots = Vec::new();
+        for &slot in Slot::ALL {
+            let words = forward.slot_bytes(slot).max(health.slot_bytes(slot)) / 4;
+            let contents = self.descriptor.element_of(slot).to_words(data.slot(slot));
+            slots.push((slot, run.buffer(slot, words, &contents)));
+        }
+        let place = |slot| slots.iter().find(|(held, _)| *held == slot).expect("every slot has a buffer").1;
+        let (records, scratch) = (place(Slot::Health), place(Slot::Scratch));
+        let mut words = image(0, &expected);
+        words.resize(run.buffers[records].words.len(), POISON);
+        run.checks.push(Check::Exact { buffer: records, words });
+        run.checks.push(Check::Untouched { buffer: scratch, from: run.buffers[scratch].words.len() - MARGIN as usize });
+        let plans = if self.source == HealthSource::Saved { vec![forward, health] } else { vec![health] };
+        run.launches = plans.into_iter().map(|plan| Launch { plan, slots: slots.clone() }).collect();
+        Ok(Portable { name: self.name.clone(), runs: vec![run] })
     }
 }

@@ -6,7 +6,7 @@ use bmru::{
     Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
-use crate::allowed::{Allowed, allowed, are_sums};
+use crate::allowed::{Allowed, allowed_sums};
 use crate::image::{POISON, elements, put};
 use crate::{Case, data::Slots};
 
@@ -69,16 +69,10 @@ impl Runner {
             depth = depth.max(plan.depth());
             outcome.compare_margin(&memory.run(self, &plan, number).await?);
         }
-        let sums = are_sums(&case.descriptor);
-        let allowed = if sums { Some(allowed(&case.descriptor, &data.inputs(), &case.cuts, depth)?) } else { None };
+        let sums = allowed_sums(&case.descriptor, &data.inputs(), &case.cuts, depth)?;
         for (slot, wanted) in Memory::expected(&case.descriptor, &expected, pieces.len()) {
             let Some(buffer) = memory.buffer(slot, pieces.len()) else { continue };
-            let actual = self.gpu.download(buffer).await?;
-            match (slot, &allowed) {
-                (Slot::States, Some([states, _])) => outcome.compare_sums(slot, &actual, &wanted, states),
-                (Slot::FinalState, Some([_, final_state])) => outcome.compare_sums(slot, &actual, &wanted, final_state),
-                _ => outcome.compare(slot, &actual, &wanted),
-            }
+            outcome.compare_output(slot, &self.gpu.download(buffer).await?, &wanted, sums.as_ref());
         }
         if let Some(plan) = case.unpacking(&self.gpu.limits(), &self.tuning)? {
             let [states, scratch] = memory.unpack(self, &plan).await?;
@@ -93,6 +87,15 @@ impl Outcome {
     /// What lies behind the end of the scratch must be as it was.
     pub(crate) fn compare_margin(&mut self, scratch: &[u32]) {
         self.compare(Slot::Scratch, &scratch[scratch.len() - MARGIN as usize..], &[POISON; MARGIN as usize]);
+    }
+
+    /// States and final states where they are sums, and whatever is exact.
+    pub(crate) fn compare_output(&mut self, slot: Slot, actual: &[u32], expected: &[u32], sums: Option<&[Allowed; 2]>) {
+        match (slot, sums) {
+            (Slot::States, Some([states, _])) => self.compare_sums(slot, actual, expected, states),
+            (Slot::FinalState, Some([_, final_state])) => self.compare_sums(slot, actual, expected, final_state),
+            _ => self.compare(slot, actual, expected),
+        }
     }
 
     /// Bit for bit, but where there are bounds.

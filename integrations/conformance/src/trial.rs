@@ -3,11 +3,11 @@
 use bmru::oracle::{self, IncomingGradients};
 use bmru::{Buffers, Descriptor, Direction, Error, Plan, Slot, Unit, wgpu};
 
+use crate::allowed::allowed_sums;
 use crate::backward::{self, SLOTS};
 use crate::bounds;
 use crate::data::Slots;
 use crate::runner::{Memory, image, poisoned};
-use crate::state_bound::state_bounds;
 use crate::{BackwardOutcome, Outcome, Runner};
 
 /// What is computed, from what, and by which plans.
@@ -155,7 +155,8 @@ impl Runner {
 
 /// The slots that a forward plan writes, but for scratch.
 fn written(forward: &Plan) -> Vec<Slot> {
-    const OUTPUTS: [Slot; 5] = [Slot::States, Slot::FinalState, Slot::Saved, Slot::Counts, Slot::FinalCount];
+    const OUTPUTS: [Slot; 7] =
+        [Slot::States, Slot::FinalState, Slot::PackedStates, Slot::FirstSet, Slot::Saved, Slot::Counts, Slot::FinalCount];
     OUTPUTS.into_iter().filter(|&slot| forward.slot_bytes(slot) > 0).collect()
 }
 
@@ -163,16 +164,11 @@ impl TrialOutcome {
     fn compare_forward(&mut self, trial: &Trial<'_>, written: &[Slot], downloaded: &mut Downloaded) -> Result<(), Error> {
         let inputs = trial.data.inputs();
         let expected = oracle::forward(trial.descriptor, &inputs)?;
-        let bounds = state_bounds(trial.descriptor, &inputs)?;
+        let sums = allowed_sums(trial.descriptor, &inputs, &[], trial.forward.depth())?;
         let expected = Memory::expected(trial.descriptor, &expected, 1);
         for &slot in written {
             let (_, wanted) = expected.iter().find(|(named, _)| *named == slot).expect("every output is expected");
-            let bounds = match slot {
-                Slot::States => &bounds[0][..],
-                Slot::FinalState => &bounds[1],
-                _ => &[],
-            };
-            self.exact.compare(slot, &downloaded.next(), wanted, bounds);
+            self.exact.compare_output(slot, &downloaded.next(), wanted, sums.as_ref());
         }
         Ok(())
     }
@@ -188,7 +184,7 @@ impl TrialOutcome {
             match plan.direction() {
                 Direction::Health(source) => {
                     let counts = oracle::health(trial.descriptor, source, &trial.data.inputs())?;
-                    self.exact.compare(Slot::Health, &take(Slot::Health), &image(0, &counts), &[]);
+                    self.exact.compare(Slot::Health, &take(Slot::Health), &image(0, &counts));
                 }
                 _ => self.compare_backward(trial, plan, SLOTS.map(take), &mut before)?,
             }

@@ -329,6 +329,7 @@ impl Sizes {
         let plan = |limits: &Limits, tuning: &Tuning| match direction {
             Direction::Forward => descriptor.forward(limits, tuning),
             Direction::Backward => descriptor.backward(limits, tuning),
+            Direction::Unpack => descriptor.unpack(limits, tuning),
             Direction::Health(source) => descriptor.health(source, limits, tuning),
         };
         match plan(&self.limits(device), &tight) {
