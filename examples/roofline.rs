@@ -128,11 +128,15 @@ fn run(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
         return run_variants(&device, options, copy);
     }
     let (mut rows, mut failures) = (Vec::new(), 0);
-    print_head();
-    for group in groups(options) {
+    let groups = groups(options);
+    // Wide enough for all names.
+    let names = groups.iter().flat_map(Group::row_names);
+    let width = names.map(|name| name.len()).max().unwrap_or(0).max(40);
+    print_head(width);
+    for group in groups {
         match measure(&device, group, |name| name.contains(&options.rows)) {
             Ok(measured) => {
-                measured.iter().for_each(print_row);
+                measured.iter().for_each(|row| print_row(row, width));
                 rows.extend(measured);
             }
             Err(error) => {
@@ -243,14 +247,14 @@ fn middle(of: Quartiles) -> String {
     format!("{:.2} ({:.2}–{:.2})", of.median, of.low, of.high)
 }
 
-fn print_head() {
+fn print_head(width: usize) {
     println!(
-        "{:40} {:>7} {:>8} {:>6} {:>13} {:>16} {:>8} {:>8} {:>9}",
+        "{:width$} {:>7} {:>8} {:>6} {:>13} {:>16} {:>8} {:>8} {:>9}",
         "ideal bytes per second", "", "Gelem/s", "GB/s", "ceiling GB/s", "of ceiling", "of copy", "of naive", "lampshade"
     );
 }
 
-fn print_row(row: &Row) {
+fn print_row(row: &Row, width: usize) {
     let other = |of: Option<Quartiles>| of.map_or("–".to_owned(), |of| format!("{:.2}", of.median));
     let note = match (row.is_void(), row.cached) {
         (true, _) => format!("  VOID: the ceiling spreads by {:.0} %", 100.0 * row.rates.stream.spread()),
@@ -258,7 +262,7 @@ fn print_row(row: &Row) {
         _ => String::new(),
     };
     println!(
-        "{:40} {:>7} {:>8.3} {:>6.2} {:>13.2} {:>16} {:>8.2} {:>8} {:>9}{note}",
+        "{:width$} {:>7} {:>8.3} {:>6.2} {:>13.2} {:>16} {:>8.2} {:>8} {:>9}{note}",
         row.name,
         row.strategy.to_string(),
         row.elements_per_second() / 1e9,

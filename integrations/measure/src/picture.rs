@@ -16,6 +16,8 @@ const WIDTH: u32 = 1000;
 const HEAD: i32 = 128;
 const FOOT: i32 = 58;
 const LINE: i32 = 26;
+/// Width of a letter of a name, about.
+const LETTER: i32 = 8;
 /// Where bars begin and where the longest mark ends.
 const BARS: [i32; 2] = [286, 830];
 
@@ -35,8 +37,12 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// If the file cannot be written.
 pub fn draw(path: &Path, adapter: &str, rows: &[Row]) -> Result<()> {
     let height = HEAD + LINE * rows.len() as i32 + FOOT;
-    let root = SVGBackend::new(path, (WIDTH, height as u32)).into_drawing_area();
+    // Names of other units are longer.
+    let longest = rows.iter().map(|row| label_of(row).chars().count() as i32).max().unwrap_or(0);
+    let left = (LETTER * longest - BARS[0] + 24).max(0);
+    let root = SVGBackend::new(path, (WIDTH + left as u32, height as u32)).into_drawing_area();
     root.fill(&WHITE)?;
+    let root = root.margin(0, 0, left, 0);
     draw_head(&root, adapter)?;
     let rates = |row: &Row| {
         let rivals = [row.rates.naive, row.rates.lampshade].into_iter().flatten();
@@ -121,8 +127,7 @@ fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, row: &Row) -> Result<()> {
         bmru::Direction::Forward | bmru::Direction::Unpack => FORWARD,
         bmru::Direction::Backward | bmru::Direction::Health(_) => BACKWARD,
     };
-    let name = row.name.split_once('/').map_or(&row.name[..], |(_, name)| name).replace('x', " × ").replace('/', ", ");
-    area.draw(&Text::new(name, (BARS[0] - 12, y), font(16, INK, FontStyle::Normal, HPos::Right)))?;
+    area.draw(&Text::new(label_of(row), (BARS[0] - 12, y), font(16, INK, FontStyle::Normal, HPos::Right)))?;
     area.draw(&Rectangle::new([(BARS[0], y - 7), (axis.x(row.rate.median), y + 7)], color.filled()))?;
     if row.rates.copy.median <= axis.end {
         mark_copy(area, axis.x(row.rates.copy.median), y)?;
@@ -143,6 +148,13 @@ fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, row: &Row) -> Result<()> {
     };
     area.draw(&Text::new(words, (BARS[1] + 22, y), font(16, color, FontStyle::Bold, HPos::Left)))?;
     Ok(())
+}
+
+/// The name without its pass, which the colour tells.
+fn label_of(row: &Row) -> String {
+    let name = row.name.split_once('/').map_or(&row.name[..], |(_, name)| name);
+    let (shape, rest) = name.split_once('/').unwrap_or((name, ""));
+    format!("{}, {}", shape.replace('x', " × "), rest.replace('/', ", "))
 }
 
 fn mark_stream(area: &Area<'_>, x: i32, y: i32) -> Result<()> {
