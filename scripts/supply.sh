@@ -49,7 +49,7 @@ echo "$(wc -l <<<"$listed") files, $(du -k "$target/package/$package.crate" | cu
 [[ ${1:-} == --quick ]] && exit
 
 step "the package, built, with its example"
-CARGO_TARGET_DIR=$target/package cargo run --quiet --all-features --example bidirectional --manifest-path "$elsewhere/$package/Cargo.toml" >/dev/null
+CARGO_TARGET_DIR=$target cargo run --quiet --all-features --example bidirectional --manifest-path "$elsewhere/$package/Cargo.toml" >/dev/null
 echo "built, and the example runs"
 
 step "the oldest Rust"
