@@ -40,7 +40,7 @@ mkdir -p "$target/corpus" "$target/artifacts"
 # Debug assertions and checks of overflow are on. No sanitizer: there is no unsafe code.
 status=0
 cargo +nightly fuzz run --fuzz-dir integrations/fuzz --target-dir "$target" --sanitizer none plan "$target/corpus" -- \
-    -runs="$runs" -max_len=256 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$target/artifacts/" || status=$?
+    -runs="$runs" -len_control=0 -max_len=256 -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$target/artifacts/" || status=$?
 if ((status)); then
     newest=$(find "$target/artifacts" -type f -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
     [[ -z $newest ]] || echo "add to integrations/fuzz/regressions/plan.txt: $(od -An -v -tx1 "$newest" | tr -d ' \n')"

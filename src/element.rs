@@ -43,8 +43,8 @@ impl Element {
             Self::F16 => {
                 let (sign, magnitude) = (halves(bits) & 1 << 31, bits & 0x7fff);
                 let rebiased = match magnitude {
-                    // A number below the least normal one is a multiple of 2^-24.
-                    0..0x400 => (magnitude as f32 * 2f32.powi(-24)).to_bits(),
+                    // A number below the least normal one is a multiple of 2^-24. Dividing is exact; Rust does not promise that of `powi`.
+                    0..0x400 => (magnitude as f32 / (1 << 24) as f32).to_bits(),
                     0x400..0x7c00 => (magnitude << 13) + (112 << 23),
                     _ => (magnitude << 13) + (224 << 23),
                 };
