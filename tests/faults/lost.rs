@@ -124,9 +124,11 @@ pub fn while_recording(scene: &Scene) -> Result<(), Failed> {
 /// Binds, records, submits and reads; wrong states are a panic.
 fn one(scene: &Scene, seed: u64) -> Result<(), Error> {
     let run = Run::new(scene, seed)?;
-    let mut encoder = scene.encoder();
-    run.bound.record(&mut encoder);
-    scene.submit(encoder);
+    scene.own(|| {
+        let mut encoder = scene.encoder();
+        run.bound.record(&mut encoder);
+        scene.submit(encoder);
+    });
     assert!(run.right(scene)?, "wrong states");
     Ok(())
 }

@@ -86,6 +86,14 @@ impl Scene {
         Ok(error.to_string())
     }
 
+    /// What the caller does and, on a device that may be lost meanwhile, expects to go wrong: its own errors stay in its own scope.
+    pub fn own<T>(&self, make: impl FnOnce() -> T) -> T {
+        let scope = self.gpu.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        let made = make();
+        drop(scope.pop());
+        made
+    }
+
     /// Everything still works, and the application's handlers are still its own.
     pub fn works(&self) -> Result<(), Failed> {
         let runner = Runner::on(self.gpu.clone());
@@ -136,7 +144,7 @@ impl Run {
     pub fn new(scene: &Scene, seed: u64) -> Result<Self, Error> {
         let data = data::generate(&descriptor(), Rate::Once(9), Values::Edges, seed);
         let plan = plan(scene)?;
-        let buffers = uploaded(scene, &plan, &data);
+        let buffers = scene.own(|| uploaded(scene, &plan, &data));
         let bound = scene.kernels().bind(&plan, &given(&buffers))?;
         let states = oracle::forward(&descriptor(), &data.inputs())?.states;
         Ok(Self { plan, buffers, bound, expected: states.iter().map(|state| state.to_bits()).collect() })
