@@ -12,9 +12,11 @@ use crate::kernels::guarded;
 #[cfg(target_family = "wasm")]
 use browser::map;
 #[cfg(not(target_family = "wasm"))]
-use native::map;
+pub(crate) use native::check_queue;
 #[cfg(not(target_family = "wasm"))]
-pub(crate) use native::{check_queue, wait};
+use native::map;
+#[cfg(all(feature = "host", not(target_family = "wasm")))]
+pub(crate) use native::wait;
 
 const DOWNLOAD: &str = "a download";
 
