@@ -15,7 +15,7 @@ fi
 
 # Tests read files and the environment.
 export MIRIFLAGS=-Zmiri-disable-isolation
-# Roundings of millions of numbers are left out.
-tests=(--skip element::numbers element:: oracle:: time_order::)
+# Roundings of millions of numbers are left out, and the tables once more for each planted mistake.
+tests=(--skip element::numbers --skip oracle::tables_find element:: oracle::)
 (($# == 0)) || tests=("$@")
 cargo +nightly miri test --test cpu --no-default-features -- "${tests[@]}"

@@ -56,11 +56,10 @@ fn main() -> ExitCode {
 fn run(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error> {
     if let Some(name) = arguments.case {
         fuzzer.one(name)?;
-    } else {
-        random(fuzzer, arguments)?;
+        fuzzer.tally.failures.iter().for_each(|failure| eprintln!("{failure}"));
+        return Ok(());
     }
-    fuzzer.tally.failures.iter().for_each(|failure| println!("{failure}"));
-    Ok(())
+    random(fuzzer, arguments)
 }
 
 fn random(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error> {
@@ -68,12 +67,14 @@ fn random(fuzzer: &mut Fuzzer, arguments: &Arguments) -> Result<(), bmru::Error>
         fuzzer.one(name)?;
     }
     let Arguments { cases, per_recipe, seed, .. } = *arguments;
-    let mut told = Instant::now();
+    let (mut told, mut failures) = (Instant::now(), 0);
     fuzzer.run(&Settings { cases, per_recipe, seed }, |tally| {
+        // At once: a run may be ended.
+        tally.failures[failures..].iter().for_each(|failure| eprintln!("{failure}"));
+        failures = tally.failures.len();
         if told.elapsed().as_secs() > 30 {
             told = Instant::now();
             eprintln!("{tally}");
-            tally.failures.last().iter().for_each(|failure| eprintln!("the last failure: {failure}"));
         }
     })
 }
