@@ -69,8 +69,5 @@ step benchmarks
 # In the profile of the tests, which is built anyway.
 cargo test -q --bench forward --bench backward -- --test
 
-step "fuzzing: plan and bind what libFuzzer thinks of"
-scripts/fuzz.sh --plan --runs 20000
-
 step tests
 cargo test --workspace --all-features --no-fail-fast

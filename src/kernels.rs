@@ -175,14 +175,17 @@ pub(crate) fn guarded<T>(device: &wgpu::Device, what: String, make: impl FnOnce(
     let caught = [validation.pop(), memory.pop(), internal.pop()];
     let refusal = refusal(device);
     let checked = async move {
+        let lost = refusal.await.is_none();
         for error in caught {
             match error.await {
                 None => {}
                 Some(wgpu::Error::OutOfMemory { .. }) => return Err(Error::OutOfMemory { what }),
+                // What is lost in the middle of something leaves objects that are refused.
+                Some(_) if lost => return Err(Error::DeviceLost { what }),
                 Some(error) => return Err(Error::Device { what, message: error.to_string() }),
             }
         }
-        if refusal.await.is_some() { Ok(()) } else { Err(Error::DeviceLost { what }) }
+        if lost { Err(Error::DeviceLost { what }) } else { Ok(()) }
     };
     (made, Box::pin(checked))
 }

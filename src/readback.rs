@@ -49,7 +49,14 @@ pub(crate) async fn download(
     });
     checked.await?;
     map(device, &staging, time_limit).await?;
-    let view = staging.get_mapped_range(..).map_err(|error| refused(error.to_string()))?;
+    let view = match staging.get_mapped_range(..) {
+        Ok(view) => view,
+        Err(error) => {
+            // It may have been lost since.
+            guarded(device, DOWNLOAD.to_owned(), || ()).1.await?;
+            return Err(refused(error.to_string()));
+        }
+    };
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&view);
     drop(view);
     // A browser would keep it until its garbage is collected.
