@@ -44,7 +44,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 25] = [
+const TESTS: [(&str, Test); 26] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -62,6 +62,7 @@ const TESTS: [(&str, Test); 25] = [
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
     ("numbers: counts go in and come out", numbers::counts),
+    ("numbers: what is held keeps its bits", numbers::held),
     ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
     ("health: of the host, from both sources", health::host),
