@@ -3,7 +3,7 @@
 #
 #   scripts/mutants.sh --shaders [OPTION…]   the shaders, by the quick conformance matrix on one adapter; --help lists the options
 #   scripts/mutants.sh --host [OPTION…]      the host code, by the tests without a GPU; options of cargo mutants, such as
-#                                            --file src/shape.rs or --shard 0/20
+#                                            --re src/shape.rs or --shard 0/20
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -45,7 +45,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 29] = [
+const TESTS: [(&str, Test); 30] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -67,6 +67,7 @@ const TESTS: [(&str, Test); 29] = [
     ("all patterns of 16 bits as gradients", halves::gradients),
     ("all patterns of 16 bits by units whose state is a number", halves::numbers),
     ("numbers: counts go in and come out", numbers::counts),
+    ("numbers: what is held keeps its bits", numbers::held),
     ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
     ("health: of the host, from both sources", health::host),

@@ -1,7 +1,8 @@
 //! Units whose state is a number, through the `host` module: counts in and out, states read again, and ε at its ends.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, IncomingGradients, InitialCount, InitialState, Inputs, Save, Shape, Threshold, Unit, oracle,
+    Amplitude, Counts, Descriptor, IncomingGradients, InitialCount, InitialState, Inputs, Save, Shape, Strategy, Threshold,
+    Tuning, Unit, oracle,
 };
 
 use bmru_conformance::Runner;
@@ -37,6 +38,35 @@ pub fn counts(runner: &Runner) -> Result<(), Failed> {
     assert_eq!(actual.final_count, expected.final_count);
     // Sums of few bits are exact.
     assert_eq!(actual.states, expected.states);
+    Ok(())
+}
+
+/// A state that is a sum has the bits of the initial state while nothing sets, whatever they are. Where the matrix allows a rounding, it
+/// does not see them.
+pub fn held(runner: &Runner) -> Result<(), Failed> {
+    let bits = [0x8000_0000, 0x7fa1_2345, 0x0000_0001, 0x807f_ffff, 0x7f80_0000, 0xffc0_0001];
+    let initial_state = bits.map(f32::from_bits);
+    let candidate = vec![0.5; (SHAPE.batch * SHAPE.time * SHAPE.channels) as usize];
+    let inputs = Inputs {
+        candidate: &candidate,
+        threshold: &[1.0; 3],
+        amplitude: &[0.25, -3.0, 1.5],
+        initial_state: &initial_state,
+        ..Inputs::default()
+    };
+    for unit in [Unit::Relaxed, Unit::Cumulative] {
+        let descriptor =
+            Descriptor::new(unit, SHAPE).epsilon(0.5).threshold(Threshold::PerChannel).initial_state(InitialState::Given);
+        for strategy in Strategy::ALL {
+            let tuning = Tuning { tile_steps: 32, ..runner.tuning().clone() }.with_strategy(strategy);
+            let states = runner.gpu().clone().with_tuning(tuning).forward_blocking(&descriptor, &inputs)?.states;
+            for (at, state) in states.iter().enumerate() {
+                let (row, channel) = (at as u64 / SHAPE.channels / SHAPE.time, at as u64 % SHAPE.channels);
+                let expected = bits[(row * SHAPE.channels + channel) as usize];
+                assert!(state.to_bits() == expected, "{unit:?}, {strategy}: {:#010x}, not {expected:#010x}", state.to_bits());
+            }
+        }
+    }
     Ok(())
 }
 

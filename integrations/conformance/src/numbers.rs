@@ -176,4 +176,14 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
         case.choices.push(Choice { profile, access: Access::Declared, ..base });
         cases.push(case);
     }
+    // A last stretch whose last word has one step, behind a whole one.
+    for &(unit, kind, _, epsilon) in
+        UNITS.iter().filter(|(_, kind, amplitude, _)| *kind == Unit::Relaxed && *amplitude == Amplitude::PerChannel)
+    {
+        let descriptor = Descriptor::new(kind, Shape { batch: 2, time: 1057, channels: 4 })
+            .epsilon(epsilon)
+            .initial_state(InitialState::Given)
+            .incoming(Incoming::Both);
+        cases.push(BackwardCase::new(format!("backward family/{unit}/2x1057x4"), descriptor, RATES[1]));
+    }
 }
