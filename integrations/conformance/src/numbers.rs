@@ -177,13 +177,12 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
         cases.push(case);
     }
     // A last stretch whose last word has one step, behind a whole one.
-    for &(unit, kind, _, epsilon) in
-        UNITS.iter().filter(|(_, kind, amplitude, _)| *kind == Unit::Relaxed && *amplitude == Amplitude::PerChannel)
-    {
-        let descriptor = Descriptor::new(kind, Shape { batch: 2, time: 1057, channels: 4 })
-            .epsilon(epsilon)
-            .initial_state(InitialState::Given)
-            .incoming(Incoming::Both);
-        cases.push(BackwardCase::new(format!("backward family/{unit}/2x1057x4"), descriptor, RATES[1]));
+    for (name, unit) in UNITS {
+        let descriptor = unit(Shape { batch: 2, time: 1057, channels: 4 });
+        if descriptor.unit() != Unit::Relaxed || descriptor.amplitude_kind() == Amplitude::PerElement {
+            continue;
+        }
+        let descriptor = descriptor.initial_state(InitialState::Given).incoming(Incoming::Both);
+        cases.push(BackwardCase::new(format!("backward family/{name}/2x1057x4"), descriptor, RATES[1]));
     }
 }
