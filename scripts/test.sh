@@ -62,9 +62,6 @@ scripts/shaders.sh --quick
 step "the page in a browser"
 scripts/web.sh
 
-step "random cases for a minute"
-scripts/soak.sh
-
 step benchmarks
 # In the profile of the tests, which is built anyway.
 cargo test -q --bench forward --bench backward -- --test
