@@ -11,27 +11,31 @@ use crate::scene::{Run, Scene, long};
 
 const SHORT: Duration = Duration::from_nanos(1);
 
-/// By OpenGL, some drivers have done the work when it is submitted.
-fn assert_timeout<T>(scene: &Scene, what: &str, ended: Result<T, Error>) {
-    match ended {
-        Err(error) => assert_eq!(error, Error::Timeout { expected: SHORT }, "{what}"),
-        Ok(_) => assert!(adapters::name(scene.gpu.info()).ends_with("@gl"), "{what}: no time is enough"),
-    }
+/// Whether there was not time enough; no other error will do. A device can have done what it was given, however short the time.
+fn is_timeout<T>(what: &str, ended: Result<T, Error>) -> bool {
+    let error = ended.err();
+    assert!(error.iter().all(|error| *error == Error::Timeout { expected: SHORT }), "{what}: {error:?}");
+    error.is_some()
 }
 
 pub fn past_the_limit(scene: &Scene) -> Result<(), Failed> {
     let data = data::generate(&long(), Rate::Half, Values::Plain, 1);
     let hasty = scene.gpu.clone().with_time_limit(SHORT);
     let start = Instant::now();
-    assert_timeout(scene, "forward", hasty.forward_blocking(&long(), &data.inputs()));
+    is_timeout("forward", hasty.forward_blocking(&long(), &data.inputs()));
     let run = Run::new(scene, 1)?;
-    let mut encoder = scene.encoder();
-    (0..50).for_each(|_| run.bound.record(&mut encoder));
-    scene.submit(encoder);
-    assert_timeout(scene, "wait", hasty.wait());
-    assert_timeout(scene, "download", pollster::block_on(hasty.download(&run.buffers[0].1)));
-    assert_timeout(scene, "self-check", pollster::block_on(scene.kernels().self_check(hasty.queue(), hasty.tuning(), SHORT)));
-    println!("four calls in {:?}", start.elapsed());
+    let waits = (0..10).map(|_| {
+        let mut encoder = scene.encoder();
+        (0..50).for_each(|_| run.bound.record(&mut encoder));
+        scene.submit(encoder);
+        is_timeout("wait", hasty.wait())
+    });
+    let too_long = waits.filter(|&too_long| too_long).count();
+    // By OpenGL, some drivers have done the work when it is submitted.
+    assert!(too_long > 0 || adapters::name(scene.gpu.info()).ends_with("@gl"), "no wait was too long");
+    is_timeout("download", pollster::block_on(hasty.download(&run.buffers[0].1)));
+    is_timeout("self-check", pollster::block_on(scene.kernels().self_check(hasty.queue(), hasty.tuning(), SHORT)));
+    println!("{too_long} of 10 waits were too long; all in {:?}", start.elapsed());
     // What was not waited for is still done, and what was given up is given back.
     assert!(run.right(scene)?);
     assert!(scene.gpu.forward_blocking(&long(), &data.inputs())?.states == oracle::forward(&long(), &data.inputs())?.states);

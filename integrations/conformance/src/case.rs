@@ -133,11 +133,13 @@ impl Case {
         }
     }
 
-    /// The plans of all its pieces.
+    /// The plans of all its pieces, and of what unpacks their states.
     ///
     /// # Errors
     /// As [`Descriptor::forward`].
     pub fn plans(&self, device: &Limits, tuning: &Tuning) -> Result<Vec<Plan>, Error> {
-        crate::runner::pieces(self).iter().map(|piece| self.plan(piece, device, tuning)).collect()
+        let pieces = crate::runner::pieces(self);
+        let unpacking = self.unpacking(device, tuning).transpose();
+        pieces.iter().map(|piece| self.plan(piece, device, tuning)).chain(unpacking).collect()
     }
 }
