@@ -5,7 +5,7 @@ use bmru::{
     InitialState, Layout, Save, Shape, Slot, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
 };
 use bmru_conformance::data::{Rate, Values};
-use bmru_conformance::{BackwardCase, Case, HealthCase, Profile, Runner};
+use bmru_conformance::{BackwardCase, Case, HealthCase, Profile, Runner, SURROGATES};
 
 /// Elements of a tensor at most: software adapters and the loop in double precision take some ten milliseconds for them.
 const ELEMENTS: u64 = 40_000;
@@ -75,17 +75,6 @@ impl Kind {
             && rng.u8(..4) == 0;
         let amplitude = if per_element { Amplitude::PerElement } else { Amplitude::PerChannel };
         let halves = !wide(unit) && !per_element;
-        let surrogate = |rng: &mut fastrand::Rng| {
-            let all = [
-                Surrogate::ArcTan { k: 2.0 },
-                Surrogate::Sigmoid { k: 3.0 },
-                Surrogate::FastSigmoid { k: 0.5 },
-                Surrogate::Triangle { half_width: 0.8 },
-                Surrogate::Boxcar { half_width: 0.7 },
-                Surrogate::Zero,
-            ];
-            one(rng, &all)
-        };
         Self {
             direction,
             unit,
@@ -102,7 +91,7 @@ impl Kind {
             counts: one(rng, &[Counts::Discarded, Counts::Final, Counts::All]),
             // Amplitudes per element leave no buffer for thresholds of their own.
             beside: unit != Unit::ForwardFill && (per_element || rng.u8(..3) == 0),
-            surrogates: [surrogate(rng), surrogate(rng)],
+            surrogates: [one(rng, &SURROGATES), one(rng, &SURROGATES)],
             incoming: one(rng, &[Incoming::States, Incoming::FinalState, Incoming::Both]),
             strategy: one(rng, &Strategy::ALL),
             access: Access::Declared,

@@ -8,6 +8,13 @@ use crate::scene::{Run, Scene};
 
 const PASS: wgpu::ComputePassDescriptor<'static> = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
 
+/// What ran before is still right, and the same run and the device work again.
+fn unharmed(scene: &Scene, run: &Run) -> Result<(), Failed> {
+    assert!(run.right(scene)?);
+    run.works(scene)?;
+    scene.works()
+}
+
 /// The caller copies from behind the end of a buffer, and records ours into what is left of the encoder.
 pub fn spoilt(scene: &Scene) -> Result<(), Failed> {
     let run = Run::new(scene, 1)?;
@@ -22,9 +29,7 @@ pub fn spoilt(scene: &Scene) -> Result<(), Failed> {
     })?;
     println!("{error}");
     // Not even what came before the mistake was done.
-    assert!(run.right(scene)?);
-    run.works(scene)?;
-    scene.works()
+    unharmed(scene, &run)
 }
 
 /// The caller forgets a pass that is still open.
@@ -73,9 +78,7 @@ pub fn spoilt_pass(scene: &Scene) -> Result<(), Failed> {
         scene.submit(encoder);
     })?;
     println!("{error}");
-    assert!(run.right(scene)?);
-    run.works(scene)?;
-    scene.works()
+    unharmed(scene, &run)
 }
 
 /// The caller's mistake comes behind ours, in a pass of its own and as a copy from a buffer that is gone.

@@ -86,22 +86,25 @@ fn options(cases: &mut Vec<BackwardCase>) {
     }
 }
 
+/// One of each kind, with this slope, or this width.
+#[must_use]
+pub fn surrogate_kinds(slope: f32) -> [Surrogate; 6] {
+    [
+        Surrogate::Zero,
+        Surrogate::ArcTan { k: slope },
+        Surrogate::FastSigmoid { k: slope },
+        Surrogate::Sigmoid { k: slope },
+        Surrogate::Triangle { half_width: slope },
+        Surrogate::Boxcar { half_width: slope },
+    ]
+}
+
 /// Every surrogate for the gate and for the sign, flat and steep.
 fn surrogates(cases: &mut Vec<BackwardCase>) {
-    let kinds = |slope: f32| {
-        [
-            Surrogate::Zero,
-            Surrogate::ArcTan { k: slope },
-            Surrogate::FastSigmoid { k: slope },
-            Surrogate::Sigmoid { k: slope },
-            Surrogate::Triangle { half_width: slope },
-            Surrogate::Boxcar { half_width: slope },
-        ]
-    };
-    for number in 0..kinds(2.0).len() {
+    for number in 0..surrogate_kinds(2.0).len() {
         for slope in [1.0 / 64.0, 0.7, 64.0] {
-            for (sign_number, &sign) in kinds(slope).iter().enumerate() {
-                let gate = kinds([slope, 2.0][(number + sign_number) % 2])[number];
+            for (sign_number, &sign) in surrogate_kinds(slope).iter().enumerate() {
+                let gate = surrogate_kinds([slope, 2.0][(number + sign_number) % 2])[number];
                 let threshold = if sign_number % 2 == 0 { Threshold::PerElement } else { Threshold::PerChannel };
                 let descriptor = all(shape(1, 300, 4)).surrogates(gate, sign).threshold(threshold);
                 let name = format!("backward surrogate/{gate:?}/{sign:?}");

@@ -101,7 +101,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
 }
 
 /// What stands for the derivatives of gate and sign, each with the next.
-pub(crate) const SURROGATES: [Surrogate; 6] = [
+pub const SURROGATES: [Surrogate; 6] = [
     Surrogate::ArcTan { k: 2.0 },
     Surrogate::Sigmoid { k: 3.0 },
     Surrogate::FastSigmoid { k: 0.5 },

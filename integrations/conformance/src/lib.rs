@@ -38,9 +38,10 @@ mod trial;
 
 pub use allowed::{Allowed, allowed};
 pub use backward::{BackwardCase, BackwardOutcome};
-pub use backward_matrix::backward_matrix;
+pub use backward_matrix::{backward_matrix, surrogate_kinds};
 pub use bound::{bounds, rounding};
 pub use case::{Case, Profile};
+pub use family::SURROGATES;
 pub use health::{HealthCase, health_matrix};
 pub use matrix::{Scope, matrix};
 pub use portable::Portable;

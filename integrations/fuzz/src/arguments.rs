@@ -9,6 +9,7 @@ use bmru::{
     InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold,
     TimeOrder, Tuning, Unit, Validity, View,
 };
+use bmru_conformance::surrogate_kinds;
 
 /// What a plan is made of.
 #[derive(Clone, Debug)]
@@ -111,17 +112,7 @@ fn surrogate(bytes: &mut Unstructured<'_>) -> Result<Surrogate> {
         0..=6 => one_of(bytes, &[2.0, 1.0, 0.5, 64.0])?,
         _ => f32::from_bits(bytes.arbitrary()?),
     };
-    one_of(
-        bytes,
-        &[
-            Surrogate::Zero,
-            Surrogate::ArcTan { k: slope },
-            Surrogate::FastSigmoid { k: slope },
-            Surrogate::Sigmoid { k: slope },
-            Surrogate::Triangle { half_width: slope },
-            Surrogate::Boxcar { half_width: slope },
-        ],
-    )
+    one_of(bytes, &surrogate_kinds(slope))
 }
 
 fn backward(bytes: &mut Unstructured<'_>, mut descriptor: Descriptor) -> Result<Descriptor> {
