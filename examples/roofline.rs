@@ -6,6 +6,8 @@
 //! `--variants` holds every unit with every type of elements against BMRU of `f32` instead, in the same rounds: its share of the ceiling
 //! of its own traffic in units of BMRU's.
 //!
+//! `--try SETTINGS`, given again and again, holds tunings against each other: `--try usual --try strategy=probe,width=4,ahead=8`.
+//!
 //! Nothing is timed whose result is not right. All rows of a group run in turn on the same tensors, in enough copies to leave the
 //! caches; a ratio is the median over rounds of the ratios of one round. A row is void if its ceiling spreads by more than 10 %.
 //! Exits with 1 if a result is wrong or a plan is refused.
@@ -15,10 +17,11 @@ use std::process::ExitCode;
 
 use bmru::{Direction, Element, Shape, Strategy};
 use bmru_measure::sweep::{self, CLIFF};
+use bmru_measure::tunings::{self, Tried};
 use bmru_measure::variants::{self, WANTED};
 use bmru_measure::{
-    Device, Effort, Error, Group, Measured, Quartiles, Row, Subject, compare, copy_rate, measure, parse_element, picture, report,
-    shapes,
+    Device, Effort, Error, Group, Measured, Quartiles, Row, Subject, compare, compare_tunings, copy_rate, measure, parse_element,
+    picture, report, shapes,
 };
 use clap::{Parser, ValueEnum};
 
@@ -49,6 +52,9 @@ struct Options {
     /// Instead: every unit with every type of elements beside BMRU of f32, on 4,4096,256 unless told otherwise.
     #[arg(long)]
     variants: bool,
+    /// Instead: the library by this tuning, as in strategy=probe,width=4,band=1,ahead=8,workgroup=128,tile=4096, beside others given so.
+    #[arg(long = "try", value_name = "SETTINGS")]
+    tries: Vec<String>,
     /// Print the names of all groups, and nothing else.
     #[arg(long)]
     list: bool,
@@ -126,6 +132,9 @@ fn run(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
     println!("copy: {:.2} GB/s, half of them read and half written\n", copy.median / 1e9);
     if options.variants {
         return run_variants(&device, options, copy);
+    }
+    if !options.tries.is_empty() {
+        return run_tries(&device, options);
     }
     let (mut rows, mut failures) = (Vec::new(), 0);
     let groups = groups(options);
@@ -218,6 +227,36 @@ fn run_variants(device: &Device, options: &Options, copy: Quartiles) -> Result<b
         std::fs::write(path, format!("{:#}\n", report::to_json(device, copy, &rows)))?;
     }
     Ok(failures == 0 && !rows.is_empty())
+}
+
+/// Prints how every tuning does on every group.
+fn run_tries(device: &Device, options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
+    let usual = device.gpu().tuning();
+    let parsed = |text: &String| Ok::<_, String>((text.clone(), tunings::parse(usual, text)?));
+    let tries = options.tries.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
+    let mut failures = 0;
+    for group in groups(options) {
+        match compare_tunings(device, group, &tries) {
+            Ok(tried) => tried.iter().for_each(print_tried),
+            Err(error) => {
+                println!("{}: {error}", group.name());
+                failures += 1;
+            }
+        }
+    }
+    Ok(failures == 0)
+}
+
+fn print_tried(tried: &Tried) {
+    let void = if tried.is_void() { "  VOID" } else { "" };
+    println!(
+        "{:>16} of {:>7.1} GB/s, {:>5.2} B  {} ({}){void}",
+        middle(tried.of_stream),
+        tried.stream.median / 1e9,
+        tried.moved_per_element,
+        tried.name,
+        tried.strategy,
+    );
 }
 
 fn print_variant(row: &Row) {

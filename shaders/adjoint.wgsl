@@ -53,6 +53,16 @@ struct Walk {
     carry: Floats,
 }
 
+// What is read of a step.
+struct Inputs {
+    candidate: Vector,
+    thresholds: Thresholds,
+    amplitude: Vector,
+    states_gradient: Floats,
+    // Of the step before, where states are read again.
+    state_before: Vector,
+}
+
 struct At {
     tile: Node,
     // Begin of the stretch, and the step at hand; absolute.
@@ -102,20 +112,13 @@ fn walk_back(tile: Node) {
         // The steps of one word of the codes, or as many of them as are in this stretch.
         enter_word_band(&band, at);
         let word_begin = max(begin, (at.time - 1u) & ~31u);
-        while at.time > word_begin {
-            at.time--;
-            at.candidate -= candidate_step();
-            at.threshold -= threshold_step();
-            at.low_threshold -= low_threshold_step();
-            at.states_before -= states_before_step();
-            at.states_gradient -= states_gradient_step();
-            at.candidate_gradient -= candidate_gradient_step();
-            at.threshold_gradient -= threshold_gradient_step();
-            at.low_threshold_gradient -= low_threshold_gradient_step();
-            if AMPLITUDE_PER_ELEMENT {
-                at.amplitude -= amplitude_step();
-                at.amplitude_gradient -= amplitude_gradient_step();
+        if STEPS_AHEAD > 1u {
+            while at.time >= word_begin + STEPS_AHEAD {
+                at = advance_ahead_band(&band, at);
             }
+        }
+        while at.time > word_begin {
+            at = next_step(at);
             advance_band(&band, at);
         }
         if at.time % 32u == 0u {
@@ -123,6 +126,25 @@ fn walk_back(tile: Node) {
         }
     }
     finish_band(&band, at);
+}
+
+// The step before: the walk goes back.
+fn next_step(behind: At) -> At {
+    var at = behind;
+    at.time--;
+    at.candidate -= candidate_step();
+    at.threshold -= threshold_step();
+    at.low_threshold -= low_threshold_step();
+    at.states_before -= states_before_step();
+    at.states_gradient -= states_gradient_step();
+    at.candidate_gradient -= candidate_gradient_step();
+    at.threshold_gradient -= threshold_gradient_step();
+    at.low_threshold_gradient -= low_threshold_gradient_step();
+    if AMPLITUDE_PER_ELEMENT {
+        at.amplitude -= amplitude_step();
+        at.amplitude_gradient -= amplitude_gradient_step();
+    }
+    return at;
 }
 
 fn carried(carries: Carries) -> Floats {
@@ -212,27 +234,42 @@ fn ends_of(walk: Walk, at: At) -> Mask {
     return Signed(walk.z << Vector(31u - at.time % 32u)) < Signed(0);
 }
 
-fn advance(before: Walk, at: At, offset: u32) -> Walk {
+fn load_inputs(at: At, offset: u32) -> Inputs {
+    var inputs: Inputs;
+    inputs.candidate = load_candidate(at.candidate + offset);
+    if !THRESHOLD_PER_CHANNEL {
+        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+    }
+    inputs.states_gradient = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
+    if AMPLITUDE_PER_ELEMENT {
+        inputs.amplitude = load_amplitude(at.amplitude + offset);
+    }
+    if at.time > 0u {
+        inputs.state_before = load_states_before(at.states_before + offset);
+    }
+    return inputs;
+}
+
+fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
-    let candidate = load_candidate(at.candidate + offset);
+    let candidate = inputs.candidate;
     var thresholds = walk.thresholds;
     if !THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        thresholds = inputs.thresholds;
     }
-    let incoming = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
     var amplitude = walk.amplitude;
     if AMPLITUDE_PER_ELEMENT {
-        amplitude = load_amplitude(at.amplitude + offset);
+        amplitude = inputs.amplitude;
     }
 
-    let sum = walk.registers.gradient + incoming;
+    let sum = walk.registers.gradient + inputs.states_gradient;
     let gradient = sum + carry_behind(walk, at.time);
     let ends = ends_of(walk, at);
     walk.registers.gradient = kept(sum, ends);
     walk.registers.held = held_before(walk.registers.held, ends);
 
     let sets = sets_of(walk, at, candidate, thresholds);
-    let element = gate_adjoint(candidate, thresholds, amplitude, lost(state_before(walk, at, offset)), gradient, sets);
+    let element = gate_adjoint(candidate, thresholds, amplitude, lost(state_before(walk, inputs, at)), gradient, sets);
     store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
     store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
     store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));

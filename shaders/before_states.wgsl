@@ -1,10 +1,10 @@
 // The state before a step, read again: it is any number.
 
-fn state_before(walk: Walk, at: At, offset: u32) -> Vector {
+fn state_before(walk: Walk, inputs: Inputs, at: At) -> Vector {
     if at.time == 0u {
         return walk.initial_state;
     }
-    return load_states_before(at.states_before + offset);
+    return inputs.state_before;
 }
 
 fn sets_of(walk: Walk, at: At, candidate: Vector, thresholds: Thresholds) -> Mask {

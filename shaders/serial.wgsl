@@ -12,6 +12,13 @@ struct Walk {
     z: Vector,
 }
 
+// What is read of a step.
+struct Inputs {
+    candidate: Vector,
+    thresholds: Thresholds,
+    amplitude: Vector,
+}
+
 struct At {
     tile: Node,
     // Indices of the step in the first vector of the band.
@@ -94,17 +101,15 @@ fn walk(band: ptr<function, Band>, first: At) {
         if TAKES_WORDS {
             stretch = min(stretch, 32u - at.begin_bit);
         }
-        for (var k = 0u; k < stretch; k += FOLD) {
-            advance_band(band, at);
-            at.bit++;
-            at.candidate += candidate_step();
-            at.threshold += threshold_step();
-            at.low_threshold += low_threshold_step();
-            if AMPLITUDE_PER_ELEMENT {
-                at.amplitude += amplitude_step();
+        var k = 0u;
+        if STEPS_AHEAD > 1u {
+            for (; k + STEPS_AHEAD * FOLD <= stretch; k += STEPS_AHEAD * FOLD) {
+                at = advance_ahead_band(band, at);
             }
-            at.states += states_step();
-            at.counts += counts_step();
+        }
+        for (; k < stretch; k += FOLD) {
+            advance_band(band, at);
+            at = next_step(at);
         }
         step += stretch;
         if TAKES_WORDS {
@@ -114,6 +119,20 @@ fn walk(band: ptr<function, Band>, first: At) {
             at.packed += packed_states_step();
         }
     }
+}
+
+fn next_step(before: At) -> At {
+    var at = before;
+    at.bit++;
+    at.candidate += candidate_step();
+    at.threshold += threshold_step();
+    at.low_threshold += low_threshold_step();
+    if AMPLITUDE_PER_ELEMENT {
+        at.amplitude += amplitude_step();
+    }
+    at.states += states_step();
+    at.counts += counts_step();
+    return at;
 }
 
 // What rows have in common.
@@ -141,19 +160,31 @@ fn begin(before: Walk, at: At, offset: u32) -> Walk {
     return Walk(before.amplitude, before.thresholds, begin_state(at, d, before.amplitude, initial_state), Vector(0u));
 }
 
-fn advance(before: Walk, at: At, offset: u32) -> Walk {
-    var walk = before;
-    let candidate = load_candidate(at.candidate + offset);
-    var thresholds = walk.thresholds;
+fn load_inputs(at: At, offset: u32) -> Inputs {
+    var inputs: Inputs;
+    inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     if MASKED {
-        thresholds = validity(at.tile.b, at.tile.index * params.tile_steps + at.bit, at.tile.d + offset);
+        inputs.thresholds = validity(at.tile.b, at.tile.index * params.tile_steps + at.bit, at.tile.d + offset);
+    }
+    if AMPLITUDE_PER_ELEMENT {
+        inputs.amplitude = load_amplitude(at.amplitude + offset);
+    }
+    return inputs;
+}
+
+fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
+    var walk = before;
+    let candidate = inputs.candidate;
+    var thresholds = walk.thresholds;
+    if !THRESHOLD_PER_CHANNEL || MASKED {
+        thresholds = inputs.thresholds;
     }
     var amplitude = walk.amplitude;
     if AMPLITUDE_PER_ELEMENT {
-        amplitude = load_amplitude(at.amplitude + offset);
+        amplitude = inputs.amplitude;
     }
     let action = gate(candidate, thresholds);
     if TAKES_WORDS {

@@ -152,6 +152,9 @@ pub struct Tuning {
     pub max_vector_width: u32,
     /// Vectors of channels that one invocation takes at most, from 1 to 32: its band.
     pub max_band: u32,
+    /// Steps that an invocation loads before it takes the first of them, from 1 to 32: what it has in flight, where nothing else
+    /// hides how long memory takes.
+    pub steps_ahead: u32,
     /// Workgroups that a dispatch has at least before bands grow: one for each core.
     pub min_workgroups: u32,
     /// Invocations of a workgroup.
@@ -201,6 +204,7 @@ impl Tuning {
             strategy: None,
             max_vector_width: 4,
             max_band: 4,
+            steps_ahead: 1,
             min_workgroups: 4,
             workgroup_size: 8,
             min_steps: 256,
@@ -228,6 +232,7 @@ impl Tuning {
         Self {
             max_vector_width: 1,
             max_band: 1,
+            steps_ahead: 4,
             min_workgroups: 1,
             tile_steps: 1024,
             min_tile_steps: 288,
@@ -294,6 +299,9 @@ impl Tuning {
         }
         if !(1..=32).contains(&self.max_band) {
             return invalid("max_band", "from 1 to 32", self.max_band.into());
+        }
+        if !(1..=32).contains(&self.steps_ahead) {
+            return invalid("steps_ahead", "from 1 to 32", self.steps_ahead.into());
         }
         if self.workgroup_size == 0 || self.workgroup_size > limits.max_compute_invocations_per_workgroup {
             let expected = "from 1 to max_compute_invocations_per_workgroup";

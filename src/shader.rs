@@ -334,6 +334,8 @@ pub struct Variant {
     pub(crate) one_step: bool,
     /// Vectors that one invocation takes.
     pub(crate) band: u32,
+    /// Vectors of steps that it loads before it takes the first of them.
+    pub(crate) steps_ahead: u32,
     /// Whether some bands reach beyond the last channel.
     pub(crate) ragged: bool,
     pub(crate) workgroup_size: u32,

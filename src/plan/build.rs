@@ -287,6 +287,7 @@ impl<'a> Builder<'a> {
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
             band: vectors.band as u32,
+            steps_ahead: self.steps_ahead(stage, &params, vectors),
             ragged: vectors.band * vectors.bands != channels / vectors.width,
             ..self.plain_variant(stage)
         });
@@ -319,6 +320,7 @@ impl<'a> Builder<'a> {
             descends: false,
             one_step: false,
             band: 1,
+            steps_ahead: 1,
             ragged: false,
             workgroup_size: self.tuning.workgroup_size,
             access: self.tuning.access,

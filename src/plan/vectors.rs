@@ -78,6 +78,15 @@ impl Builder<'_> {
         if folds { fold } else { 1 }
     }
 
+    /// Vectors of steps that an invocation loads at once: no more than a walk has, or a word of them.
+    pub fn steps_ahead(&self, stage: Stage, params: &Params, Vectors { fold, .. }: Vectors) -> u32 {
+        if stage.of_vectors().is_empty() {
+            return 1;
+        }
+        let steps = u64::from(params.steps.min(params.tile_steps).clamp(1, 32)) / fold;
+        u64::from(self.tuning.steps_ahead).min(steps.max(1)) as u32
+    }
+
     /// Vectors that an invocation takes, and invocations for a row of so many: a workgroup sweeps over as much of a row as it
     /// can while there are workgroups enough, and no band is much longer than another.
     pub fn bands(&self, stage: Stage, rows: u64, vectors: u64) -> (u64, u64) {

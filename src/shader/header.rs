@@ -9,6 +9,9 @@ use super::{BindingAccess, Stage, Use, Variant};
 use crate::carry::Carry;
 use crate::{Access, Amplitude, Boundary, Element, Operand, Slot, Threshold, Unit};
 
+/// The function that takes a step, given what is read of it.
+const ADVANCE: &str = "advance";
+
 impl Variant {
     pub(super) fn header(&self) -> Result<String, fmt::Error> {
         let mut text = String::with_capacity(4096);
@@ -59,6 +62,7 @@ impl Variant {
     fn constants(&self, w: &mut String) -> fmt::Result {
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
+        writeln!(w, "const STEPS_AHEAD: u32 = {}u;", self.steps_ahead)?;
         writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
         writeln!(w, "const DESCENDS: bool = {};", self.descends)?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
@@ -115,22 +119,65 @@ impl Variant {
     /// is indexed by a variable lies in memory.
     fn bands(&self, w: &mut String) -> fmt::Result {
         let functions = self.stage.of_vectors();
-        if !functions.is_empty() {
-            writeln!(w, "\nalias Band = array<Walk, BAND>;")?;
+        if functions.is_empty() {
+            return Ok(());
         }
+        writeln!(w, "\nalias Band = array<Walk, BAND>;")?;
         for name in functions {
             writeln!(w, "fn {name}_band(band: ptr<function, Band>, at: At) {{")?;
-            for place in 0..self.band {
-                let number = if self.descends { self.band - 1 - place } else { place };
-                let offset = number * self.workgroup_size;
-                let here = if self.ragged { format!("if at.tile.d + {offset}u < params.channels {{ ") } else { String::new() };
-                let close = if self.ragged { " }" } else { "" };
-                let arguments = if *name == functions[0] { "at".to_owned() } else { format!("(*band)[{number}], at") };
-                writeln!(w, "    {here}(*band)[{number}] = {name}({arguments}, {offset}u);{close}")?;
+            for (number, offset) in self.places() {
+                let call = match *name {
+                    ADVANCE => format!("{name}((*band)[{number}], load_inputs(at, {offset}u), at, {offset}u)"),
+                    _ if *name == functions[0] => format!("{name}(at, {offset}u)"),
+                    _ => format!("{name}((*band)[{number}], at, {offset}u)"),
+                };
+                self.inside(w, offset, &format!("(*band)[{number}] = {call};"))?;
             }
             writeln!(w, "}}")?;
         }
-        Ok(())
+        self.ahead(w)
+    }
+
+    /// Several steps of a band. What they read is loaded before the first of them stores, because no compiler takes a load
+    /// past a store that may be to the same place.
+    fn ahead(&self, w: &mut String) -> fmt::Result {
+        writeln!(w, "fn {ADVANCE}_ahead_band(band: ptr<function, Band>, at: At) -> At {{")?;
+        // A walk back stands behind its next step, another at it.
+        let begin = if self.stage == Stage::Adjoint { "next_step(at)" } else { "at" };
+        writeln!(w, "    let at_0 = {begin};")?;
+        for step in 1..self.steps_ahead {
+            writeln!(w, "    let at_{step} = next_step(at_{});", step - 1)?;
+        }
+        for step in 0..self.steps_ahead {
+            for (number, offset) in self.places() {
+                writeln!(w, "    var inputs_{step}_{number}: Inputs;")?;
+                self.inside(w, offset, &format!("inputs_{step}_{number} = load_inputs(at_{step}, {offset}u);"))?;
+            }
+        }
+        for step in 0..self.steps_ahead {
+            for (number, offset) in self.places() {
+                let call = format!("{ADVANCE}((*band)[{number}], inputs_{step}_{number}, at_{step}, {offset}u)");
+                self.inside(w, offset, &format!("(*band)[{number}] = {call};"))?;
+            }
+        }
+        let last = format!("at_{}", self.steps_ahead - 1);
+        let end = if self.stage == Stage::Adjoint { last } else { format!("next_step({last})") };
+        writeln!(w, "    return {end};\n}}")
+    }
+
+    /// The vectors of a band, in the order of memory: their numbers and offsets.
+    fn places(&self) -> impl Iterator<Item = (u32, u32)> {
+        let number = |place| if self.descends { self.band - 1 - place } else { place };
+        (0..self.band).map(move |place| (number(place), number(place) * self.workgroup_size))
+    }
+
+    /// A statement on a vector of the band, if the band reaches beyond the last channel only where there is one.
+    fn inside(&self, w: &mut String, offset: u32, statement: &str) -> fmt::Result {
+        if self.ragged {
+            writeln!(w, "    if at.tile.d + {offset}u < params.channels {{ {statement} }}")
+        } else {
+            writeln!(w, "    {statement}")
+        }
     }
 
     /// What the stages of the backward pass need.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bmru::host::Gpu;
-use bmru::{Plan, Shape, Strategy};
+use bmru::{Plan, Shape, Strategy, Tuning};
 use pollster::block_on;
 
 use crate::rounds::{Timed, interleaved_async};
 use crate::stream::Stream;
+use crate::tunings::{Tried, compare_tunings_async};
 use crate::variants::{Outcome, compare_async};
 use crate::{Device, Effort, Error, Group, Prepared, Quartiles, Row, Subject, Work, copy_rate_async, measure_async};
 
@@ -88,6 +89,14 @@ pub fn compare(
     tell: impl FnMut(Outcome),
 ) -> Result<(), Error> {
     block_on(compare_async(device, subjects, shape, wanted, tell))
+}
+
+/// [`compare_tunings_async`].
+///
+/// # Errors
+/// As there.
+pub fn compare_tunings(device: &Device, group: Group, tunings: &[(String, Tuning)]) -> Result<Vec<Tried>, Error> {
+    block_on(compare_tunings_async(device, group, tunings))
 }
 
 /// [`copy_rate_async`].

@@ -107,6 +107,14 @@ impl Device {
         walked < Self::CACHES * self.cache
     }
 
+    /// Bytes that take some milliseconds to move.
+    pub(crate) fn some_milliseconds(&self) -> u64 {
+        match (self.effort, is_software(&self.gpu)) {
+            (Effort::Full, false) => 1 << 32,
+            _ => 8 << 20,
+        }
+    }
+
     /// A poisoned buffer, or one with the given contents.
     #[must_use]
     pub fn buffer(&self, label: &str, bytes: u64, contents: Option<&[u32]>) -> wgpu::Buffer {

@@ -6,6 +6,7 @@ use bmru::{Descriptor, Direction, Element, InitialState, Plan, Save, Shape, Slot
 use bmru_conformance::data::Rate;
 
 use crate::stream::{self, Stream, Streamed};
+use crate::tensors::Sample;
 use crate::{Device, Error, Measured, Subject, Tensors, Work, naive, prefix_sum, shapes};
 
 /// How often a unit sets.
@@ -134,6 +135,11 @@ impl Group {
         self.subject.has_gradients() && self.descriptor(Save::Codes).saves()
     }
 
+    /// What a forward pass saves of which there is a backward pass.
+    fn forward_saves(&self) -> Save {
+        if self.is_saved() { Save::Codes } else { Save::Nothing }
+    }
+
     /// The name of the row that saves this, or saved it.
     #[must_use]
     pub fn row_name(&self, save: Save) -> String {
@@ -181,9 +187,15 @@ impl<'a> Prepared<'a> {
     /// What planning refuses.
     pub fn new(device: &'a Device, group: Group) -> Result<Self, Error> {
         let plan = |&save: &Save| Ok::<_, Error>((save, group.plan(device, save)?));
-        let plans = group.saves().iter().map(plan).collect::<Result<Vec<_>, _>>()?;
-        let save = if group.is_saved() { Save::Codes } else { Save::Nothing };
-        let forward = group.descriptor(save).forward(&device.gpu().limits(), device.gpu().tuning())?;
+        Self::of(device, group, group.saves().iter().map(plan).collect::<Result<_, _>>()?)
+    }
+
+    /// A group by these plans, one or more for each of its rows.
+    ///
+    /// # Errors
+    /// What planning refuses.
+    pub fn of(device: &'a Device, group: Group, plans: Vec<(Save, Plan)>) -> Result<Self, Error> {
+        let forward = group.descriptor(group.forward_saves()).forward(&device.gpu().limits(), device.gpu().tuning())?;
         let largest = plans.iter().map(|(_, plan)| ideal_bytes(plan)).max().unwrap_or(0);
         // The rows that walk over least, a copy and a scan of words, walk over two tensors.
         let copies = device.copies(2 * group.tensor_bytes(), largest);
@@ -217,7 +229,14 @@ impl<'a> Prepared<'a> {
             return Ok(tensors);
         }
         let plans: Vec<&Plan> = self.plans.iter().map(|(_, plan)| plan).collect();
-        let tensors = Tensors::new(self.device, &plans, &self.forward, self.group.set_rate.rate(), self.copies).await?;
+        let sequences = Sample::sequences(self.group.shape);
+        let few = Group { shape: Shape { batch: sequences, ..self.group.shape }, ..self.group };
+        let sample = Sample {
+            descriptor: few.descriptor(self.plans[0].0),
+            forward: few.descriptor(self.group.forward_saves()),
+            times: (self.group.shape.batch / sequences).max(1),
+        };
+        let tensors = Tensors::new(self.device, &plans, &self.forward, &sample, self.group.set_rate.rate(), self.copies).await?;
         Ok(self.tensors.get_or_init(|| tensors))
     }
 

@@ -7,6 +7,7 @@
 //!   before its clock starts
 //! - [`rounds`]: rows in turn, so that what disturbs the host disturbs all of them
 //! - [`Subject`]: the unit that is measured, and its elements; [`variants`]: all of them beside BMRU of `f32`
+//! - [`tunings`]: several of them side by side
 //! - `measure`, `sweep`, [`picture`], [`report`]: what comes of it
 //!
 //! What ends in `_async` runs in browsers, too; the same names without it block.
@@ -32,11 +33,12 @@ mod subject;
 #[cfg(not(target_family = "wasm"))]
 pub mod sweep;
 mod tensors;
+pub mod tunings;
 pub mod variants;
 mod work;
 
 #[cfg(not(target_family = "wasm"))]
-pub use blocking::{compare, copy_rate, measure};
+pub use blocking::{compare, compare_tunings, copy_rate, measure};
 pub use device::{Device, Effort};
 pub use error::Error;
 pub use group::{Group, Prepared, SetRate, ideal_bytes};

@@ -91,7 +91,7 @@ impl Stream {
         let copies = tensors.copies();
         let rate = async |stream: &Self| {
             // Every copy once, but some milliseconds.
-            let runs = copies.max((8 << 20) / stream.bytes.max(1)).clamp(1, Device::MAX_RUNS);
+            let runs = copies.max(device.some_milliseconds() / stream.bytes.max(1)).clamp(1, Device::MAX_RUNS);
             Ok::<_, Error>((stream.bytes * runs) as f64 / device.time_async(runs, &stream.work).await?.as_secs_f64())
         };
         let mut tried = Vec::new();

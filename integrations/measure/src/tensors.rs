@@ -2,7 +2,7 @@
 
 use bmru::oracle::{self, IncomingGradients};
 use bmru::wgpu::Buffer;
-use bmru::{Buffers, Direction, Element, Outputs, Plan, SavedLayout, Slot};
+use bmru::{Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use bmru_conformance::{Allowed, allowed, backward, bounds, rounding};
 
@@ -78,6 +78,47 @@ pub struct Tensors {
     expected: Vec<(Slot, Expected)>,
 }
 
+/// The sequences that the oracle looks at. Where there are many more elements, all are these again and again: what depends on the number
+/// of a sequence is for the conformance matrix to see, not for a measurement.
+pub struct Sample {
+    /// What the plans compute, of these sequences.
+    pub descriptor: Descriptor,
+    /// The same of the forward pass that saves.
+    pub forward: Descriptor,
+    /// How often they come.
+    pub times: u64,
+}
+
+impl Sample {
+    /// Elements that the oracle takes a second for.
+    const ELEMENTS: u64 = 1 << 22;
+
+    /// How many sequences of a shape the oracle looks at.
+    #[must_use]
+    pub fn sequences(shape: Shape) -> u64 {
+        let Shape { batch, time, channels } = shape;
+        let row = time * channels;
+        // Words are whole.
+        let few = if row.is_multiple_of(2) { Self::ELEMENTS / row.max(1) } else { batch };
+        (1..=few.clamp(1, batch.max(1))).rev().find(|few| batch.is_multiple_of(*few)).unwrap_or(1)
+    }
+
+    /// A tensor of all sequences, of `whole` in all, given that of the sample: what belongs to no sequence first, then the sequences.
+    fn repeated<T: Copy>(&self, few: Vec<T>, whole: u64) -> Vec<T> {
+        let (length, times) = (few.len() as u64, self.times);
+        if length == whole || times == 1 {
+            return few;
+        }
+        // length = head + rows, whole = head + times · rows
+        let rows = (whole - length) / (times - 1);
+        let (head, rows) = few.split_at((length - rows) as usize);
+        let mut all = Vec::with_capacity(whole as usize);
+        all.extend_from_slice(head);
+        (0..times).for_each(|_| all.extend_from_slice(rows));
+        all
+    }
+}
+
 impl Tensors {
     const SEED: u64 = 1;
 
@@ -85,12 +126,19 @@ impl Tensors {
     ///
     /// # Errors
     /// If the oracle or the device refuses.
-    pub async fn new(device: &Device, plans: &[&Plan], forward: &Plan, rate: Rate, copies: u64) -> Result<Self, Error> {
-        let descriptor = plans[0].descriptor().clone();
-        let inputs = generate(&descriptor, rate, Values::Plain, Self::SEED);
+    pub async fn new(
+        device: &Device,
+        plans: &[&Plan],
+        forward: &Plan,
+        sample: &Sample,
+        rate: Rate,
+        copies: u64,
+    ) -> Result<Self, Error> {
+        let descriptor = &sample.descriptor;
+        let inputs = generate(descriptor, rate, Values::Plain, Self::SEED);
         let [states, final_state] = match plans[0].direction() {
             Direction::Forward | Direction::Unpack | Direction::Health(_) => [Vec::new(), Vec::new()],
-            Direction::Backward => backward::incoming(&descriptor, Self::SEED),
+            Direction::Backward => backward::incoming(descriptor, Self::SEED),
         };
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
         // What the forward plan reads is there for a backward pass, too: without it there is nothing saved. Its states are only
@@ -102,7 +150,7 @@ impl Tensors {
         let used: Vec<(Slot, u64)> = Slot::ALL.iter().map(|&slot| (slot, bytes(slot))).filter(|&(_, bytes)| bytes > 0).collect();
         let scratch = bytes(Slot::Scratch);
         let mut tensors = Self {
-            elements: descriptor.shape().elements().unwrap_or(0),
+            elements: plans[0].descriptor().shape().elements().unwrap_or(0),
             element: descriptor.element_type(),
             copies: Vec::new(),
             scratch: (scratch > 0).then(|| device.buffer("scratch", scratch, None)),
@@ -112,16 +160,16 @@ impl Tensors {
         };
         let outputs = match plans[0].direction() {
             Direction::Backward if !plans[0].uses(Slot::States) => Outputs::default(),
-            _ => oracle::forward(forward.descriptor(), &inputs.inputs())?,
+            _ => oracle::forward(&sample.forward, &inputs.inputs())?,
         };
-        for &(slot, _) in &used {
+        for &(slot, bytes) in &used {
             let words = match slot {
                 Slot::StatesGradient => tensors.element.to_words(incoming.states),
                 Slot::States if plans[0].direction() == Direction::Backward => tensors.element.to_words(&outputs.states),
-                slot => inputs.words(&descriptor, slot),
+                slot => inputs.words(descriptor, slot),
             };
             if !words.is_empty() {
-                tensors.words.push((slot, words));
+                tensors.words.push((slot, sample.repeated(words, bytes / 4)));
             }
         }
         for _ in 0..copies {
@@ -132,28 +180,31 @@ impl Tensors {
             device.settle().await?;
         }
         match plans[0].direction() {
-            Direction::Forward => tensors.expect_states(plans, &inputs, outputs)?,
+            Direction::Forward => tensors.expect_states(plans, sample, &inputs, outputs)?,
             Direction::Unpack | Direction::Health(_) => {
                 unreachable!("no group is of it: nothing here knows what to expect of it")
             }
             Direction::Backward => {
                 tensors.save(device, forward).await?;
-                tensors.expect_gradients(plans[0], &inputs, &incoming)?;
+                tensors.expect_gradients(plans[0], sample, &inputs, &incoming)?;
             }
         }
         Ok(tensors)
     }
 
     /// States are copies, bit for bit, or sums within their bounds.
-    fn expect_states(&mut self, plans: &[&Plan], inputs: &Slots, outputs: Outputs) -> Result<(), Error> {
+    fn expect_states(&mut self, plans: &[&Plan], sample: &Sample, inputs: &Slots, outputs: Outputs) -> Result<(), Error> {
         let depth = plans.iter().map(|plan| plan.depth()).max().unwrap_or(0);
-        let [Allowed { element, wanted, bounds }, _] = allowed(plans[0].descriptor(), &inputs.inputs(), &[], depth)?;
+        let [Allowed { element, wanted, bounds }, _] = allowed(&sample.descriptor, &inputs.inputs(), &[], depth)?;
+        let elements = self.elements;
         let states = if bounds.iter().all(|&bound| bound == 0.0) {
-            Expected::of(self.element, &outputs.states)
+            Expected::of(self.element, &sample.repeated(outputs.states, elements))
         } else {
-            Expected::Within { element, values: wanted, bounds }
+            Expected::Within { element, values: sample.repeated(wanted, elements), bounds: sample.repeated(bounds, elements) }
         };
-        self.expected = vec![(Slot::States, states), (Slot::Saved, Expected::Words(outputs.saved))];
+        let saved = self.saved_layout.as_ref().map_or(0, SavedLayout::words);
+        let saved = if outputs.saved.is_empty() { Vec::new() } else { sample.repeated(outputs.saved, saved) };
+        self.expected = vec![(Slot::States, states), (Slot::Saved, Expected::Words(saved))];
         Ok(())
     }
 
@@ -166,10 +217,16 @@ impl Tensors {
         Ok(())
     }
 
-    fn expect_gradients(&mut self, plan: &Plan, inputs: &Slots, incoming: &IncomingGradients<'_>) -> Result<(), Error> {
+    fn expect_gradients(
+        &mut self,
+        plan: &Plan,
+        sample: &Sample,
+        inputs: &Slots,
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<(), Error> {
         let inputs = inputs.inputs();
-        let gradients = || oracle::backward(plan.descriptor(), &inputs, incoming);
-        let bounds = || bounds(plan.descriptor(), &inputs, incoming, plan.depth());
+        let gradients = || oracle::backward(&sample.descriptor, &inputs, incoming);
+        let bounds = || bounds(&sample.descriptor, &inputs, incoming, plan.depth());
         // Each takes a second.
         #[cfg(not(target_family = "wasm"))]
         let (gradients, bounds) = std::thread::scope(|scope| {
@@ -179,14 +236,27 @@ impl Tensors {
         #[cfg(target_family = "wasm")]
         let (gradients, bounds) = (gradients(), bounds());
         let (gradients, bounds) = (gradients?, bounds?);
+        let per_channel = |slot| sample.descriptor.slot_elements(slot).ok() == Some(sample.descriptor.shape().channels);
+        let summed: Vec<Slot> =
+            [Slot::AmplitudeGradient, Slot::ThresholdGradient].into_iter().filter(|&slot| per_channel(slot)).collect();
         self.expected = [
             (Slot::CandidateGradient, gradients.candidate, bounds.candidate),
             (Slot::ThresholdGradient, gradients.threshold, bounds.threshold),
             (Slot::AmplitudeGradient, gradients.amplitude, bounds.amplitude),
             (Slot::InitialStateGradient, gradients.initial_state, bounds.initial_state),
         ]
-        .map(|(slot, values, mut bounds)| {
+        .map(|(slot, values, bounds)| {
             let element = plan.descriptor().element_of(slot);
+            let whole = plan.slot_bytes(slot) / element.bytes();
+            let (mut values, mut bounds) = if values.is_empty() {
+                (values, bounds)
+            } else {
+                (sample.repeated(values, whole), sample.repeated(bounds, whole))
+            };
+            if summed.contains(&slot) {
+                // Over all sequences.
+                values.iter_mut().chain(&mut bounds).for_each(|number| *number *= sample.times as f64);
+            }
             for (bound, value) in bounds.iter_mut().zip(&values) {
                 *bound += rounding(element, value.abs() + *bound);
             }
@@ -295,9 +365,9 @@ fn find<T>(slots: &[(Slot, T)], slot: Slot) -> &T {
 
 #[cfg(test)]
 mod tests {
-    use bmru::Element;
+    use bmru::{Element, Shape};
 
-    use super::{Expected, refuse_wrong};
+    use super::{Expected, Sample, refuse_wrong};
 
     #[test]
     fn a_wrong_word_is_refused() {
@@ -306,6 +376,18 @@ mod tests {
         let message = |actual: &[u32]| refuse_wrong("row", "states", &expected, actual).unwrap_err().to_string();
         assert!(message(&[1, 7, 8]).contains("2 of 3 words of states are wrong, the first: states[1] is 0x00000007"));
         assert!(message(&[1, 2]).contains("states[2] is missing"));
+    }
+
+    #[test]
+    fn sequences_are_repeated_and_what_belongs_to_none_is_not() {
+        let descriptor = bmru::Descriptor::new(bmru::Unit::Bistable, Shape { batch: 2, time: 3, channels: 2 });
+        let sample = Sample { descriptor: descriptor.clone(), forward: descriptor, times: 3 };
+        assert_eq!(sample.repeated(vec![1, 2, 3, 4], 12), [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4]);
+        assert_eq!(sample.repeated(vec![1, 2], 2), [1, 2]);
+        assert_eq!(sample.repeated(vec![9, 1, 2], 7), [9, 1, 2, 1, 2, 1, 2]);
+        assert_eq!(Sample::sequences(Shape { batch: 1 << 10, time: 1 << 10, channels: 1 << 8 }), 1 << 4);
+        assert_eq!(Sample::sequences(Shape { batch: 3, time: 1000, channels: 37 }), 3);
+        assert_eq!(Sample::sequences(Shape { batch: 1, time: 1 << 28, channels: 1 }), 1);
     }
 
     #[test]
