@@ -55,6 +55,9 @@ struct Options {
     /// Instead: the library by this tuning, as in strategy=probe,width=4,band=1,ahead=8,workgroup=128,tile=4096, beside others given so.
     #[arg(long = "try", value_name = "SETTINGS")]
     tries: Vec<String>,
+    /// With --try: what each dispatch takes alone.
+    #[arg(long)]
+    stages: bool,
     /// Print the names of all groups, and nothing else.
     #[arg(long)]
     list: bool,
@@ -236,7 +239,7 @@ fn run_tries(device: &Device, options: &Options) -> Result<bool, Box<dyn std::er
     let tries = options.tries.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
     let mut failures = 0;
     for group in groups(options) {
-        match compare_tunings(device, group, &tries) {
+        match compare_tunings(device, group, &tries, options.stages) {
             Ok(tried) => tried.iter().for_each(print_tried),
             Err(error) => {
                 println!("{}: {error}", group.name());
@@ -257,6 +260,10 @@ fn print_tried(tried: &Tried) {
         tried.name,
         tried.strategy,
     );
+    if !tried.stages.is_empty() {
+        let stages: Vec<String> = tried.stages.iter().map(|(stage, took)| format!("{stage} {:.1} µs", took * 1e6)).collect();
+        println!("{:16} {}", "", stages.join(", "));
+    }
 }
 
 fn print_variant(row: &Row) {

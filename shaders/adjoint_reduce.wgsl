@@ -4,6 +4,22 @@
 // Element: (leaving, held). Combine, far into near: leaving = near.leaving + (far.leaving if near.held), held = both. The
 // identity is (0, held). Associative up to rounding, so the order of additions is fixed: see adjoint.wgsl.
 
+struct Walk {
+    first_set: Vector,
+    // Of the block.
+    gradient: Floats,
+}
+
+// What is read of a step.
+struct Inputs {
+    states_gradient: Floats,
+}
+
+struct At {
+    step: u32,
+    states_gradient: u32,
+}
+
 fn run(item: u32) {
     reduce_stretch(node_of(item));
 }
@@ -20,19 +36,40 @@ fn reduce_stretch(tile: Node) {
     }
 
     var leaving = Floats(0.0);
-    var gradient = Floats(0.0);
-    var step = largest(first_set);
-    while step > begin {
-        let block_begin = max(begin, 32u * ((step - 1u) / 32u));
-        while step > block_begin {
-            step--;
-            let incoming = bitcast<Floats>(load_states_gradient(states_gradient_at(tile.b, step, tile.d)));
-            gradient = select(Floats(0.0), gradient + incoming, Vector(step) < first_set);
+    var band: Band;
+    band[0] = Walk(first_set, Floats(0.0));
+    let behind = largest(first_set);
+    var at = At(behind, states_gradient_at(tile.b, behind, tile.d));
+    while at.step > begin {
+        let block_begin = max(begin, 32u * ((at.step - 1u) / 32u));
+        if STEPS_AHEAD > 1u {
+            while at.step >= block_begin + STEPS_AHEAD {
+                at = advance_ahead_band(&band, at);
+            }
         }
-        leaving = gradient + leaving;
-        gradient = Floats(0.0);
+        while at.step > block_begin {
+            at = next_step(at);
+            advance_band(&band, at);
+        }
+        leaving = band[0].gradient + leaving;
+        band[0].gradient = Floats(0.0);
     }
     store_stretches(stretches_at(tile.b, 2u * tile.index, tile.d), bitcast<Vector>(leaving));
     let held = select(Vector(0u), Vector(1u), first_set == Vector(end));
     store_stretches(stretches_at(tile.b, 2u * tile.index + 1u, tile.d), held);
+}
+
+// The step before.
+fn next_step(behind: At) -> At {
+    return At(behind.step - 1u, behind.states_gradient - states_gradient_step());
+}
+
+fn load_inputs(at: At, offset: u32) -> Inputs {
+    return Inputs(bitcast<Floats>(load_states_gradient(at.states_gradient + offset)));
+}
+
+fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
+    var walk = before;
+    walk.gradient = select(Floats(0.0), walk.gradient + inputs.states_gradient, Vector(at.step) < walk.first_set);
+    return walk;
 }

@@ -1,21 +1,33 @@
 // What a probe reads of a step, and the element of the scan that comes of it.
 
-// Indices of the step.
-struct Place {
+struct Walk {
+    of_tile: Element,
+    // What all steps of a channel have in common.
+    thresholds: Thresholds,
+    amplitude: Vector,
+}
+
+// What is read of a step.
+struct Inputs {
+    candidate: Vector,
+    thresholds: Thresholds,
+    amplitude: Vector,
+}
+
+struct At {
+    tile: Node,
+    step: u32,
+    // Indices of the step.
     candidate: u32,
     threshold: u32,
     low_threshold: u32,
     amplitude: u32,
 }
 
-// What all steps of a channel have in common.
-struct Channel {
-    thresholds: Thresholds,
-    amplitude: Vector,
-}
-
-fn place_at(tile: Node, step: u32) -> Place {
-    return Place(
+fn at_step(tile: Node, step: u32) -> At {
+    return At(
+        tile,
+        step,
         candidate_at(tile.b, step, tile.d),
         threshold_at(tile.b, step, tile.d),
         low_threshold_at(tile.b, step, tile.d),
@@ -23,47 +35,41 @@ fn place_at(tile: Node, step: u32) -> Place {
     );
 }
 
-fn place_behind(place: Place) -> Place {
-    return Place(
-        place.candidate + candidate_step(),
-        place.threshold + threshold_step(),
-        place.low_threshold + low_threshold_step(),
-        place.amplitude + amplitude_step(),
-    );
-}
-
-fn place_before(place: Place) -> Place {
-    return Place(
-        place.candidate - candidate_step(),
-        place.threshold - threshold_step(),
-        place.low_threshold - low_threshold_step(),
-        place.amplitude - amplitude_step(),
-    );
-}
-
-fn load_channel(tile: Node) -> Channel {
-    var channel: Channel;
+fn begin_walk(tile: Node) -> Walk {
+    var walk: Walk;
+    walk.of_tile = identity();
     if THRESHOLD_PER_CHANNEL {
-        channel.thresholds = load_thresholds(threshold_at(0u, 0u, tile.d), low_threshold_at(0u, 0u, tile.d));
+        walk.thresholds = load_thresholds(threshold_at(0u, 0u, tile.d), low_threshold_at(0u, 0u, tile.d));
     }
     if !AMPLITUDE_PER_ELEMENT {
-        channel.amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
+        walk.amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
     }
-    return channel;
+    return walk;
 }
 
-fn element_at(tile: Node, step: u32, place: Place, channel: Channel) -> Element {
-    let candidate = load_candidate(place.candidate);
-    var thresholds = channel.thresholds;
+fn load_inputs(at: At, offset: u32) -> Inputs {
+    var inputs: Inputs;
+    inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(place.threshold, place.low_threshold);
+        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     if MASKED {
-        thresholds = validity(tile.b, step, tile.d);
+        inputs.thresholds = validity(at.tile.b, at.step, at.tile.d + offset);
     }
-    var amplitude = channel.amplitude;
     if AMPLITUDE_PER_ELEMENT {
-        amplitude = load_amplitude(place.amplitude);
+        inputs.amplitude = load_amplitude(at.amplitude + offset);
     }
-    return element_of(gate(candidate, thresholds), payload_of(candidate, amplitude));
+    return inputs;
+}
+
+fn element_of_step(walk: Walk, inputs: Inputs) -> Element {
+    var thresholds = walk.thresholds;
+    if !THRESHOLD_PER_CHANNEL || MASKED {
+        thresholds = inputs.thresholds;
+    }
+    var amplitude = walk.amplitude;
+    if AMPLITUDE_PER_ELEMENT {
+        amplitude = inputs.amplitude;
+    }
+    return element_of(gate(inputs.candidate, thresholds), payload_of(inputs.candidate, amplitude));
 }

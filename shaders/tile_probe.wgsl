@@ -6,14 +6,34 @@ fn run(item: u32) {
 
 fn probe_tile(tile: Node) {
     let begin = tile.index * params.tile_steps;
-    let channel = load_channel(tile);
-    var step = min(begin + params.tile_steps, params.steps);
-    var place = place_at(tile, step);
-    var of_tile = identity();
-    while step > begin && smallest(decided(of_tile)) == 0u {
-        step--;
-        place = place_before(place);
-        of_tile = combine(element_at(tile, step, place, channel), of_tile);
+    var at = at_step(tile, min(begin + params.tile_steps, params.steps));
+    var band: Band;
+    band[0] = begin_walk(tile);
+    if STEPS_AHEAD > 1u {
+        while at.step >= begin + STEPS_AHEAD && smallest(decided(band[0].of_tile)) == 0u {
+            at = advance_ahead_band(&band, at);
+        }
     }
-    store_aggregate(tile.b, tile.index, tile.d, of_tile);
+    while at.step > begin && smallest(decided(band[0].of_tile)) == 0u {
+        at = next_step(at);
+        advance_band(&band, at);
+    }
+    store_aggregate(tile.b, tile.index, tile.d, band[0].of_tile);
+}
+
+// The step before.
+fn next_step(behind: At) -> At {
+    var at = behind;
+    at.step--;
+    at.candidate -= candidate_step();
+    at.threshold -= threshold_step();
+    at.low_threshold -= low_threshold_step();
+    at.amplitude -= amplitude_step();
+    return at;
+}
+
+fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
+    var walk = before;
+    walk.of_tile = combine(element_of_step(walk, inputs), walk.of_tile);
+    return walk;
 }

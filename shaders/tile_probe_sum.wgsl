@@ -8,12 +8,33 @@ fn run(item: u32) {
 fn probe_tile(tile: Node) {
     let begin = tile.index * params.tile_steps;
     let end = min(begin + params.tile_steps, params.steps);
-    let channel = load_channel(tile);
-    var place = place_at(tile, begin);
-    var of_tile = identity();
-    for (var step = begin; step < end; step++) {
-        of_tile = combine(of_tile, element_at(tile, step, place, channel));
-        place = place_behind(place);
+    var at = at_step(tile, begin);
+    var band: Band;
+    band[0] = begin_walk(tile);
+    if STEPS_AHEAD > 1u {
+        while at.step + STEPS_AHEAD <= end {
+            at = advance_ahead_band(&band, at);
+        }
     }
-    store_aggregate(tile.b, tile.index, tile.d, of_tile);
+    while at.step < end {
+        advance_band(&band, at);
+        at = next_step(at);
+    }
+    store_aggregate(tile.b, tile.index, tile.d, band[0].of_tile);
+}
+
+fn next_step(before: At) -> At {
+    var at = before;
+    at.step++;
+    at.candidate += candidate_step();
+    at.threshold += threshold_step();
+    at.low_threshold += low_threshold_step();
+    at.amplitude += amplitude_step();
+    return at;
+}
+
+fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
+    var walk = before;
+    walk.of_tile = combine(walk.of_tile, element_of_step(walk, inputs));
+    return walk;
 }

@@ -237,6 +237,11 @@ impl Stage {
         }
     }
 
+    /// Whether an invocation takes steps one by one.
+    pub(crate) fn walks(self) -> bool {
+        !self.of_vectors().is_empty() || matches!(self, Self::TileProbe | Self::TileReduce | Self::AdjointReduce)
+    }
+
     /// The fixed files of the stage, in order; those of the unit come before them.
     fn parts(self) -> &'static [&'static str] {
         const PARAMS: &str = include_str!("../shaders/params.wgsl");

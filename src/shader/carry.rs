@@ -5,6 +5,8 @@ use crate::Element;
 use crate::carry::Carry;
 
 pub(super) const PARENT: &str = include_str!("../../shaders/parent_element.wgsl");
+/// The function of a walk that takes a step, given what is read of it.
+pub(super) const ADVANCE: &str = "advance";
 const DROP: &str = include_str!("../../shaders/keep_drop.wgsl");
 const SCALE: &str = include_str!("../../shaders/keep_scale.wgsl");
 const WALK_DROP: &str = include_str!("../../shaders/walk_drop.wgsl");
@@ -24,10 +26,9 @@ impl Variant {
         match (self.stage, self.carry) {
             (Stage::Serial, Carry::Codes) => vec![self.state()],
             (Stage::Serial, _) => [self.numbers(), &[self.element(), PARENT, self.state()]].concat(),
-            (Stage::TileProbe, Carry::Count | Carry::Sum | Carry::Decay) => {
-                [self.numbers(), &[self.element(), PROBE_SUM]].concat()
+            (Stage::TileProbe, _) => {
+                [self.numbers(), &[self.element(), if self.walks_back() { PROBE } else { PROBE_SUM }]].concat()
             }
-            (Stage::TileProbe, _) => [self.numbers(), &[self.element(), PROBE]].concat(),
             (Stage::CarryReduce | Stage::CarryScan, _) => [self.numbers(), &[self.element()]].concat(),
             (Stage::AdjointReduce, Carry::Decay) => vec![SCALE, CARRY, REDUCE_SCALE],
             (Stage::AdjointReduce, _) => vec![REDUCE],
@@ -38,6 +39,25 @@ impl Variant {
             (Stage::Adjoint, Carry::Count | Carry::Sum) => vec![DROP, WALK_DROP, BEFORE_COUNT],
             (Stage::Adjoint, Carry::Decay) => vec![SCALE, WALK_SCALE, BEFORE_STATES],
             _ => Vec::new(),
+        }
+    }
+
+    /// The functions of the stage's walk that handle one vector, and exist for a band of them, too; none if it has no walk that is
+    /// written so.
+    pub(super) fn walk(&self) -> &'static [&'static str] {
+        match (self.stage, self.carry) {
+            (Stage::AdjointReduce, Carry::Decay) => &[],
+            (Stage::TileProbe | Stage::TileReduce | Stage::AdjointReduce, _) => &[ADVANCE],
+            (stage, _) => stage.of_vectors(),
+        }
+    }
+
+    /// Whether that walk goes from the last step to the first.
+    pub(super) fn walks_back(&self) -> bool {
+        match self.stage {
+            Stage::Adjoint | Stage::AdjointReduce => true,
+            Stage::TileProbe => !matches!(self.carry, Carry::Count | Carry::Sum | Carry::Decay),
+            _ => false,
         }
     }
 

@@ -5,12 +5,10 @@
 
 use core::fmt::{self, Write};
 
+use super::carry::ADVANCE;
 use super::{BindingAccess, Stage, Use, Variant};
 use crate::carry::Carry;
 use crate::{Access, Amplitude, Boundary, Element, Operand, Slot, Threshold, Unit};
-
-/// The function that takes a step, given what is read of it.
-const ADVANCE: &str = "advance";
 
 impl Variant {
     pub(super) fn header(&self) -> Result<String, fmt::Error> {
@@ -118,7 +116,7 @@ impl Variant {
     /// For each function of one vector, the same for a band. Written out, not a loop: not every compiler unrolls one, and what
     /// is indexed by a variable lies in memory.
     fn bands(&self, w: &mut String) -> fmt::Result {
-        let functions = self.stage.of_vectors();
+        let functions = self.walk();
         if functions.is_empty() {
             return Ok(());
         }
@@ -143,7 +141,7 @@ impl Variant {
     fn ahead(&self, w: &mut String) -> fmt::Result {
         writeln!(w, "fn {ADVANCE}_ahead_band(band: ptr<function, Band>, at: At) -> At {{")?;
         // A walk back stands behind its next step, another at it.
-        let begin = if self.stage == Stage::Adjoint { "next_step(at)" } else { "at" };
+        let begin = if self.walks_back() { "next_step(at)" } else { "at" };
         writeln!(w, "    let at_0 = {begin};")?;
         for step in 1..self.steps_ahead {
             writeln!(w, "    let at_{step} = next_step(at_{});", step - 1)?;
@@ -161,7 +159,7 @@ impl Variant {
             }
         }
         let last = format!("at_{}", self.steps_ahead - 1);
-        let end = if self.stage == Stage::Adjoint { last } else { format!("next_step({last})") };
+        let end = if self.walks_back() { last } else { format!("next_step({last})") };
         writeln!(w, "    return {end};\n}}")
     }
 

@@ -95,8 +95,8 @@ pub fn compare(
 ///
 /// # Errors
 /// As there.
-pub fn compare_tunings(device: &Device, group: Group, tunings: &[(String, Tuning)]) -> Result<Vec<Tried>, Error> {
-    block_on(compare_tunings_async(device, group, tunings))
+pub fn compare_tunings(device: &Device, group: Group, tunings: &[(String, Tuning)], stages: bool) -> Result<Vec<Tried>, Error> {
+    block_on(compare_tunings_async(device, group, tunings, stages))
 }
 
 /// [`copy_rate_async`].

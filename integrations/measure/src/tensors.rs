@@ -1,8 +1,8 @@
 //! The tensors of a group: as many copies as it takes to leave the caches, and what the oracle makes of them.
 
 use bmru::oracle::{self, IncomingGradients};
-use bmru::wgpu::Buffer;
-use bmru::{Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot};
+use bmru::wgpu::{Buffer, ComputePassDescriptor};
+use bmru::{Bound, Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use bmru_conformance::{Allowed, allowed, backward, bounds, rounding};
 
@@ -315,6 +315,24 @@ impl Tensors {
     /// # Errors
     /// What binding refuses.
     pub fn bind(&self, device: &Device, plan: &Plan, copy: usize, states: Option<&Buffer>) -> Result<Run, Error> {
+        let bound = self.bound(device, plan, copy, states)?;
+        Ok(Box::new(move |encoder| bound.record(encoder)))
+    }
+
+    /// One dispatch of a plan on every copy, alone.
+    ///
+    /// # Errors
+    /// What binding refuses.
+    pub fn dispatch(&self, device: &Device, plan: &Plan, number: usize) -> Result<Work, Error> {
+        self.work(|copy| {
+            let bound = self.bound(device, plan, copy, None)?;
+            Ok(Box::new(move |encoder| {
+                bound.dispatches()[number].record_in(&mut encoder.begin_compute_pass(&ComputePassDescriptor::default()));
+            }))
+        })
+    }
+
+    fn bound(&self, device: &Device, plan: &Plan, copy: usize, states: Option<&Buffer>) -> Result<Bound, Error> {
         let mut buffers = Buffers::new();
         for &(slot, _) in plan.slots() {
             buffers = match (slot, states, &self.saved_layout) {
@@ -324,8 +342,7 @@ impl Tensors {
                 _ => buffers.slot(slot, self.buffer(copy, slot)),
             };
         }
-        let bound = device.gpu().kernels().bind(plan, &buffers)?;
-        Ok(Box::new(move |encoder| bound.record(encoder)))
+        Ok(device.gpu().kernels().bind(plan, &buffers)?)
     }
 
     /// Poisons some slots of every copy, runs the work once on each, and looks at what it wrote.

@@ -1,6 +1,6 @@
 //! Tunings side by side: what suits an adapter is found by trying.
 
-use bmru::{Direction, Strategy, Tuning};
+use bmru::{Direction, Plan, Stage, Strategy, Tuning};
 
 use crate::rounds::{Timed, interleaved_async, ratios};
 use crate::{Device, Error, Group, Prepared, Quartiles, Row, ideal_bytes};
@@ -20,6 +20,8 @@ pub struct Tried {
     pub of_stream: Quartiles,
     /// Bytes per second of the ceiling.
     pub stream: Quartiles,
+    /// Seconds of each dispatch alone, if that was asked for.
+    pub stages: Vec<(Stage, f64)>,
 }
 
 impl Tried {
@@ -66,7 +68,12 @@ pub fn parse(usual: &Tuning, text: &str) -> Result<Tuning, String> {
 ///
 /// # Errors
 /// If a plan is refused, a result is wrong, or the device does not end.
-pub async fn compare_tunings_async(device: &Device, group: Group, tunings: &[(String, Tuning)]) -> Result<Vec<Tried>, Error> {
+pub async fn compare_tunings_async(
+    device: &Device,
+    group: Group,
+    tunings: &[(String, Tuning)],
+    stages: bool,
+) -> Result<Vec<Tried>, Error> {
     let limits = device.gpu().limits();
     let (mut names, mut plans) = (Vec::new(), Vec::new());
     for (text, tuning) in tunings {
@@ -90,18 +97,31 @@ pub async fn compare_tunings_async(device: &Device, group: Group, tunings: &[(St
     timed.extend(library.iter().zip(prepared.plans()).map(|(work, (_, plan))| (work, ideal_bytes(plan))));
     let rates = interleaved_async(device, &timed).await?;
     let elements = group.shape.elements().unwrap_or(0) as f64;
-    let tried = |((name, (_, plan)), library): ((String, &(_, bmru::Plan)), &Vec<f64>)| {
+    let mut all = Vec::new();
+    for ((name, (_, plan)), library) in names.into_iter().zip(prepared.plans()).zip(&rates[1..]) {
         let moved = plan.traffic();
-        Tried {
+        all.push(Tried {
             name,
             strategy: plan.strategy(),
             moved_per_element: (moved.read + moved.written) as f64 / elements,
             rate: Quartiles::of(library.clone()),
             of_stream: ratios(library, &rates[0]),
             stream: Quartiles::of(rates[0].clone()),
-        }
-    };
-    Ok(names.into_iter().zip(prepared.plans()).zip(&rates[1..]).map(tried).collect())
+            stages: if stages { time_stages(device, &prepared, plan).await? } else { Vec::new() },
+        });
+    }
+    Ok(all)
+}
+
+/// Seconds of each dispatch of a plan.
+async fn time_stages(device: &Device, prepared: &Prepared<'_>, plan: &Plan) -> Result<Vec<(Stage, f64)>, Error> {
+    let tensors = prepared.tensors().await?;
+    let work = (0..plan.dispatches().len()).map(|number| tensors.dispatch(device, plan, number));
+    let work = work.collect::<Result<Vec<_>, _>>()?;
+    // Runs per second.
+    let rates = interleaved_async(device, &work.iter().map(|work| (work, 1)).collect::<Vec<_>>()).await?;
+    let seconds = rates.into_iter().map(|rates| 1.0 / Quartiles::of(rates).median);
+    Ok(plan.dispatches().iter().map(|dispatch| plan.stage(dispatch)).zip(seconds).collect())
 }
 
 #[cfg(test)]
