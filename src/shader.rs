@@ -238,8 +238,9 @@ impl Stage {
     }
 
     /// Whether an invocation takes steps one by one.
-    pub(crate) fn walks(self) -> bool {
-        !self.of_vectors().is_empty() || matches!(self, Self::TileProbe | Self::TileReduce | Self::AdjointReduce)
+    pub(crate) fn takes_steps(self) -> bool {
+        let of_tiles = matches!(self, Self::TileProbe | Self::TileReduce | Self::TileApply | Self::Unpack | Self::AdjointReduce);
+        of_tiles || !self.of_vectors().is_empty()
     }
 
     /// The fixed files of the stage, in order; those of the unit come before them.

@@ -80,7 +80,7 @@ impl Builder<'_> {
 
     /// Vectors of steps that an invocation loads at once: no more than a walk has, or a word of them.
     pub fn steps_ahead(&self, stage: Stage, params: &Params, Vectors { fold, .. }: Vectors) -> u32 {
-        if !stage.walks() {
+        if !stage.takes_steps() {
             return 1;
         }
         let steps = u64::from(params.steps.min(params.tile_steps).clamp(1, 32)) / fold;
