@@ -16,10 +16,9 @@ struct State {
 fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
     var state = State(initial_state, Vector(0u), Vector(0u), Vector(NOT_YET));
     if TREE {
-        let parent = parent_at(at.tile.b, 2u * (at.tile_of_whole / 32u), d);
-        let set_before = bit_at(load_parent(parent), at.tile_of_whole % 32u);
-        state.plus = bit_at(load_parent(parent + parent_step()), at.tile_of_whole % 32u);
-        state.bits = select(initial_state, state_of(amplitude, ~state.plus << Vector(31u)), set_before != Vector(0u));
+        let before = before_tile(at.tile.b, at.tile_of_whole, d);
+        state.plus = before.plus;
+        state.bits = select(initial_state, state_of(amplitude, ~before.plus << Vector(31u)), before.sets != Vector(0u));
     } else if TAKES_WORDS && params.time_origin > 0u {
         let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
         state.first_set = rested & Vector(NOT_YET);

@@ -12,11 +12,10 @@ fn apply_tile(tile: Node) {
     let amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
     let initial_state = load_initial_state(initial_state_at(tile.b, 0u, tile.d));
 
-    // A single tile has no parent and finds the identity.
     let tile_of_whole = params.time_origin / params.tile_steps + tile.index;
-    let parent_index = parent_at(tile.b, 2u * (tile_of_whole / 32u), tile.d);
-    var holds_initial = bit_at(load_parent(parent_index), tile_of_whole % 32u) ^ Vector(1u);
-    var plus = bit_at(load_parent(parent_index + parent_step()), tile_of_whole % 32u);
+    let before = before_tile(tile.b, tile_of_whole, tile.d);
+    var holds_initial = before.sets ^ Vector(1u);
+    var plus = before.plus;
 
     var first_set = Vector(NEVER);
     var states_index = states_at(tile.b, begin, tile.d);

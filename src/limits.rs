@@ -165,6 +165,9 @@ pub struct Tuning {
     pub tile_steps: u32,
     /// Time steps below which no tile is worth the tree above it. No more than `tile_steps` counts.
     pub min_tile_steps: u32,
+    /// Tiles of a row up to which each looks back through those before it, and no tree is built: two dispatches less. Where nothing
+    /// ever sets, half as many words as their square are read for each channel.
+    pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
     /// The strategy below that number.
@@ -210,6 +213,7 @@ impl Tuning {
             min_steps: 256,
             tile_steps: 4128,
             min_tile_steps: 1056,
+            look_back_tiles: 64,
             serial_rows: 1024,
             few_rows: Strategy::Probe,
             max_shared_elements: 1 << 19,
@@ -312,6 +316,9 @@ impl Tuning {
         }
         if self.tile_steps == 0 || !self.tile_steps.is_multiple_of(32) || self.tile_steps > 8192 {
             return invalid("tile_steps", "a multiple of 32 from 32 to 8,192", self.tile_steps.into());
+        }
+        if self.look_back_tiles > 1024 {
+            return invalid("look_back_tiles", "at most 1,024", self.look_back_tiles.into());
         }
         for (field, elements) in
             [("max_shared_elements", self.max_shared_elements), ("max_dispatch_elements", self.max_dispatch_elements)]

@@ -145,7 +145,7 @@ impl Stage {
         let mut operands = match self {
             Self::Serial => {
                 let rests = [Codes, PackedStates, FirstSet, Registers].map(|operand| (operand, Use::LoadStore));
-                let carries = [&rests[..], &[(Parent, Use::Load)]].concat();
+                let carries = [&rests[..], &[(Parent, Use::Load), (Aggregates, Use::Load)]].concat();
                 let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
                 [&gate[..], &masked, &rows, &carries, &counts].concat()
             }
@@ -155,7 +155,10 @@ impl Stage {
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
             Self::CarryReduce => vec![(Children, Use::Load), (Aggregates, Use::Store)],
             Self::CarryScan => vec![(Children, Use::LoadStore), (Parent, Use::Load)],
-            Self::TileApply => [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store), (Parent, Use::Load)]].concat(),
+            Self::TileApply => {
+                let before = [(Parent, Use::Load), (Aggregates, Use::Load)];
+                [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store)], &before].concat()
+            }
             Self::FirstSet => vec![(FirstOfTile, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
             Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
             Self::AdjointTreeReduce => vec![(Children, Use::Load), (Stretches, Use::Store)],
@@ -253,6 +256,7 @@ impl Stage {
         const WORD: &str = include_str!("../shaders/state_word.wgsl");
         const CHILD: &str = include_str!("../shaders/child_element.wgsl");
         const PARENT: &str = carry::PARENT;
+        const BACK: &str = include_str!("../shaders/look_back.wgsl");
         const AGGREGATE: &str = include_str!("../shaders/aggregate_element.wgsl");
         const HEALTH: &str = include_str!("../shaders/health.wgsl");
         match self {
@@ -263,7 +267,7 @@ impl Stage {
             Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../shaders/tile_reduce.wgsl")],
             Self::TreeReduce => &[PARAMS, CARRY, include_str!("../shaders/tree_reduce.wgsl")],
             Self::TreeScan => &[PARAMS, CARRY, include_str!("../shaders/tree_scan.wgsl")],
-            Self::TileApply => &[PARAMS, CARRY, WORD, include_str!("../shaders/tile_apply.wgsl")],
+            Self::TileApply => &[PARAMS, CARRY, BACK, WORD, include_str!("../shaders/tile_apply.wgsl")],
             Self::FirstSet => &[PARAMS, CARRY, include_str!("../shaders/first_set.wgsl")],
             Self::AdjointReduce => &[PARAMS],
             Self::AdjointTreeReduce => &[PARAMS, include_str!("../shaders/adjoint_tree_reduce.wgsl")],

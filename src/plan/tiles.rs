@@ -35,7 +35,8 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         return serial::build(builder);
     }
     // Where a whole tile of long rows does not fit a binding, the shortest tile may.
-    let (longest, shortest) = (Tiles { steps, probes }, Tiles { steps: WORD, probes });
+    let tiles = |steps| Tiles::new(builder, steps, probes);
+    let (longest, shortest) = (tiles(steps), tiles(WORD));
     match cut(builder, longest) {
         Ok(fits) => run(builder, longest, fits),
         Err(_) => run(builder, shortest, cut(builder, shortest)?),
@@ -47,17 +48,25 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
 struct Tiles {
     steps: u64,
     probes: bool,
+    /// Whether each tile looks through the aggregates of those before it, and there is no tree.
+    looks_back: bool,
 }
 
 impl Tiles {
+    fn new(builder: &Builder<'_>, steps: u64, probes: bool) -> Self {
+        let tiles = builder.whole[1].div_ceil(steps);
+        let looks_back = !builder.descriptor.carry().is_number() && (2..=builder.tuning.look_back_tiles.into()).contains(&tiles);
+        Self { steps, probes, looks_back }
+    }
+
     /// The stages before and behind the tree.
     fn stages(self) -> [Stage; 2] {
         if self.probes { [Stage::TileProbe, Stage::Serial] } else { [Stage::TileReduce, Stage::TileApply] }
     }
 
     fn scratch(self, builder: &Builder<'_>, extent: Extent) -> Scratch {
-        let carry = builder.descriptor.carry();
-        Scratch::new(extent, self.steps, !self.probes && !builder.descriptor.saves(), carry)
+        let descriptor = builder.descriptor;
+        Scratch::new(extent, self, !self.probes && !descriptor.saves(), descriptor.carry(), descriptor.marks_first_set())
     }
 }
 
@@ -100,6 +109,8 @@ struct Scratch {
     codes: Option<Placed>,
     /// The aggregates of the tiles.
     aggregates: Placed,
+    /// The first set step of each tile.
+    first_of_tile: Placed,
     levels: Vec<Level>,
     elements: u64,
 }
@@ -112,7 +123,8 @@ struct Level {
 }
 
 impl Scratch {
-    fn new([batch, time, channels]: Extent, tile_steps: u64, codes: bool, carry: Carry) -> Self {
+    fn new([batch, time, channels]: Extent, tiles: Tiles, codes: bool, carry: Carry, marks_first_set: bool) -> Self {
+        let tile_steps = tiles.steps;
         let mut elements: u64 = 0;
         let mut place = |operand, length: u64, axes| {
             let view = scratch_view(elements, [batch, length, channels]);
@@ -124,13 +136,20 @@ impl Scratch {
         let mut nodes = time.div_ceil(tile_steps);
         let aggregates =
             place(Operand::Aggregates, carry.words() * nodes, Axes::Tile { steps: tile_steps, words: carry.words() });
+        let axes = Axes::Tile { steps: tile_steps, words: 1 };
+        let first_of_tile = if marks_first_set && tiles.looks_back {
+            place(Operand::FirstOfTile, nodes, axes)
+        } else {
+            // The aggregates are in the tree by then, and leave their place.
+            Placed { operand: Operand::FirstOfTile, axes, ..aggregates }
+        };
         let mut levels = Vec::new();
-        while nodes > 1 {
+        while nodes > 1 && !tiles.looks_back {
             nodes = nodes.div_ceil(FAN_OUT);
             let words = place(Operand::Words, if carry.is_number() { 0 } else { 2 * nodes }, Axes::Element);
             levels.push(Level { nodes, words, aggregates: place(Operand::Aggregates, carry.words() * nodes, Axes::Element) });
         }
-        Self { codes, aggregates, levels, elements }
+        Self { codes, aggregates, first_of_tile, levels, elements }
     }
 }
 
@@ -311,18 +330,21 @@ impl Group {
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.extend(self.before_tiles(builder, origin, part)?);
         if builder.descriptor.marks_first_set() {
-            regions.push(self.first_of_tile().boxed(origin, part)?);
+            regions.push(self.scratch.first_of_tile.boxed(origin, part)?);
         }
+        // At most, where it looks back: it stops at the first that sets.
+        let earlier: u64 = (origin[1] / self.tiles.steps..).take(tiles as usize).sum();
         let launch = Launch {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
             rows: batch * tiles,
-            iterations,
+            iterations: iterations + if self.tiles.looks_back { self.tile_count() } else { 0 },
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
                 codes,
+                Moved::loads(Operand::Aggregates, batch * earlier * channels),
                 Moved::loads(Operand::Parent, if carry.is_number() { carry.words() } else { 2 } * rows),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
                 Moved::loads(Operand::InitialState, rows),
@@ -345,28 +367,23 @@ impl Group {
         let [batch, time, channels] = self.extent;
         let mut regions = self.regions(builder, Stage::FirstSet, [0; 3], self.extent)?;
         regions.extend(self.parent(0, [0; 3], self.extent)?);
-        regions.push(self.first_of_tile().boxed([0; 3], self.extent)?);
+        regions.push(self.scratch.first_of_tile.boxed([0; 3], self.extent)?);
         let bisections = u64::from(self.tile_count().max(1).next_power_of_two().ilog2());
+        let looks_back = self.tiles.looks_back;
         let rows = batch * channels;
         let launch = Launch {
             stage: Stage::FirstSet,
             params: self.params(builder, batch, time, self.tile_count()),
             rows: batch,
-            iterations: bisections,
-            // At most: the halves of an odd number of tiles differ by one.
+            iterations: if looks_back { self.tile_count() } else { bisections },
+            // At most: the halves of an odd number of tiles differ by one, and tiles are looked through until one has set.
             moved: vec![
                 Moved::loads(Operand::Parent, bisections * rows),
-                Moved::loads(Operand::FirstOfTile, rows),
+                Moved::loads(Operand::FirstOfTile, if looks_back { self.tile_count() } else { 1 } * rows),
                 Moved::stores(Operand::FirstSet, rows),
             ],
         };
         builder.push(launch, channels, regions)
-    }
-
-    /// The first set step of each tile. Their aggregates are in the tree by then, and leave their place.
-    fn first_of_tile(&self) -> Placed {
-        let axes = Axes::Tile { steps: self.tiles.steps, words: 1 };
-        Placed { operand: Operand::FirstOfTile, axes, ..self.scratch.aggregates }
     }
 
     fn tile_count(&self) -> u64 {

@@ -24,7 +24,7 @@ impl Variant {
         const REDUCE: &str = include_str!("../../shaders/adjoint_reduce.wgsl");
         const REDUCE_SCALE: &str = include_str!("../../shaders/adjoint_reduce_scale.wgsl");
         match (self.stage, self.carry) {
-            (Stage::Serial, Carry::Codes) => vec![self.state()],
+            (Stage::Serial, Carry::Codes) => vec![include_str!("../../shaders/look_back.wgsl"), self.state()],
             (Stage::Serial, _) => [self.numbers(), &[self.element(), PARENT, self.state()]].concat(),
             (Stage::TileProbe, _) => {
                 [self.numbers(), &[self.element(), if self.walks_back() { PROBE } else { PROBE_SUM }]].concat()

@@ -85,7 +85,9 @@ impl Variant {
         writeln!(w, "const TAKES_WORDS: bool = {};", self.saves || self.packs)?;
         writeln!(w, "const WRITES_STATES: bool = {};", has(Operand::States))?;
         writeln!(w, "const RESOLVES: bool = {};", has(Operand::States) || has(Operand::FinalState))?;
-        writeln!(w, "const TREE: bool = {};", self.binding_of(Operand::Parent).is_some())
+        let looks_back = matches!(self.stage, Stage::Serial | Stage::TileApply) && has(Operand::Aggregates);
+        writeln!(w, "const LOOKS_BACK: bool = {looks_back};")?;
+        writeln!(w, "const TREE: bool = {};", looks_back || has(Operand::Parent))
     }
 
     fn declarations(&self, w: &mut String) -> fmt::Result {

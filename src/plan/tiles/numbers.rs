@@ -21,10 +21,14 @@ impl Group {
 
     /// What the tree tells the tiles of a part: of numbers the elements of all tiles.
     pub(super) fn before_tiles(&self, builder: &Builder<'_>, origin: Extent, part: Extent) -> Result<Option<Boxed>, Error> {
+        let ([batch, _, channel], [rows, _, channels]) = (origin, part);
+        if self.tiles.looks_back {
+            let aggregates = self.elements(0, Operand::Aggregates);
+            return aggregates.boxed([batch, 0, channel], [rows, self.tile_count(), channels]).map(Some);
+        }
         if !builder.descriptor.carry().is_number() {
             return self.parent(0, origin, part);
         }
-        let ([batch, _, channel], [rows, _, channels]) = (origin, part);
         let words = builder.descriptor.carry().words();
         let parent = self.elements(0, Operand::Parent);
         parent.boxed([batch, 0, channel], [rows, words * self.tile_count(), channels]).map(Some)
