@@ -88,6 +88,14 @@ pub const ALL: &[Quirk] = &[
                  CPU drivers .46.",
     },
     Quirk {
+        name: "registers by occupancy",
+        adapters: "GPUs of NVIDIA",
+        matches: |facts| ["NVIDIA", "GeForce", "Quadro", "Tesla"].iter().any(|name| facts.name.contains(name)),
+        effect: Effect::Tuning("nvidia", Tuning::nvidia),
+        reason: "The compiler gives an invocation as many registers as let a multiprocessor run its most warps: 32 of them, and 64 where a \
+                 workgroup is one warp. Walks that load ahead are up to 2.5 times as fast with 64.",
+    },
+    Quirk {
         name: "no name",
         adapters: "GPUs by a browser",
         matches: |facts| facts.backend == "webgpu" && facts.said_kind == AdapterKind::Unknown,

@@ -111,6 +111,7 @@ mod of_wgpu {
         for (device_type, name, driver, expected) in [
             (wgpu::DeviceType::Cpu, "any", "Mesa 22.3.6", Tuning::software()),
             (wgpu::DeviceType::DiscreteGpu, "any", "Mesa 22.3.6", Tuning::discrete()),
+            (wgpu::DeviceType::DiscreteGpu, "NVIDIA GeForce RTX 4090", "550.54", Tuning::nvidia()),
             (wgpu::DeviceType::IntegratedGpu, "any", "Mesa 22.3.6", Tuning::integrated()),
             (wgpu::DeviceType::VirtualGpu, "any", "Mesa 22.3.6", Tuning::integrated()),
             (wgpu::DeviceType::Other, "any", "Mesa 22.3.6", Tuning::integrated()),

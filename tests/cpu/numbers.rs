@@ -284,7 +284,7 @@ fn annealing_compiles_nothing() {
 #[test]
 fn bytes_an_element() {
     let shape = Shape { batch: 8, time: 31 << 10, channels: 16 };
-    let tuning = |strategy| Tuning { serial_rows: 1, ..Tuning::discrete().with_strategy(strategy) };
+    let tuning = |strategy| Tuning { serial_rows: 1, tile_steps: 1024, ..Tuning::discrete().with_strategy(strategy) };
     let per_element = |plan: Plan| {
         let moved = plan.traffic();
         (moved.read + moved.written) as f64 / shape.elements().expect("they can be counted") as f64

@@ -10,10 +10,11 @@ fn facts(name: &'static str, backend: &'static str, driver_info: &'static str, s
 }
 
 /// As they report themselves, best first.
-fn adapters() -> [(AdapterFacts<'static>, &'static [&'static str]); 8] {
+fn adapters() -> [(AdapterFacts<'static>, &'static [&'static str]); 9] {
     use AdapterKind::*;
     [
-        (facts("NVIDIA H100", "vulkan", "550.54", Discrete), &[]),
+        (facts("NVIDIA H100", "vulkan", "550.54", Discrete), &["registers by occupancy"]),
+        (facts("AMD Radeon RX 7900 XTX", "dx12", "", Discrete), &[]),
         (facts("Apple M2", "metal", "", Integrated), &[]),
         (facts("virtio", "vulkan", "Mesa 22.3.6", Unknown), &[]),
         (facts("", "webgpu", "", Unknown), &["no name"]),
@@ -44,10 +45,10 @@ fn adapters_have_their_quirks() {
 #[test]
 fn kind_and_tuning_follow() {
     let tuning = |index: usize| adapters()[index].0.tuning();
-    assert_eq!([0, 1, 2].map(tuning), [Tuning::discrete(), Tuning::integrated(), Tuning::integrated()]);
-    assert_eq!(tuning(3), Tuning::browser());
-    assert_eq!([4, 5, 6, 7].map(tuning), [Tuning::mesa_22(), Tuning::software(), Tuning::software(), Tuning::mesa_22()]);
-    assert_eq!(adapters()[7].0.kind(), AdapterKind::Software);
+    assert_eq!([0, 1, 2, 3].map(tuning), [Tuning::nvidia(), Tuning::discrete(), Tuning::integrated(), Tuning::integrated()]);
+    assert_eq!(tuning(4), Tuning::browser());
+    assert_eq!([5, 6, 7, 8].map(tuning), [Tuning::mesa_22(), Tuning::software(), Tuning::software(), Tuning::mesa_22()]);
+    assert_eq!(adapters()[8].0.kind(), AdapterKind::Software);
     // By OpenGL a later Mesa is a CPU driver, too.
     assert_eq!(facts(LLVMPIPE, "gl", "4.5 (Core Profile) Mesa 25.0.7", AdapterKind::Unknown).tuning(), Tuning::software());
     assert_eq!(facts("llvmpipe", "vulkan", "", AdapterKind::Software).tuning(), Tuning::software());
@@ -57,9 +58,9 @@ fn kind_and_tuning_follow() {
 fn the_best_adapter_comes_first() {
     let ranks = adapters().map(|(facts, _)| facts.rank());
     assert!(ranks.is_sorted());
-    assert!(ranks[4] == ranks[5] && ranks[5] < ranks[6] && ranks[6] < ranks[7]);
+    assert!(ranks[5] == ranks[6] && ranks[6] < ranks[7] && ranks[7] < ranks[8]);
     // A GPU by OpenGL is behind a CPU by Vulkan.
-    assert!(facts("GeForce", "gl", "", AdapterKind::Discrete).rank() > ranks[6]);
+    assert!(facts("GeForce", "gl", "", AdapterKind::Discrete).rank() > ranks[7]);
 }
 
 #[test]

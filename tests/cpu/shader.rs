@@ -110,7 +110,8 @@ fn tunings() -> Vec<Tuning> {
     let mut tunings = Vec::new();
     for max_vector_width in [1, 2, 4] {
         for access in [Access::Declared, Access::AllReadWrite] {
-            for (workgroup_size, max_dispatch_elements) in [(64, 1 << 26), (8, 1030), (1, 70)] {
+            let ways = [(64, 1 << 26, 8, 64), (8, 1030, 1, 0), (1, 70, 3, 0)];
+            for (workgroup_size, max_dispatch_elements, steps_ahead, look_back_tiles) in ways {
                 for strategy in Strategy::ALL {
                     let max_band = 1 + max_vector_width % 4;
                     let base = Tuning {
@@ -119,6 +120,8 @@ fn tunings() -> Vec<Tuning> {
                         access,
                         workgroup_size,
                         max_dispatch_elements,
+                        steps_ahead,
+                        look_back_tiles,
                         ..Tuning::discrete()
                     };
                     tunings.push(Tuning { tile_steps: 32, ..base }.with_strategy(strategy));
@@ -281,7 +284,12 @@ fn params(variant: &Variant, module: &Module) -> Result<(), String> {
     };
     ensure!(array_of("View") == [(views, size_of::<ViewParams>())], "{:?} views", array_of("View"));
     let walks: Vec<usize> = array_of("Walk").into_iter().map(|(count, _)| count).collect();
-    let walked = matches!(variant.stage(), Stage::Serial | Stage::Adjoint);
+    let scales = variant.wgsl().contains("const SCALES: bool = true");
+    let walked = match variant.stage() {
+        Stage::Serial | Stage::Adjoint | Stage::TileProbe | Stage::TileReduce => true,
+        Stage::AdjointReduce => !scales,
+        _ => false,
+    };
     ensure!(walks == if walked { vec![variant.band() as usize] } else { vec![] }, "{walks:?} walks");
     ensure!(walked || variant.band() == 1, "a band of {}", variant.band());
     Ok(())
@@ -387,25 +395,28 @@ fn loops(module: &Module) -> Vec<usize> {
 /// The loops that `Dispatch::iterations` counts: a new one must be counted too.
 fn counted_loops(variant: &Variant) -> &'static [usize] {
     match variant.stage() {
-        // Words, and the steps of a word; in another function, the rows.
-        Stage::Serial => &[0, 1, 0],
-        // Words, and the steps of a word.
-        Stage::TileReduce => &[0, 1],
-        // The steps of a word in a function of their own.
-        Stage::TileApply | Stage::Unpack => &[0, 0],
-        // Steps.
-        Stage::TileProbe => &[0],
+        // Tiles before this one, where there is a look back; words, and the steps of a word, several at once or one by one; in another
+        // function, the rows.
+        Stage::Serial if variant.wgsl().contains("fn before_tile(") => &[0, 0, 1, 1, 0],
+        Stage::Serial => &[0, 1, 1, 0],
+        // Words, and the steps of a word, several at once or one by one.
+        Stage::TileReduce => &[0, 1, 1],
+        // Tiles before this one; the steps of a word in a function of their own, three times for three kinds of words; words.
+        Stage::TileApply => &[0, 0, 0, 0, 0],
+        Stage::Unpack => &[0, 0, 0, 0],
+        // Steps, several at once or one by one.
+        Stage::TileProbe => &[0, 0],
         // Children.
         Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => &[0],
         Stage::TreeScan => &[],
-        // The bisection.
-        Stage::FirstSet => &[0],
-        // Words for the first set step, then blocks and their steps.
+        // The tiles without a tree, or the bisection.
+        Stage::FirstSet => &[0, 0],
+        // Words for the first set step, then blocks and their steps, several at once or one by one.
         Stage::AdjointReduce if variant.wgsl().contains("fn passed(") => &[0, 1],
-        Stage::AdjointReduce => &[0, 0, 1],
+        Stage::AdjointReduce => &[0, 0, 1, 1],
         Stage::AdjointTreeReduce | Stage::AdjointTreeScan => &[0],
-        // Words, and the steps of a word.
-        Stage::Adjoint => &[0, 1],
+        // Words, and the steps of a word, several at once or one by one.
+        Stage::Adjoint => &[0, 1, 1],
         // Terms.
         Stage::SumReduce => &[0],
         Stage::HandOver => &[],

@@ -6,6 +6,7 @@ use bmru::{
 };
 
 use crate::bound::{bounds, rounding};
+use crate::case::{name_seed, walked};
 use crate::data::{Rate, Slots, Values, generate};
 use crate::image::{self, POISON, put};
 use crate::runner::{MARGIN, poisoned};
@@ -106,6 +107,7 @@ impl Choice {
     /// # Errors
     /// As [`Descriptor::backward`].
     pub fn plans(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<[Plan; 2], Error> {
+        let tuning = &walked(tuning, name_seed(&format!("{descriptor:?} {self:?}")));
         let tuning = |strategy| Tuning {
             max_vector_width: self.vector_width,
             workgroup_size: self.workgroup_size,

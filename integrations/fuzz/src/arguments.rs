@@ -232,6 +232,8 @@ fn tuning(bytes: &mut Unstructured<'_>, limits: &Limits) -> Result<Tuning> {
         2..=6 => Tuning {
             max_vector_width: one_of(bytes, &[1, 2, 4])?,
             max_band: bytes.int_in_range(1..=32)?,
+            steps_ahead: bytes.int_in_range(1..=32)?,
+            look_back_tiles: one_of(bytes, &[0, 1, 64, 1024])?,
             min_workgroups: bytes.int_in_range(0..=255)?,
             workgroup_size: one_of(bytes, &[8, 1, 4, 32, 64, 256, 3])?.min(group),
             min_steps: one_of(bytes, &[1, 2, 7, 32, 256, 1024])?,
@@ -249,6 +251,8 @@ fn tuning(bytes: &mut Unstructured<'_>, limits: &Limits) -> Result<Tuning> {
         _ => Tuning {
             max_vector_width: absurd_u32(bytes)?,
             max_band: absurd_u32(bytes)?,
+            steps_ahead: absurd_u32(bytes)?,
+            look_back_tiles: absurd_u32(bytes)?,
             min_workgroups: absurd_u32(bytes)?,
             workgroup_size: absurd_u32(bytes)?,
             min_steps: absurd_u32(bytes)?,

@@ -290,6 +290,9 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                     few_rows,
                     workgroup_size,
                     tile_steps,
+                    // Of what is drawn, so that seeds of failures stay.
+                    steps_ahead: [1, 2, 8, 5][tile_steps as usize / 32 % 4],
+                    look_back_tiles: if min_steps % 2 == 1 { 64 } else { 0 },
                     min_tile_steps: min_steps,
                     serial_rows,
                     max_shared_elements,
@@ -370,6 +373,8 @@ fn absurd_tuning() -> impl Random<Value = Tuning> {
             Tuning {
                 max_vector_width,
                 max_band,
+                steps_ahead: max_band,
+                look_back_tiles: workgroup_size,
                 min_steps,
                 workgroup_size,
                 tile_steps,

@@ -194,6 +194,7 @@ impl<'a> Launched<'a> {
                 self.element_words() * (origin / tile_steps + last + 1)
             }
             (Stage::Serial, Operand::Parent) => 2 * ((origin / tile_steps + last) / 32) + 2,
+            (Stage::Serial | Stage::TileApply, Operand::Aggregates) => origin / tile_steps + last,
             (Stage::Serial, Operand::Candidate | Operand::Threshold | Operand::LowThreshold | Operand::States) => steps,
             (_, Operand::Threshold | Operand::LowThreshold) if per_channel => last * tile_steps + 1,
             (_, Operand::LowThreshold) => self.end(),

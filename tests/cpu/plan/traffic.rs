@@ -28,7 +28,7 @@ impl Words {
 /// Nothing is cut, and tiles are as long as they may be.
 fn whole(strategy: Strategy, tile_steps: u32) -> Tuning {
     let tuning = Tuning { max_dispatch_elements: u64::MAX, max_shared_elements: u64::MAX, ..Tuning::discrete() };
-    Tuning { serial_rows: 1, tile_steps, ..tuning.with_strategy(strategy) }
+    Tuning { serial_rows: 1, tile_steps, look_back_tiles: 0, ..tuning.with_strategy(strategy) }
 }
 
 fn of_stage(plan: &Plan, stage: Stage) -> Traffic {
@@ -101,7 +101,8 @@ fn tree(tiles: u64) -> Words {
 
 /// 12.5 bytes an element in tiles; where they are probed 12, and at most 8 of the probe. `options`: all, or none. Bits are an eighth
 /// in place of 4, or beside them.
-fn tiled(strategy: Strategy, shape: Shape, tile_steps: u64, threshold: Threshold, options: bool, states: States) -> Words {
+fn tiled(tuning: &Tuning, shape: Shape, threshold: Threshold, options: bool, states: States) -> Words {
+    let (strategy, tile_steps) = (tuning.strategy.expect("it is forced"), u64::from(tuning.tile_steps));
     let Shape { batch, time, channels } = shape;
     let (rows, tiles, words) = (batch * channels, time.div_ceil(tile_steps), time.div_ceil(32));
     let (elements, rows_of_tiles) = (rows * time, rows * tiles);
@@ -111,17 +112,24 @@ fn tiled(strategy: Strategy, shape: Shape, tile_steps: u64, threshold: Threshold
     let numbers = if states == States::Packed { 0 } else { elements };
     let bits = if states == States::Numbers { 0 } else { rows * words };
     let mut moved = Words(elements + thresholds + probed + codes, rows_of_tiles + codes + numbers + bits);
-    let Words(read, written) = tree(tiles);
-    moved += Words(rows * read, rows * written);
-    // Each tile finds its carry, if there is another, and reads the amplitudes, if bits are not enough.
-    moved += Words(rows_of_tiles * if tiles > 1 { 2 } else { 0 }, 0);
+    let looks_back = tiles > 1 && tiles <= tuning.look_back_tiles.into();
+    if looks_back {
+        // Each tile looks at all before it, at most.
+        moved += Words(rows * tiles * (tiles - 1) / 2, 0);
+    } else {
+        let Words(read, written) = tree(tiles);
+        moved += Words(rows * read, rows * written);
+        // Each tile finds its carry, if there is another.
+        moved += Words(rows_of_tiles * if tiles > 1 { 2 } else { 0 }, 0);
+    }
+    // The amplitudes are read if bits are not enough.
     if options || states != States::Packed {
         moved += Words(rows_of_tiles, 0);
     }
     if options || states != States::Numbers {
-        // The first set step of each tile; that of all is looked for in the tree.
+        // The first set step of each tile; that of all is looked for in the tree, or among them.
         let bisections = (0..).find(|&bisections| tiles <= 1 << bisections).expect("fewer than 2^64 tiles");
-        moved += Words(rows * (bisections + 1), rows_of_tiles + rows);
+        moved += Words(if looks_back { rows_of_tiles } else { rows * (bisections + 1) }, rows_of_tiles + rows);
     }
     if options {
         // The first and the last states; of what is saved the copies.
@@ -151,11 +159,14 @@ fn tiles_and_probes_move_what_the_closed_form_says() {
                 // All of it is a buffer more than there are by default.
                 let limits = Limits { max_storage_buffers_per_shader_stage: 9, ..Limits::default() };
                 for (descriptor, options) in [(bare, false), (full, true)] {
-                    for states in [States::Numbers, States::Packed, States::Both] {
-                        let tuning = whole(strategy, tile_steps as u32);
+                    let all = [States::Numbers, States::Packed, States::Both];
+                    for (states, look_back_tiles) in all.into_iter().flat_map(|states| [0, 33].map(|tiles| (states, tiles))) {
+                        let tuning = Tuning { look_back_tiles, ..whole(strategy, tile_steps as u32) };
                         let plan = descriptor.clone().states(states).forward(&limits, &tuning).expect("it fits");
-                        let expected = tiled(strategy, shape, tile_steps, threshold, options, states);
+                        let expected = tiled(&tuning, shape, threshold, options, states);
                         assert_eq!(plan.traffic(), expected.traffic(), "{threshold:?}, {states:?}, {plan}");
+                        let trees = plan.variants().iter().filter(|variant| variant.stage() == Stage::TreeScan).count();
+                        assert_eq!(trees > 0, time.div_ceil(tile_steps) > look_back_tiles.max(1).into(), "{plan}");
                     }
                 }
             }

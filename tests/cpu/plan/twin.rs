@@ -183,6 +183,12 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// Whether tiles look through the aggregates before them.
+    fn looks_back(&self) -> bool {
+        matches!(self.launched.stage(), Stage::Serial | Stage::TileApply)
+            && self.launched.places.get(Operand::Aggregates).is_some()
+    }
+
     fn saves(&self) -> bool {
         self.launched.plan.descriptor().saves()
     }
@@ -252,7 +258,7 @@ impl Machine<'_, '_> {
         let params = *self.launched.params();
         let origin = u64::from(params.time_origin);
         let (begin, end) = self.tile(index);
-        let tree = self.launched.places.get(Operand::Parent).is_some();
+        let tree = self.looks_back() || self.launched.places.get(Operand::Parent).is_some();
         let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
         let initial = self.load(Operand::InitialState, b, 0, d);
         let numbers = self.is_number();
@@ -390,6 +396,11 @@ impl Machine<'_, '_> {
 
     /// Whether anything has set before a child, and whether to +.
     fn before(&mut self, b: u64, child: u64, d: u64) -> (bool, bool) {
+        if self.looks_back() {
+            let codes = (0..child).rev().map(|earlier| self.load(Operand::Aggregates, b, earlier, d));
+            let nearest = codes.into_iter().find(|code| code & 1 == 1).unwrap_or(0);
+            return (nearest & 1 == 1, nearest >> 1 == 1);
+        }
         let [set, plus] = [0, 1].map(|word| self.load(Operand::Parent, b, 2 * (child / 32) + word, d));
         (set >> (child % 32) & 1 == 1, plus >> (child % 32) & 1 == 1)
     }
@@ -450,6 +461,12 @@ impl Machine<'_, '_> {
 
     fn first_set(&mut self, b: u64, d: u64) {
         let (mut low, mut high) = (0, u64::from(self.launched.params().nodes));
+        if self.launched.places.get(Operand::Parent).is_none() {
+            while low + 1 < high && self.load(Operand::FirstOfTile, b, low, d) == NEVER {
+                low += 1;
+            }
+            high = low + 1;
+        }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let set_before = self.load(Operand::Parent, b, 2 * (middle / 32), d) >> (middle % 32) & 1 == 1;
@@ -488,6 +505,7 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
         let variant = dispatch.variant();
         let launched = Launched { plan, dispatch, variant: &plan.variants()[variant], places: &places[variant] };
         let stage = launched.stage();
+        let launched_back = places[variant].get(Operand::Aggregates).is_some();
         let (touched, moved) = (BTreeMap::new(), Traffic::default());
         let mut machine = Machine { launched, memory, touched, item: 0, lane: 0, moved, fault: None };
         machine.run(backwards);
@@ -495,6 +513,7 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
         ensure!(fault.is_none(), "dispatch {number} ({stage}): {fault:?}\n{dispatch:?}");
         // Searches stop early.
         let less = matches!(stage, Stage::FirstSet | Stage::TileProbe | Stage::AdjointReduce);
+        let less = less || matches!(stage, Stage::Serial | Stage::TileApply) && launched_back;
         // A part of what is packed can lie elsewhere.
         let less = less || stage == Stage::Pack;
         let Traffic { read, written } = dispatch.traffic();
