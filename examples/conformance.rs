@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bmru::host::describe;
 use bmru::wgpu;
 use bmru_conformance::backward::OUTPUTS;
-use bmru_conformance::{BackwardCase, Case, HealthCase, Runner, Scope, Tally, adapters, backward_matrix, health_matrix, matrix};
+use bmru_conformance::{BackwardCase, Case, HealthCase, Scope, Tally, adapters, backward_matrix, health_matrix, matrix, run_on};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -29,6 +29,9 @@ struct Options {
     /// Only cases whose name contains this.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     case: String,
+    /// Run so many cases at once, each on a device of its own: for GPUs.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
     /// Write the results to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
 
-    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, &forward, &backward, &health)).collect();
+    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, options.jobs, &forward, &backward, &health)).collect();
     print(&reports);
     if let Some(path) = options.json {
         if let Err(error) = std::fs::write(&path, format!("{:#}\n", to_json(&reports))) {
@@ -69,7 +72,7 @@ fn main() -> ExitCode {
     if reports.iter().all(|report| report.tally.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase], health: &[HealthCase]) -> Report {
+fn run(adapter: &wgpu::Adapter, jobs: usize, forward: &[Case], backward: &[BackwardCase], health: &[HealthCase]) -> Report {
     let info = adapter.get_info();
     let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
     let cases = (forward.len() + backward.len() + health.len()) as u64;
@@ -77,21 +80,12 @@ fn run(adapter: &wgpu::Adapter, forward: &[Case], backward: &[BackwardCase], hea
         .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
         .with_prefix(adapters::name(&info));
     let start = Instant::now();
-    let tally = match Runner::new(adapter) {
-        Ok(runner) => {
-            let progress = |name: &str| {
-                bar.set_message(name.to_owned());
-                bar.inc(1);
-            };
-            let mut tally = runner.run_all(forward, backward, progress);
-            for case in health {
-                progress(&case.name);
-                pollster::block_on(tally.add_health(&runner, case));
-            }
-            tally
-        }
-        Err(error) => Tally { cases, failures: vec![error.to_string()], ..Tally::default() },
+    let progress = |name: &str| {
+        bar.set_message(name.to_owned());
+        bar.inc(1);
     };
+    let refused = |error: bmru::Error| Tally { cases, failures: vec![error.to_string()], ..Tally::default() };
+    let tally = run_on(adapter, jobs, forward, backward, health, progress).unwrap_or_else(refused);
     bar.finish_and_clear();
     Report { info, tally, took: start.elapsed() }
 }

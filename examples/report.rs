@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use bmru::host::describe;
 use bmru::wgpu;
-use bmru_conformance::{Runner, Scope, Tally, adapters, backward_matrix, matrix};
+use bmru_conformance::{Scope, Tally, adapters, backward_matrix, health_matrix, matrix, run_on};
 use bmru_measure::{Device, Effort, copy_rate, measure, report, shapes};
 use bmru_reports::{Adapter, Conformance, Report, Roofline, folder};
 use clap::Parser;
@@ -30,6 +30,12 @@ struct Options {
     /// Measure nothing: where the machine is busy.
     #[arg(long)]
     no_roofline: bool,
+    /// Run so many cases at once, each on a device of its own: for GPUs.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    jobs: usize,
+    /// Measurements that `examples/roofline.rs` wrote on this adapter, instead of new ones.
+    #[arg(long, value_name = "FILE")]
+    roofline: Option<PathBuf>,
     /// The day, if it is not this one.
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<Date>,
@@ -70,12 +76,16 @@ fn run(options: &Options) -> Result<bool, Failure> {
     let info = adapter.get_info();
     println!("{}", describe(&info));
     let commit = options.commit.clone().map_or_else(commit, Ok)?;
-    let tally = conformance(&adapter, if options.quick { Scope::Quick } else { Scope::Full })?;
+    let tally = conformance(&adapter, if options.quick { Scope::Quick } else { Scope::Full }, options.jobs)?;
     drop(adapter);
     for failure in &tally.failures {
         println!("  {failure}");
     }
-    let roofline = if options.no_roofline { None } else { Some(roofline(&info, options.quick)?) };
+    let roofline = match &options.roofline {
+        Some(file) => Some(serde_json::from_str(&std::fs::read_to_string(file)?)?),
+        None if options.no_roofline => None,
+        None => Some(roofline(&info, options.quick)?),
+    };
     let report = Report {
         schema: Report::SCHEMA,
         date: options.date.unwrap_or_else(|| jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date()),
@@ -115,14 +125,14 @@ fn only(wanted: &str) -> Result<wgpu::Adapter, Failure> {
     }
 }
 
-fn conformance(adapter: &wgpu::Adapter, scope: Scope) -> Result<Tally, Failure> {
+fn conformance(adapter: &wgpu::Adapter, scope: Scope, jobs: usize) -> Result<Tally, Failure> {
     let (forward, backward) = (matrix(scope), backward_matrix(scope));
-    let runner = Runner::new(adapter)?;
-    let bar = bar((forward.len() + backward.len()) as u64);
-    let tally = runner.run_all(&forward, &backward, |name| {
+    let health = health_matrix(scope);
+    let bar = bar((forward.len() + backward.len() + health.len()) as u64);
+    let tally = run_on(adapter, jobs, &forward, &backward, &health, |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
-    });
+    })?;
     bar.finish_and_clear();
     Ok(tally)
 }

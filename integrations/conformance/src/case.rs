@@ -52,11 +52,15 @@ pub(crate) fn name_seed(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// The tuning with walks of one kind: those of the adapter, or steps loaded one by one or several at once, with a tree above tiles or
+/// The tuning with walks of one kind: mostly those of the adapter, else of other steps loaded at once, with a tree above tiles or
 /// without. It follows from the seed, so that all kinds come up, and a case has the same one wherever it stands in the list.
 pub(crate) fn walked(tuning: &Tuning, seed: u64) -> Tuning {
-    let (steps_ahead, look_back_tiles) =
-        [(tuning.steps_ahead, tuning.look_back_tiles), (1, 0), (8, 64), (3, 0), (2, 1024)][(seed >> 32) as usize % 5];
+    let (steps_ahead, look_back_tiles) = match (seed >> 32) % 8 {
+        0 => (4, 64),
+        1 => (1, 0),
+        2 => (3, 0),
+        _ => (tuning.steps_ahead, tuning.look_back_tiles),
+    };
     Tuning { steps_ahead, look_back_tiles, ..tuning.clone() }
 }
 

@@ -7,7 +7,7 @@
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included.
 //!   Async underneath, for browsers; `new`, `run` and `run_backward` block
 //! - [`portable`]: the same cases for hosts that know nothing of this library
-//! - `Runner::run_all`: many cases, and the [`Tally`] of them
+//! - `Runner::run_all`: many cases, and the [`Tally`] of them; `run_on`: the same on several threads
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
@@ -47,4 +47,6 @@ pub use matrix::{Scope, matrix};
 pub use portable::Portable;
 pub use runner::{Outcome, Runner};
 pub use suite::Tally;
+#[cfg(not(target_family = "wasm"))]
+pub use suite::run_on;
 pub use trial::{Trial, TrialOutcome};

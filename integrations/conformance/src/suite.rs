@@ -1,6 +1,8 @@
 //! Many cases on one device, and what came of all of them together.
 
 use bmru::Error;
+#[cfg(not(target_family = "wasm"))]
+use bmru::wgpu;
 
 use crate::{BackwardCase, Case, HealthCase, Outcome, Runner};
 
@@ -29,6 +31,19 @@ impl Tally {
     pub fn worst_ratio(&self) -> Option<f64> {
         let worst = self.worst.into_iter().fold(0.0, f64::max);
         (self.compared > 0 && worst.is_finite()).then_some(worst)
+    }
+
+    /// Adds what came of other cases.
+    pub fn join(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.failures.extend(other.failures);
+        self.wrong_words += other.wrong_words;
+        self.wrong_bits += other.wrong_bits;
+        self.compared += other.compared;
+        for (worst, other) in self.worst.iter_mut().zip(other.worst) {
+            *worst = worst.max(other);
+        }
+        self.worst_state = self.worst_state.max(other.worst_state);
     }
 
     /// Runs a case.
@@ -93,4 +108,39 @@ impl Runner {
         }
         tally
     }
+}
+
+/// Runs all cases on an adapter, on so many threads with a device each: a GPU waits for its host most of the time.
+///
+/// # Errors
+/// If the adapter gives no device.
+#[cfg(not(target_family = "wasm"))]
+pub fn run_on(
+    adapter: &wgpu::Adapter,
+    jobs: usize,
+    forward: &[Case],
+    backward: &[BackwardCase],
+    health: &[HealthCase],
+    progress: impl Fn(&str) + Sync,
+) -> Result<Tally, Error> {
+    let jobs = jobs.max(1);
+    let job = |number: usize| {
+        let runner = Runner::new(adapter)?;
+        let forward: Vec<Case> = forward.iter().skip(number).step_by(jobs).cloned().collect();
+        let backward: Vec<BackwardCase> = backward.iter().skip(number).step_by(jobs).cloned().collect();
+        let mut tally = runner.run_all(&forward, &backward, &progress);
+        for case in health.iter().skip(number).step_by(jobs) {
+            progress(&case.name);
+            pollster::block_on(tally.add_health(&runner, case));
+        }
+        Ok(tally)
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..jobs).map(|number| scope.spawn(move || job(number))).collect();
+        let mut whole = Tally::default();
+        for job in running {
+            whole.join(job.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
+        }
+        Ok(whole)
+    })
 }
