@@ -177,13 +177,14 @@ pub(crate) async fn measure_beside(
 /// # Errors
 /// If the device does not end.
 pub async fn copy_rate_async(device: &Device) -> Result<Quartiles, Error> {
-    const BYTES: u64 = 16 << 20;
-    let copies = device.copies(2 * BYTES, 2 * BYTES);
+    // Long enough that it is not its launch that is measured.
+    let bytes = (device.some_milliseconds() / 16).max(16 << 20);
+    let copies = device.copies(2 * bytes, 2 * bytes);
     let run = |_| -> crate::Run {
-        let [from, to] = ["from", "to"].map(|label| device.buffer(label, BYTES, None));
-        Box::new(move |encoder| encoder.copy_buffer_to_buffer(&from, 0, &to, 0, BYTES))
+        let [from, to] = ["from", "to"].map(|label| device.buffer(label, bytes, None));
+        Box::new(move |encoder| encoder.copy_buffer_to_buffer(&from, 0, &to, 0, bytes))
     };
     let work = Work::new((0..copies).map(run).collect());
     device.settle().await?;
-    Ok(Quartiles::of(interleaved_async(device, &[(&work, 2 * BYTES)]).await?.remove(0)))
+    Ok(Quartiles::of(interleaved_async(device, &[(&work, 2 * bytes)]).await?.remove(0)))
 }
