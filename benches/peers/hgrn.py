@@ -1,4 +1,4 @@
-"""flash-linear-attention: `fla.ops.hgrn.chunk_hgrn`, on CUDA. Not yet run on a machine of ours.
+"""flash-linear-attention: `fla.ops.hgrn.chunk_hgrn`, on CUDA. On an H200 its states are wrong: see `README.md`.
 
 Its recurrence is h_t = exp(g_t)·h_{t−1} + x_t: a step that holds has g = 0 and x = 0, one that sets g = −∞ and x = ±α. Both are
 exact, exp(−∞) is 0 and sums of such g stay what they are, so the states must be the loop's bit for bit.
