@@ -48,12 +48,13 @@ step examples
 cargo run -q --example quickstart
 cargo run -q --example embed
 cargo run -q --example bidirectional
+cargo run -q --example stream
 cargo run -q --example train -- --all
 # The tests run all of them.
 cargo run -q --example conformance -- --quick --case value/
 cargo run -q --example roofline -- --quick
 cargo run -q --example roofline -- --quick --variants
-cargo run -q --example report -- --quick --adapter SwiftShader --folder "$(mktemp -d)"
+cargo run -q --example report -- --quick --jobs 2 --adapter SwiftShader --folder "$(mktemp -d)"
 
 step "another host, and other compilers"
 scripts/dawn.sh

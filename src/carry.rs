@@ -204,6 +204,9 @@ impl Descriptor {
             }
             Operand::InitialCount => (counted && initial_count == InitialCount::Given).then(|| row(Slot::InitialCount, channels)),
             Operand::Counts => (counted && counts == Counts::All).then(|| contiguous(Slot::Counts)),
+            Operand::FinalCount if self.is_in_place() => {
+                (counted && counts != Counts::Discarded).then(|| row(Slot::InitialCount, channels))
+            }
             Operand::FinalCount => (counted && counts != Counts::Discarded).then(|| row(Slot::FinalCount, channels)),
             Operand::StatesBefore if self.carry().rereads_states() => self.view(Operand::States),
             _ => None,

@@ -1,6 +1,6 @@
 //! The descriptor: everything that says *what* is computed, nothing of *how*.
 
-use crate::carry::CarryOptions;
+use crate::carry::{Carry, CarryOptions};
 use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
@@ -363,7 +363,13 @@ impl Descriptor {
     /// Whether `h_T` is written.
     #[must_use]
     pub fn has_final_state(&self) -> bool {
-        self.final_state == FinalState::Written
+        self.final_state != FinalState::Discarded
+    }
+
+    /// Whether it is written over `h0`.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.final_state == FinalState::InPlace
     }
 
     /// Whether the backward pass's codes are saved; never of cumulative units, which need none.
@@ -423,6 +429,7 @@ impl Descriptor {
             Operand::LowThreshold => Some(self.low_threshold_view.unwrap_or_else(|| threshold(channels))),
             Operand::InitialState => self.has_initial_state().then(|| own(Slot::InitialState, channels, 0)),
             Operand::States => Some(self.states_view.unwrap_or_else(|| contiguous(Slot::States))),
+            Operand::FinalState if self.is_in_place() => Some(own(Slot::InitialState, channels, 0)),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
             Operand::PackedStates | Operand::FirstSet => self.packed_view(operand),
             Operand::StatesGradient if self.incoming == Incoming::FinalState => None,
@@ -533,11 +540,29 @@ impl Descriptor {
         Ok(())
     }
 
+    /// What is overwritten must be there, and wanted by nobody afterwards.
+    fn check_in_place(&self) -> Result<(), Error> {
+        let actual = "a final state in place of the initial one";
+        let counts = self.view(Operand::FinalCount).is_some();
+        let expected = match () {
+            () if !self.is_in_place() => return Ok(()),
+            () if !self.has_initial_state() => "an initial state that is given",
+            () if self.carry() == Carry::Count => "a unit that hands its state on, and not the count of its sets",
+            () if counts && self.view(Operand::InitialCount).is_none() => "an initial count that is given",
+            () if self.states_kind() != States::Numbers => {
+                "states that are numbers: packed ones are unpacked with the initial state"
+            }
+            () => return Ok(()),
+        };
+        Err(Error::Incompatible { expected, actual })
+    }
+
     /// Checks shape and views.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
         self.check_carry()?;
         self.check_packed()?;
+        self.check_in_place()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });
         let thresholds = [(Operand::Threshold, self.threshold_view), (Operand::LowThreshold, self.low_threshold_view)];
         for (operand, view) in thresholds.into_iter().filter_map(|(operand, view)| Some((operand, view?))) {

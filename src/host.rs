@@ -167,12 +167,18 @@ impl Gpu {
         };
         Ok(Outputs {
             states: self.numbers(descriptor, &memory, Slot::States).await?,
-            final_state: self.numbers(descriptor, &memory, Slot::FinalState).await?,
+            final_state: match descriptor.view(Operand::FinalState) {
+                Some(view) => self.numbers(descriptor, &memory, view.slot).await?,
+                None => Vec::new(),
+            },
             packed_states: self.words(&memory, Slot::PackedStates).await?,
             first_set,
             saved,
             counts: self.counts(&memory, Slot::Counts).await?,
-            final_count: self.counts(&memory, Slot::FinalCount).await?,
+            final_count: match descriptor.view(Operand::FinalCount) {
+                Some(view) => self.counts(&memory, view.slot).await?,
+                None => Vec::new(),
+            },
         })
     }
 

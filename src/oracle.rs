@@ -52,7 +52,7 @@ pub struct Gradients<T> {
 pub struct Outputs {
     /// [`Slot::States`]
     pub states: Vec<f32>,
-    /// [`Slot::FinalState`]
+    /// [`Slot::FinalState`], or what the initial state becomes in place.
     pub final_state: Vec<f32>,
     /// [`Slot::PackedStates`]
     pub packed_states: Vec<u32>,
@@ -171,10 +171,11 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let mut states: Vec<u32> = if descriptor.writes_states() { zeros(Slot::States)? } else { Vec::new() };
     let mut packed_states: Vec<u32> = zeros(Slot::PackedStates)?;
     let mut first_sets = Vec::new();
-    let mut final_state: Vec<u32> = zeros(Slot::FinalState)?;
+    let rows = |operand| descriptor.view(operand).map_or(Ok(Vec::new()), |view| zeros(view.slot));
+    let mut final_state: Vec<u32> = rows(Operand::FinalState)?;
     let mut saved: Vec<u32> = zeros(Slot::Saved)?;
     let mut counts = vec![0; descriptor.slot_elements(Slot::Counts)? as usize];
-    let mut final_count = vec![0; descriptor.slot_elements(Slot::FinalCount)? as usize];
+    let mut final_count: Vec<i32> = rows(Operand::FinalCount)?.into_iter().map(|zero| zero as i32).collect();
     let saved_layout = descriptor.saved_layout();
     let gate = Gate::of(descriptor);
     let view = |operand| descriptor.view_in(Direction::Forward, operand);

@@ -232,12 +232,20 @@ impl Plan {
         if uses(descriptor, direction, Slot::Saved) {
             check(Slot::Saved, descriptor.saved_layout().bytes())?;
         }
-        let build = |strategy| build::build(descriptor, direction, limits, tuning, strategy);
+        let walks = direction == Direction::Forward && descriptor.is_in_place();
+        let build = |strategy| match strategy {
+            Strategy::Tiles | Strategy::Probe if walks => Err(Error::Incompatible {
+                expected: "a final state in a buffer of its own",
+                actual: "tiles, which all read the initial state that one of them would write over",
+            }),
+            _ => build::build(descriptor, direction, limits, tuning, strategy),
+        };
         let (strategy, built) = match tuning.strategy {
             Some(strategy) => {
                 let unavailable = |reason| Error::StrategyUnavailable { strategy, reason: Box::new(reason) };
                 (strategy, build(strategy).map_err(unavailable)?)
             }
+            None if walks => (Strategy::Serial, build(Strategy::Serial)?),
             None => automatic(tuning.choose(descriptor.shape()), build)?,
         };
         let plan = Self {

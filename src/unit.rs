@@ -158,6 +158,10 @@ pub enum FinalState {
     Discarded,
     /// `h_T[b, d]` is written to [`Slot::FinalState`](crate::Slot::FinalState).
     Written,
+    /// `h_T[b, d]` is written over `h0[b, d]`, which must be given, in [`Slot::InitialState`](crate::Slot::InitialState), and the final
+    /// count, if it is asked for, over the initial one: what is decoded step by step needs no second buffer and no change of bindings.
+    /// The plan walks serially: of tiles, all read what one would write.
+    InPlace,
 }
 
 /// How the forward pass writes the states after each step.

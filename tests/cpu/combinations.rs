@@ -1,8 +1,8 @@
 //! The table of what combines with what, `docs/combinations.md`, is what planning says.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, Error, InitialState, Limits, Save, Shape, States, Threshold, TimeOrder, Tuning,
-    Validity,
+    Amplitude, Counts, Descriptor, Element, Error, FinalState, InitialState, Limits, Save, Shape, States, Threshold, TimeOrder,
+    Tuning, Validity,
 };
 
 const SHAPE: Shape = Shape { batch: 2, time: 70, channels: 5 };
@@ -22,7 +22,7 @@ fn units() -> [(&'static str, Descriptor); 8] {
     ]
 }
 
-const OPTIONS: [Option; 10] = [
+const OPTIONS: [Option; 11] = [
     ("f16, bf16", |of| of.element(Element::F16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
@@ -32,6 +32,7 @@ const OPTIONS: [Option; 10] = [
     ("a limit", |of| of.limit(5)),
     ("descending time", |of| of.time_order(TimeOrder::Descending)),
     ("packed states", |of| of.states(States::Packed)),
+    ("final state in place", |of| of.initial_state(InitialState::Given).final_state(FinalState::InPlace)),
     ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),
 ];
 

@@ -45,7 +45,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 30] = [
+const TESTS: [(&str, Test); 32] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -73,6 +73,8 @@ const TESTS: [(&str, Test); 30] = [
     ("health: of the host, from both sources", health::host),
     ("health: counts of more than 32 bits", health::wide_counts),
     ("two layers on one encoder share scratch", streams::layers),
+    ("the gradient goes back through the borders of chunks", streams::gradients),
+    ("decoding step by step, the state in place", streams::decodes),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
     ("a race is seen in other orders", order::races_are_seen),

@@ -1,8 +1,13 @@
 //! Several plans on one encoder.
 
-use bmru::{Buffers, Descriptor, Inputs, Shape, Slot, Strategy, Tuning, oracle, wgpu};
+use std::ops::Range;
+
+use bmru::{
+    Buffers, Descriptor, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Layout, Save, Shape, Slot, Strategy,
+    Tuning, oracle, wgpu,
+};
 use bmru_conformance::Runner;
-use bmru_conformance::data::{self, Rate, Values};
+use bmru_conformance::data::{self, Rate, Slots, Values};
 use libtest_mimic::Failed;
 
 /// The states of one layer are the candidates of the next, and both use the same scratch.
@@ -44,5 +49,121 @@ pub fn layers(runner: &Runner) -> Result<(), Failed> {
     let expected: Vec<u32> = oracle::forward(&descriptor, &second)?.states.iter().map(|state| state.to_bits()).collect();
     assert!(expected.iter().any(|&bits| bits != 0), "the second layer sets somewhere");
     assert!(pollster::block_on(gpu.download(&states[1]))? == expected);
+    Ok(())
+}
+
+/// The inputs of a chunk that begins in this state.
+fn of_chunk<'a>(data: &'a Slots, piece: Range<usize>, initial_state: &'a [f32]) -> Inputs<'a> {
+    let (candidate, threshold) = (&data.candidate[piece.clone()], &data.threshold[piece]);
+    Inputs { candidate, threshold, amplitude: &data.amplitude, initial_state, ..Inputs::default() }
+}
+
+/// The gradient goes back through the borders of chunks: what leaves the beginning of one comes in at the end of the one before. Cut
+/// anywhere, gradients stay within the bound of the whole; each border is one addition more.
+pub fn gradients(runner: &Runner) -> Result<(), Failed> {
+    let gpu = runner.gpu();
+    let (batch, time, channels) = (2, 2500, 5);
+    let of = |time| {
+        let descriptor = Descriptor::bmru(Shape { batch, time, channels }).layout(Layout::TimeBatchChannel);
+        descriptor.initial_state(InitialState::Given).final_state(FinalState::Written).incoming(Incoming::Both).save(Save::Codes)
+    };
+    let whole = of(time);
+    let data = data::generate(&whole, Rate::Once(40), Values::Plain, 11);
+    let [states, final_state] = bmru_conformance::backward::incoming(&whole, 11);
+    let incoming = IncomingGradients { states: &states, final_state: &final_state };
+    let wanted = oracle::backward(&whole, &data.inputs(), &incoming)?;
+
+    let mut rng = fastrand::Rng::with_seed(11);
+    let mut cuts: Vec<u64> = (0..20).map(|_| rng.u64(1..time)).chain([0, 1, 2, time - 1, time]).collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    let steps: Vec<(u64, u64)> = cuts.windows(2).map(|ends| (ends[0], ends[1])).collect();
+    // With time outermost a chunk is one piece of every tensor.
+    let row = batch * channels;
+    let piece = |&(begin, end): &(u64, u64)| (begin * row) as usize..(end * row) as usize;
+    let (mut handed, mut saved, mut depth) = (vec![data.initial_state.clone()], Vec::new(), 0);
+    for chunk in &steps {
+        let outputs = gpu.forward_blocking(&of(chunk.1 - chunk.0), &of_chunk(&data, piece(chunk), &handed[handed.len() - 1]))?;
+        handed.push(outputs.final_state);
+        saved.push(outputs.saved);
+        depth += 1 + of(chunk.1 - chunk.0).backward(&gpu.limits(), runner.tuning())?.depth();
+    }
+    let (mut candidate, mut threshold) = (vec![0.0; states.len()], vec![0.0; states.len()]);
+    let (mut amplitude, mut beyond) = (vec![0f64; channels as usize], final_state.clone());
+    for (number, chunk) in steps.iter().enumerate().rev() {
+        let incoming = IncomingGradients { states: &states[piece(chunk)], final_state: &beyond };
+        let gradients = gpu.backward_blocking(
+            &of(chunk.1 - chunk.0),
+            &of_chunk(&data, piece(chunk), &handed[number]),
+            &saved[number],
+            &incoming,
+        )?;
+        candidate[piece(chunk)].copy_from_slice(&gradients.candidate);
+        threshold[piece(chunk)].copy_from_slice(&gradients.threshold);
+        amplitude.iter_mut().zip(gradients.amplitude).for_each(|(sum, chunk)| *sum += f64::from(chunk));
+        beyond = gradients.initial_state;
+    }
+    let bounds = bmru_conformance::bounds(&whole, &data.inputs(), &incoming, depth)?;
+    let numbers = |floats: Vec<f32>| floats.into_iter().map(f64::from).collect::<Vec<_>>();
+    for (what, actual, wanted, bounds) in [
+        ("candidate", numbers(candidate), wanted.candidate, bounds.candidate),
+        ("threshold", numbers(threshold), wanted.threshold, bounds.threshold),
+        ("amplitude", amplitude, wanted.amplitude, bounds.amplitude),
+        ("initial state", numbers(beyond), wanted.initial_state, bounds.initial_state),
+    ] {
+        assert!(wanted.iter().any(|&gradient| gradient != 0.0), "{what} has gradients");
+        for (at, ((actual, wanted), bound)) in actual.iter().zip(&wanted).zip(&bounds).enumerate() {
+            assert!((actual - wanted).abs() <= *bound, "{what}[{at}] is {actual:e}, not {wanted:e} ± {bound:e}");
+        }
+    }
+    Ok(())
+}
+
+/// Single steps, the state in place and one submit for all of them: the bits of the whole.
+pub fn decodes(runner: &Runner) -> Result<(), Failed> {
+    let gpu = runner.gpu();
+    let (batch, time, channels) = (3, 300, 5);
+    let whole =
+        Descriptor::bmru(Shape { batch, time, channels }).layout(Layout::TimeBatchChannel).initial_state(InitialState::Given);
+    let data = data::generate(&whole, Rate::Once(7), Values::Edges, 12);
+    let expected = oracle::forward(&whole.clone().final_state(FinalState::Written), &data.inputs())?;
+
+    let row = 4 * batch * channels;
+    // Offsets of a binding are aligned.
+    let stride = row.next_multiple_of(gpu.limits().min_storage_buffer_offset_alignment.into());
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+    let buffer =
+        |size| gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+    let spread = |contents: &[f32]| {
+        let buffer = buffer(stride * time);
+        for (t, row) in (0..).zip(contents.chunks(row as usize / 4)) {
+            gpu.queue().write_buffer(&buffer, t * stride, bytemuck::cast_slice(row));
+        }
+        buffer
+    };
+    let (candidate, threshold, states) = (spread(&data.candidate), spread(&data.threshold), buffer(stride * time));
+    let (amplitude, state) = (buffer(4 * channels), buffer(row));
+    gpu.queue().write_buffer(&amplitude, 0, bytemuck::cast_slice(&data.amplitude));
+    gpu.queue().write_buffer(&state, 0, bytemuck::cast_slice(&data.initial_state));
+
+    let step = Descriptor::bmru(Shape { time: 1, ..whole.shape() }).layout(Layout::TimeBatchChannel);
+    let plan =
+        step.initial_state(InitialState::Given).final_state(FinalState::InPlace).forward(&gpu.limits(), runner.tuning())?;
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    for t in 0..time {
+        let buffers = Buffers::new()
+            .candidate((&candidate, t * stride, row))
+            .threshold((&threshold, t * stride, row))
+            .states((&states, t * stride, row))
+            .amplitude(&amplitude)
+            .initial_state(&state);
+        gpu.kernels().bind(&plan, &buffers)?.record(&mut encoder);
+    }
+    gpu.queue().submit([encoder.finish()]);
+    let bits = |states: &[f32]| states.iter().map(|state| state.to_bits()).collect::<Vec<_>>();
+    let actual = pollster::block_on(gpu.download(&states))?;
+    let actual: Vec<u32> = actual.chunks(stride as usize / 4).flat_map(|chunk| chunk[..row as usize / 4].to_vec()).collect();
+    assert!(actual == bits(&expected.states));
+    assert!(pollster::block_on(gpu.download(&state))? == bits(&expected.final_state));
     Ok(())
 }

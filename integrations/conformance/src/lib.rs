@@ -23,6 +23,7 @@ mod family;
 mod folds;
 mod health;
 mod image;
+mod in_place;
 mod matrix;
 mod numbers;
 mod packed;

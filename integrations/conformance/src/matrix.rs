@@ -44,6 +44,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     crate::numbers::forward(scope, &mut cases);
     crate::relaxed::forward(scope, &mut cases);
     crate::packed::forward(scope, &mut cases);
+    crate::in_place::forward(&mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }

@@ -93,7 +93,9 @@ impl Outcome {
     pub(crate) fn compare_output(&mut self, slot: Slot, actual: &[u32], expected: &[u32], sums: Option<&[Allowed; 2]>) {
         match (slot, sums) {
             (Slot::States, Some([states, _])) => self.compare_sums(slot, actual, expected, states),
-            (Slot::FinalState, Some([_, final_state])) => self.compare_sums(slot, actual, expected, final_state),
+            (Slot::FinalState | Slot::InitialState, Some([_, final_state])) => {
+                self.compare_sums(slot, actual, expected, final_state)
+            }
             _ => self.compare(slot, actual, expected),
         }
     }
@@ -260,7 +262,7 @@ impl Memory {
                 buffers = buffers.slot(*slot, buffer);
             }
         }
-        if plan.descriptor().has_final_state() {
+        if plan.uses(Slot::FinalState) {
             buffers = buffers.final_state(&self.handed[piece % 2]);
         }
         let handed = Handed::of(plan.descriptor());
@@ -316,12 +318,19 @@ impl Memory {
         let states = states_image(descriptor, &outputs.states);
         let shape = descriptor.shape();
         let mut final_state = margin((shape.batch * shape.channels) as usize);
+        let mut written = vec![(Slot::States, states)];
+        if descriptor.is_in_place() {
+            written.push((Slot::FinalState, final_state.clone()));
+            // The half word behind an odd number of elements is what was uploaded.
+            let elements = final_state.len() - MARGIN as usize;
+            final_state[..elements].fill(0);
+        }
         if descriptor.has_final_state() || pieces > 1 {
             for (at, &state) in outputs.final_state.iter().enumerate() {
                 put(element, &mut final_state, at, state);
             }
         }
-        let mut written = vec![(Slot::States, states), (Slot::FinalState, final_state)];
+        written.push((if descriptor.is_in_place() { Slot::InitialState } else { Slot::FinalState }, final_state));
         let apart = descriptor.view(Operand::FirstSet).is_some_and(|view| view.slot == Slot::FirstSet);
         let first_set = if apart { &outputs.first_set[..] } else { &[] };
         for (slot, words) in
@@ -330,8 +339,10 @@ impl Memory {
             written.push((slot, [words, &[POISON; MARGIN as usize]].concat()));
         }
         let rows = (shape.batch * shape.channels) as usize;
+        let final_count =
+            if descriptor.is_in_place() && !outputs.final_count.is_empty() { Slot::InitialCount } else { Slot::FinalCount };
         for (slot, counts, length) in
-            [(Slot::Counts, &outputs.counts, outputs.counts.len()), (Slot::FinalCount, &outputs.final_count, rows)]
+            [(Slot::Counts, &outputs.counts, outputs.counts.len()), (final_count, &outputs.final_count, rows)]
         {
             let mut words = vec![POISON; length + MARGIN as usize];
             words[..counts.len()].copy_from_slice(bytemuck::cast_slice(counts));

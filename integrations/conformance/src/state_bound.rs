@@ -18,7 +18,8 @@ const EPSILON: f64 = 1.1920928955078125e-7;
 /// As [`oracle::forward`].
 pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) -> Result<[Vec<f64>; 2], Error> {
     let zeros = |slot| Ok::<_, Error>(vec![0.0; descriptor.slot_elements(slot)? as usize]);
-    let mut bounds = [zeros(Slot::States)?, zeros(Slot::FinalState)?];
+    let final_state = descriptor.view(Operand::FinalState).map_or(Slot::FinalState, |view| view.slot);
+    let mut bounds = [zeros(Slot::States)?, zeros(final_state)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
         return Ok(bounds);
     }

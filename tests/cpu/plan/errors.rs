@@ -262,3 +262,21 @@ fn the_first_refusal_is_the_shape() {
     let error = refusal(&descriptor, &limits, &Tuning { tile_steps: 0, ..Tuning::default() });
     assert_eq!(error, Error::AxisTooLong { axis: "batch", expected: MAX_AXIS, actual: 1 << 31 });
 }
+
+/// Tiles all read the initial state that one of them would write over.
+#[test]
+fn in_place_walks_serially() {
+    let descriptor = Descriptor::bmru(Shape { batch: 1, time: 5000, channels: 3 })
+        .initial_state(InitialState::Given)
+        .final_state(FinalState::InPlace);
+    for strategy in [Strategy::Tiles, Strategy::Probe] {
+        let error = refusal(&descriptor, &Limits::default(), &Tuning::default().with_strategy(strategy));
+        let Error::StrategyUnavailable { strategy: named, reason } = &error else { panic!("{error}") };
+        assert!(*named == strategy && matches!(**reason, Error::Incompatible { .. }), "{error}");
+    }
+    let plan = descriptor.forward(&Limits::default(), &Tuning::default()).expect("it walks");
+    assert_eq!(plan.strategy(), Strategy::Serial);
+    assert!(plan.writes(Slot::InitialState) && !plan.uses(Slot::FinalState), "{plan}");
+    let error = refusal(&descriptor.initial_state(InitialState::Zero), &Limits::default(), &Tuning::default());
+    assert!(matches!(error, Error::Incompatible { .. }), "{error}");
+}
