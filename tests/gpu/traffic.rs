@@ -58,6 +58,7 @@ struct Way {
     shared_elements: u64,
     dispatch_elements: u64,
     binding_bytes: u64,
+    look_back_tiles: u32,
 }
 
 const WHOLE: Way = Way {
@@ -69,12 +70,16 @@ const WHOLE: Way = Way {
     shared_elements: u64::MAX,
     dispatch_elements: 1 << 26,
     binding_bytes: 128 << 20,
+    look_back_tiles: 0,
 };
 /// Three rows of 33 steps at a time.
 const TOGETHER: Way = Way { min_steps: 100, ..WHOLE };
 /// Of 12 channels.
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 7] = [
     WHOLE,
+    // No tree above tiles.
+    Way { look_back_tiles: 64, ..WHOLE },
+    Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, look_back_tiles: 12, ..WHOLE },
     // The second band of each row reaches beyond it, the last tile beyond the end; two workgroups share rows.
     Way { tile_steps: 96, vector_width: 2, workgroup_size: 2, band: 2, shared_elements: 600, ..WHOLE },
     Way { tile_steps: 160, vector_width: 1, workgroup_size: 4, band: 3, ..WHOLE },
@@ -101,6 +106,7 @@ impl Way {
             tile_steps: self.tile_steps,
             min_steps: self.min_steps,
             max_shared_elements: self.shared_elements,
+            look_back_tiles: self.look_back_tiles,
             ..host.runner.tuning().clone().with_strategy(strategy)
         };
         Ok(match direction {
@@ -212,6 +218,14 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
             let steps_of_line = if descriptor.amplitude_kind() == Amplitude::PerElement { 32 } else { 16 };
             [b, steps_of_line * line, d]
         }
+        Stage::Serial if has(Operand::Aggregates) => {
+            origin(plan, dispatch, Operand::Candidate, descriptor.view(Operand::Candidate)?)
+        }
+        Stage::TileApply if has(Operand::Aggregates) => {
+            let operand = if has(Operand::States) { Operand::States } else { Operand::PackedStates };
+            let [b, t, d] = origin(plan, dispatch, operand, descriptor.view(operand)?);
+            [b, if has(Operand::States) { t } else { 32 * t }, d]
+        }
         _ => return None,
     };
     let params = dispatch.params();
@@ -219,12 +233,37 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
         [params.batch, params.steps, params.channels, params.nodes, params.tile_steps].map(u64::from);
     let width = u64::from(variant.vector_width());
     let mut moved = Traffic::default();
+    if matches!(stage, Stage::Serial | Stage::TileApply) {
+        // All else is as stated, and each tile looks back no further than it must.
+        moved = dispatch.traffic();
+        let first_tile = first_step / tile_steps;
+        let sets_in = |row: u64, tile: u64, d: u64| {
+            (tile * tile_steps..(tile + 1) * tile_steps).any(|t| sets.at(descriptor.shape(), [row, t, d]))
+        };
+        for (b, vector) in (0..batch).flat_map(|b| (0..channels).map(move |vector| (b, vector))) {
+            for tile in first_tile..first_tile + nodes {
+                let looked = (0..width).map(|lane| {
+                    let d = first_channel + vector * width + lane;
+                    (0..tile).rev().position(|earlier| sets_in(first_row + b, earlier, d)).map_or(tile, |back| back as u64 + 1)
+                });
+                moved.read -= 4 * width * (tile - looked.max().unwrap_or(0));
+            }
+        }
+        return Some(moved);
+    }
     for (b, vector) in (0..batch).flat_map(|b| (0..channels).map(move |vector| (b, vector))) {
         let lanes = || (0..width).map(|lane| first_channel + vector * width + lane);
         let set = |t: u64, d: u64| sets.at(descriptor.shape(), [first_row + b, first_step + t, d]);
         if stage == Stage::FirstSet {
             let first = (0..steps).find(|&t| set(t, first_channel + vector));
             let (mut low, mut high) = (0, nodes);
+            if !has(Operand::Parent) && nodes > 1 {
+                // Tile by tile; of the last it is known that it is the last, and it is read once more.
+                let tiles = first.map_or(nodes, |first| first / tile_steps + 1);
+                moved.read += 4 * (tiles.min(nodes - 1) + 1);
+                moved.written += 4;
+                continue;
+            }
             while high - low > 1 {
                 let middle = low + (high - low) / 2;
                 if first.is_some_and(|first| first < middle * tile_steps) {

@@ -107,7 +107,8 @@ impl Choice {
     /// # Errors
     /// As [`Descriptor::backward`].
     pub fn plans(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<[Plan; 2], Error> {
-        let tuning = &walked(tuning, name_seed(&format!("{descriptor:?} {self:?}")));
+        // Not of all of the descriptor: what is a parameter compiles nothing.
+        let tuning = &walked(tuning, name_seed(&format!("{:?} {:?} {self:?}", descriptor.shape(), descriptor.unit())));
         let tuning = |strategy| Tuning {
             max_vector_width: self.vector_width,
             workgroup_size: self.workgroup_size,
