@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Element, Error, FinalState, HealthSource, Incoming, InitialCount,
-    InitialState, Layout, Save, Shape, Slot, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
+    InitialState, Layout, Save, Shape, Slot, States, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
 };
 use bmru_conformance::data::{Rate, Values};
 use bmru_conformance::{BackwardCase, Case, HealthCase, Profile, Runner, SURROGATES};
@@ -35,6 +35,8 @@ pub struct Kind {
     threshold: Threshold,
     initial: InitialState,
     last: FinalState,
+    states: States,
+    limited: bool,
     save: Save,
     counts: Counts,
     beside: bool,
@@ -70,23 +72,22 @@ impl Kind {
             Direction::Backward if unit == Unit::ForwardFill => Direction::Forward,
             direction => direction,
         };
-        let per_element = !matches!(unit, Unit::Cumulative | Unit::ForwardFill)
-            && !matches!(direction, Direction::Health(_))
-            && rng.u8(..4) == 0;
+        let per_element = unit != Unit::ForwardFill && !matches!(direction, Direction::Health(_)) && rng.u8(..4) == 0;
         let amplitude = if per_element { Amplitude::PerElement } else { Amplitude::PerChannel };
-        let halves = !wide(unit) && !per_element;
         Self {
             direction,
             unit,
             epsilon,
             amplitude,
-            element: if halves { one(rng, &Element::ALL) } else { Element::F32 },
+            element: one(rng, &Element::ALL),
             layout: one(rng, &[Layout::BatchTimeChannel, Layout::TimeBatchChannel]),
             order: one(rng, &[TimeOrder::Ascending, TimeOrder::Descending]),
             boundary: one(rng, &[Boundary::Hold, Boundary::Set]),
             threshold: one(rng, &[Threshold::PerElement, Threshold::PerChannel]),
             initial: one(rng, &[InitialState::Given, InitialState::Zero]),
-            last: one(rng, &[FinalState::Written, FinalState::Discarded]),
+            last: one(rng, &[FinalState::Written, FinalState::Discarded, FinalState::InPlace]),
+            states: one(rng, &[States::Numbers, States::Numbers, States::Packed, States::Both]),
+            limited: rng.bool(),
             save: one(rng, &[Save::Nothing, Save::Codes]),
             counts: one(rng, &[Counts::Discarded, Counts::Final, Counts::All]),
             // Amplitudes per element leave no buffer for thresholds of their own.
@@ -116,8 +117,11 @@ impl Kind {
             .incoming(self.incoming);
         let forward = matches!(self.direction, Direction::Forward);
         let descriptor = match self.unit {
-            Unit::ForwardFill if self.save == Save::Codes => descriptor.validity(Validity::Mask),
-            Unit::ForwardFill => descriptor,
+            Unit::ForwardFill => {
+                let mask = if self.save == Save::Codes { Validity::Mask } else { Validity::NotNan };
+                let descriptor = descriptor.validity(mask);
+                if self.limited { descriptor.limit(3).counts(self.counts) } else { descriptor }
+            }
             Unit::Cumulative if forward => {
                 // Counts that come in have no state before them.
                 let counted = if self.initial == InitialState::Zero { InitialCount::Given } else { InitialCount::Zero };
@@ -126,6 +130,8 @@ impl Kind {
             _ if forward => descriptor.save(self.save),
             _ => descriptor.save(Save::Codes),
         };
+        let of_bits = matches!(self.unit, Unit::Bistable | Unit::FirstQuadrant) && self.amplitude == Amplitude::PerChannel;
+        let descriptor = if forward && of_bits { descriptor.states(self.states) } else { descriptor };
         if self.beside { descriptor.side_by_side() } else { descriptor }
     }
 
@@ -189,6 +195,16 @@ impl Job {
             Self::Forward(case) => &case.name,
             Self::Backward(case) => &case.name,
             Self::Health(case) => &case.name,
+        }
+    }
+
+    /// The same case with other data. The upper half of the seed decides how a forward pass walks, and stays.
+    pub fn other_data(&mut self, data: u32) {
+        match self {
+            Self::Forward(case) => case.seed = case.seed >> 32 << 32 | u64::from(data),
+            Self::Backward(case) => case.seed = case.seed >> 32 << 32 | u64::from(data),
+            // Its data follow from its name.
+            Self::Health(_) => {}
         }
     }
 

@@ -4,8 +4,8 @@
 //!
 //! Every forward pass is compared with the sequential loop bit for bit, every backward pass with its derived bound and between its
 //! plans, every count of health. After each case nothing may be left of it on the device: no object of wgpu beside pipelines, no
-//! byte of its allocator. At the end the process must be as large as behind the first third of the cases, but for
-//! what `memory.rs` derives.
+//! byte of its allocator. Some cases are drawn and run once, which makes all pipelines; then they are repeated in any order, with other
+//! data, and no pipeline may come and the process not grow, but for what `memory.rs` derives.
 //!
 //! Exits with 1 on a wrong result, an error, something left, or growth, and if no adapter is found.
 
@@ -36,9 +36,9 @@ struct Options {
     /// Other cases.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many choices of options there are; each is met again and again with other shapes and data.
-    #[arg(long, default_value_t = 15)]
-    kinds: usize,
+    /// How many cases are drawn, each of options and a shape of its own.
+    #[arg(long, default_value_t = 30)]
+    cases: usize,
     /// Leaves something behind after each case, to see it found.
     #[arg(long, value_enum)]
     plant: Option<Plant>,
@@ -86,34 +86,37 @@ fn soak(instance: &wgpu::Instance, adapter: &wgpu::Adapter, duration: Duration, 
     let gpu = pollster::block_on(Gpu::on(adapter)).map_err(|error| error.to_string())?;
     let runner = Runner::on(gpu.clone());
     let mut rng = fastrand::Rng::with_seed(options.seed);
-    let kinds: Vec<Kind> = (0..options.kinds).map(|number| Kind::random(number, &mut rng)).collect();
-    let (mut tally, mut refused) = (Tally::default(), 0u64);
-    let mut numbers = [0u64; 3];
-    let mut kept: Vec<(Vec<u8>, Option<wgpu::Buffer>)> = Vec::new();
     // The first work of a device leaves what wgpu keeps for good.
     pollster::block_on(gpu.kernels().self_check(gpu.queue(), gpu.tuning(), Gpu::TIME_LIMIT))
         .map_err(|error| error.to_string())?;
     let before = Left::of(instance, &gpu)?;
-    let mut sizes = Sizes::new()?;
     let start = Instant::now();
-    while start.elapsed() < duration {
-        let kind = &kinds[rng.usize(..kinds.len())];
-        let job = kind.job(tally.cases + refused, &mut rng);
-        if let Some(refusal) = job.refusal(&runner) {
-            if !expected(&refusal) {
-                return Err(format!("{}: {refusal}", job.name()));
+    let mut run = Run { tally: Tally::default(), numbers: [0; 3] };
+    let (mut jobs, mut refused) = (Vec::new(), 0u64);
+    while jobs.len() < options.cases {
+        let number = jobs.len() + refused as usize;
+        let job = Kind::random(number, &mut rng).job(number as u64, &mut rng);
+        match job.refusal(&runner) {
+            Some(refusal) if expected(&refusal) => refused += 1,
+            Some(refusal) => return Err(format!("{}: {refusal}", job.name())),
+            None => {
+                run.job(&runner, &job)?;
+                Left::of(instance, &gpu)?.beside(&before)?;
+                jobs.push(job);
             }
-            refused += 1;
-            continue;
         }
-        numbers[job.direction()] += 1;
-        let bytes = job.bytes();
-        match &job {
-            Job::Forward(case) => pollster::block_on(tally.add_forward(&runner, case)),
-            Job::Backward(case) => pollster::block_on(tally.add_backward(&runner, case)),
-            Job::Health(case) => pollster::block_on(tally.add_health(&runner, case)),
-        }
-        drop(job);
+    }
+    let pipelines = gpu.kernels().pipeline_count();
+    println!("  {} cases, {refused} refused, {pipelines} pipelines, in {:.1?}", jobs.len(), start.elapsed());
+
+    let mut kept: Vec<(Vec<u8>, Option<wgpu::Buffer>)> = Vec::new();
+    let mut sizes = Sizes::default();
+    let start = Instant::now();
+    while start.elapsed() < duration && run.tally.failures.len() <= 10 {
+        let place = rng.usize(..jobs.len());
+        let job = &mut jobs[place];
+        job.other_data(rng.u32(..));
+        run.job(&runner, job)?;
         match options.plant {
             Some(Plant::Object) => kept.push((Vec::new(), Some(object(&gpu)))),
             Some(Plant::Memory) => kept.push((vec![1; PLANTED], None)),
@@ -121,14 +124,40 @@ fn soak(instance: &wgpu::Instance, adapter: &wgpu::Adapter, duration: Duration, 
         }
         gpu.wait().map_err(|error| error.to_string())?;
         Left::of(instance, &gpu)?.beside(&before)?;
-        sizes.sample(bytes, gpu.kernels().pipeline_count())?;
-        if tally.failures.len() > 10 {
-            break;
+        if gpu.kernels().pipeline_count() != pipelines {
+            return Err(format!("{} made a pipeline that it had before", job.name()));
         }
+        sizes.sample(job.bytes())?;
     }
-    report(&tally, &numbers, refused, start.elapsed(), &gpu);
+    run.report(start.elapsed());
     drop(kept);
-    if tally.failures.is_empty() { sizes.judge() } else { Err(tally.failures.join("\n  ")) }
+    if run.tally.failures.is_empty() { sizes.judge() } else { Err(run.tally.failures.join("\n  ")) }
+}
+
+/// What was run, and what came of it.
+struct Run {
+    tally: Tally,
+    /// Forward, backward, health.
+    numbers: [u64; 3],
+}
+
+impl Run {
+    fn job(&mut self, runner: &Runner, job: &Job) -> Result<(), String> {
+        self.numbers[job.direction()] += 1;
+        match job {
+            Job::Forward(case) => pollster::block_on(self.tally.add_forward(runner, case)),
+            Job::Backward(case) => pollster::block_on(self.tally.add_backward(runner, case)),
+            Job::Health(case) => pollster::block_on(self.tally.add_health(runner, case)),
+        }
+        runner.gpu().wait().map_err(|error| error.to_string())
+    }
+
+    fn report(&self, took: Duration) {
+        let ([forward, backward, health], tally) = (&self.numbers, &self.tally);
+        let worst = tally.worst_ratio().map_or("no gradient".to_owned(), |worst| format!("{worst:.3} of its bound"));
+        println!("  {} runs: {forward} forward, {backward} backward, {health} health; repeated for {took:.1?}", tally.cases);
+        println!("  {} wrong bits, worst gradient {worst}", tally.wrong_bits);
+    }
 }
 
 /// What planning may say to options that were drawn at random.
@@ -140,11 +169,4 @@ fn expected(refusal: &Error) -> bool {
 fn object(gpu: &Gpu) -> wgpu::Buffer {
     let usage = wgpu::BufferUsages::STORAGE;
     gpu.device().create_buffer(&wgpu::BufferDescriptor { label: Some("planted"), size: 4, usage, mapped_at_creation: false })
-}
-
-fn report(tally: &Tally, numbers: &[u64; 3], refused: u64, took: Duration, gpu: &Gpu) {
-    let [forward, backward, health] = numbers;
-    let worst = tally.worst_ratio().map_or("no gradient".to_owned(), |worst| format!("{worst:.3} of its bound"));
-    println!("  {} cases in {took:.1?}: {forward} forward, {backward} backward, {health} health; {refused} refused", tally.cases);
-    println!("  {} wrong bits, worst gradient {worst}, {} pipelines", tally.wrong_bits, gpu.kernels().pipeline_count());
 }

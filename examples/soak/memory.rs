@@ -40,14 +40,14 @@ impl Left {
     }
 }
 
-/// The size of the process after each case, when nothing of it is left.
+/// The size of the process after each repeated case, when nothing of it is left.
 ///
-/// A process may grow, after the first third of its cases, by the pipelines that are new since, at what those of the first third
-/// took; and by the largest case with all its [copies](COPIES), which the allocators of the process and of a driver on the CPU may
-/// keep for the next. Sizes vary with what was freed last, so the lowest of a sixth counts.
+/// All pipelines are there before the first: a driver on the CPU compiles nothing any more, and nothing explains that a process goes on
+/// growing. It may differ by the largest case with all its [copies](COPIES), which the allocators of the process and of the driver may
+/// keep for the next. Sizes vary with what was freed last, so the lowest of a third counts.
+#[derive(Default)]
 pub struct Sizes {
-    first: u64,
-    samples: Vec<Sample>,
+    resident: Vec<u64>,
     largest: u64,
 }
 
@@ -55,48 +55,28 @@ pub struct Sizes {
 /// and a bound of twice the width.
 const COPIES: u64 = 9;
 
-#[derive(Clone, Copy)]
-struct Sample {
-    resident: u64,
-    pipelines: u64,
-}
-
 impl Sizes {
-    pub fn new() -> Result<Self, String> {
-        Ok(Self { first: resident()?, samples: Vec::new(), largest: 0 })
-    }
-
     /// After a case whose tensors had so many bytes.
-    pub fn sample(&mut self, bytes: u64, pipelines: usize) -> Result<(), String> {
+    pub fn sample(&mut self, bytes: u64) -> Result<(), String> {
         self.largest = self.largest.max(bytes);
-        self.samples.push(Sample { resident: resident()?, pipelines: pipelines as u64 });
+        self.resident.push(resident()?);
         Ok(())
     }
 
-    /// Whether the last sixth is no larger than the sixth behind the first third.
+    /// Whether the last third is no larger than the first.
     pub fn judge(&self) -> Result<(), String> {
-        let cases = self.samples.len();
-        let lowest =
-            |from: usize, to: usize| self.samples[cases * from / 6..cases * to / 6].iter().min_by_key(|sample| sample.resident);
-        let (Some(early), Some(late)) = (lowest(2, 3), lowest(5, 6)) else { return Err(format!("only {cases} cases")) };
-        let each = early.resident.saturating_sub(self.first) / early.pipelines.max(1);
-        let last = self.samples.last().map_or(0, |sample| sample.pipelines);
-        let (new, kept) = (last - early.pipelines, COPIES * self.largest);
-        let (grown, allowed) = (late.resident.saturating_sub(early.resident), new * each + kept);
+        let cases = self.resident.len();
+        let lowest = |from: usize, to: usize| self.resident[cases * from / 3..cases * to / 3].iter().min().copied();
+        let (Some(early), Some(late)) = (lowest(0, 1), lowest(2, 3)) else { return Err(format!("only {cases} repetitions")) };
+        let (grown, allowed) = (late.saturating_sub(early), COPIES * self.largest);
         let kibibytes = |bytes: u64| format!("{} KiB", bytes >> 10);
         println!(
-            "  resident {} before, {} behind the first third, {} at the end",
-            kibibytes(self.first),
-            kibibytes(early.resident),
-            kibibytes(late.resident)
-        );
-        println!(
-            "  {} more, {} allowed: {new} new pipelines of {}, and {} of a case; {} left by each would show",
+            "  {cases} repetitions: resident {} in the first third, {} in the last; {} more, {} allowed; {} left by each would show",
+            kibibytes(early),
+            kibibytes(late),
             kibibytes(grown),
             kibibytes(allowed),
-            kibibytes(each),
-            kibibytes(kept),
-            kibibytes(allowed / (cases as u64 / 2).max(1))
+            kibibytes(allowed / (cases as u64 * 2 / 3).max(1))
         );
         if grown > allowed {
             Err(format!("the process grew by {}, {} are explained", kibibytes(grown), kibibytes(allowed)))
