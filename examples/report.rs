@@ -34,7 +34,7 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     jobs: usize,
     /// Measurements that `examples/roofline.rs` wrote on this adapter, instead of new ones.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_roofline")]
     roofline: Option<PathBuf>,
     /// The day, if it is not this one.
     #[arg(long, value_name = "YYYY-MM-DD")]
@@ -75,14 +75,15 @@ fn run(options: &Options) -> Result<bool, Failure> {
     let adapter = only(&options.adapter)?;
     let info = adapter.get_info();
     println!("{}", describe(&info));
+    let measured = options.roofline.as_ref().map(|file| measured(file, &info)).transpose()?;
     let commit = options.commit.clone().map_or_else(commit, Ok)?;
     let tally = conformance(&adapter, if options.quick { Scope::Quick } else { Scope::Full }, options.jobs)?;
     drop(adapter);
     for failure in &tally.failures {
         println!("  {failure}");
     }
-    let roofline = match &options.roofline {
-        Some(file) => Some(serde_json::from_str(&std::fs::read_to_string(file)?)?),
+    let roofline = match measured {
+        Some(roofline) => Some(roofline),
         None if options.no_roofline => None,
         None => Some(roofline(&info, options.quick)?),
     };
@@ -109,6 +110,16 @@ fn run(options: &Options) -> Result<bool, Failure> {
     folder::add(&options.folder, &name, &report)?;
     println!("{}: {} cases, {} failures", options.folder.join(name).display(), tally.cases, tally.failures.len());
     Ok(report.conforms())
+}
+
+/// What was measured before, on the same adapter.
+fn measured(file: &Path, info: &wgpu::AdapterInfo) -> Result<Roofline, Failure> {
+    let found: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file)?)?;
+    let expected = report::adapter(info);
+    if found["adapter"] != expected.as_str() {
+        return Err(format!("{}: measured on {}, and not on {expected}", file.display(), found["adapter"]).into());
+    }
+    Ok(serde_json::from_value(found)?)
 }
 
 /// The adapter that matches.

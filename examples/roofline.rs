@@ -53,10 +53,10 @@ struct Options {
     #[arg(long)]
     variants: bool,
     /// Instead: the library by this tuning, as in strategy=probe,width=4,band=1,ahead=8,workgroup=128,tile=4096, beside others given so.
-    #[arg(long = "try", value_name = "SETTINGS")]
+    #[arg(long = "try", value_name = "SETTINGS", conflicts_with_all = ["json", "svg", "variants", "sweep", "sweep_time"])]
     tries: Vec<String>,
     /// With --try: what each dispatch takes alone.
-    #[arg(long)]
+    #[arg(long, requires = "tries")]
     stages: bool,
     /// Print the names of all groups, and nothing else.
     #[arg(long)]
@@ -237,17 +237,20 @@ fn run_tries(device: &Device, options: &Options) -> Result<bool, Box<dyn std::er
     let usual = device.gpu().tuning();
     let parsed = |text: &String| Ok::<_, String>((text.clone(), tunings::parse(usual, text)?));
     let tries = options.tries.iter().map(parsed).collect::<Result<Vec<_>, _>>()?;
-    let mut failures = 0;
+    let (mut failures, mut rows) = (0, 0);
     for group in groups(options) {
         match compare_tunings(device, group, &tries, options.stages) {
-            Ok(tried) => tried.iter().for_each(print_tried),
+            Ok(tried) => {
+                tried.iter().for_each(print_tried);
+                rows += tried.len();
+            }
             Err(error) => {
                 println!("{}: {error}", group.name());
                 failures += 1;
             }
         }
     }
-    Ok(failures == 0)
+    Ok(failures == 0 && rows > 0)
 }
 
 fn print_tried(tried: &Tried) {

@@ -54,6 +54,7 @@ cargo run -q --example train -- --all
 cargo run -q --example conformance -- --quick --case value/
 cargo run -q --example roofline -- --quick
 cargo run -q --example roofline -- --quick --variants
+cargo run -q --example roofline -- --quick --stages --try usual --try strategy=tiles,tile=32,ahead=4,lookback=64 --rows /element
 cargo run -q --example report -- --quick --jobs 2 --adapter SwiftShader --folder "$(mktemp -d)"
 
 step "another host, and other compilers"

@@ -1,7 +1,7 @@
 // An invocation walks over the steps of its channels, or of a tile of them, the states in registers.
 //
 // A part that begins later than step 0 finds the state of the part before in its initial state; a tile finds what happened
-// before it in the tree.
+// before it in the tree, or in the aggregates.
 
 // What lives from vector to vector of steps, for each vector of the band.
 struct Walk {

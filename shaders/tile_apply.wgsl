@@ -1,4 +1,4 @@
-// Resolves the codes of a tile with the carry that the tree found for it, and writes the states, as numbers or as bits.
+// Resolves the codes of a tile with what happened before it, and writes the states, as numbers or as bits.
 
 const NEVER: u32 = 0xffffffffu;
 

@@ -44,7 +44,7 @@
 //! - **Exact.** Forward only compares and copies, on bit patterns (of a cumulative unit it counts, and adds once): the result is bitwise equal to the [`oracle`] on every
 //!   adapter, driver, strategy and set of limits. NaN holds, and denormals, infinities, and the payload of a NaN amplitude pass
 //!   unchanged.
-//! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere; saving for
+//! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere, beside a look back through tiles that never set; saving for
 //!   a backward pass adds a quarter of a byte, and states as bits are an eighth of one in place of 4. No atomics, no waiting
 //!   between workgroups, no subgroups.
 //! - **Embeddable.** The WebGPU default limits and no feature suffice. Tensors longer than a binding and grids longer than

@@ -165,8 +165,9 @@ pub struct Tuning {
     pub tile_steps: u32,
     /// Time steps below which no tile is worth the tree above it. No more than `tile_steps` counts.
     pub min_tile_steps: u32,
-    /// Tiles of a row up to which each looks back through those before it, and no tree is built: two dispatches less. Where nothing
-    /// ever sets, half as many words as their square are read for each channel.
+    /// Tiles of a row up to which each looks back through those before it, at most 1,024, and no tree is built: two dispatches less for each
+    /// of its levels. Where nothing ever sets, half as many words as their square are read for each channel. Units whose carry is a
+    /// number have a tree all the same.
     pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
@@ -250,8 +251,8 @@ impl Tuning {
     /// - A workgroup is one warp, of which a multiprocessor takes 32: the compiler then has 64 registers for each invocation to keep
     ///   those loads in. With 64 invocations or more it has 32, and a walk over tiles of 4,096 steps takes 2.1 ms and not .84 ms.
     /// - Tiles of 64 to 128 steps: .88 ms with 128, .91 with 256, .96 with 512; at 2^26 elements 237 µs with 64 and 248 µs with 128.
-    /// - Looking back through few tiles instead of a tree of two levels: .87 and .91 ms; at 2^22 elements a dispatch takes 9 to 15 µs,
-    ///   and all tiles together 36 µs.
+    /// - Looking back through few tiles instead of a tree of two levels: .88 and .90 ms with tiles of 128, no difference with longer ones;
+    ///   at 2^22 elements, where every dispatch takes 9 to 15 µs, there are two dispatches of 16 and 18 µs and not four.
     /// - Serial takes .84 ms with 65,536 and more rows, where tiles take .88 to .93 ms. [`Probe`](Strategy::Probe) takes .85 ms with
     ///   tiles of 2,048 steps where one step in 20 sets, but reads most inputs twice where one in 1,000 does: not chosen.
     /// - Several short rows an invocation: T = 1 on (4096, 1, 1024) takes 93 µs one by one, for so many workgroups, and 24 µs by 16.
@@ -307,7 +308,7 @@ impl Tuning {
 
     /// Steps of the tiles of a shape: so many that all tiles together are as many rows as keep the adapter busy.
     ///
-    /// The number of words is odd: tiles that lie a power of two apart share their places in a cache (by 1.1 on CPUs).
+    /// The number of words is odd, unless tiles are as long as they may be: tiles that lie a power of two apart share their places in a cache (by 1.1 on CPUs).
     pub(crate) fn tile_steps_of(&self, shape: Shape) -> u64 {
         let rows = shape.batch.saturating_mul(shape.channels);
         let steps = shape.time.saturating_mul(rows) / self.serial_rows.max(1);

@@ -22,12 +22,13 @@ use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayou
 pub enum Strategy {
     /// One dispatch: an invocation walks over all steps of its channels. Moves the fewest bytes; needs many channels.
     Serial,
-    /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply. The codes of all
-    /// steps pass through memory; what is moved does not depend on the data.
+    /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply; of few tiles each looks
+    /// back through those before it ([`Tuning::look_back_tiles`](crate::Tuning::look_back_tiles)). The codes of all steps pass through
+    /// memory; only the look back depends on the data.
     Tiles,
-    /// Tiles of time whose carries are found by looking back from their ends, scanned by the same tree, and then a serial walk
-    /// over each. Moves fewer bytes than [`Tiles`](Self::Tiles) where sets are frequent, and up to 20 per element where nothing
-    /// sets. Backward it is the same as `Tiles`.
+    /// Tiles of time whose carries are found by looking back from their ends, scanned in the same way, and then a serial walk
+    /// over each. Moves fewer bytes than [`Tiles`](Self::Tiles) where sets are frequent, and inputs twice, 20 bytes per element and
+    /// the look back, where nothing sets. Backward it is the same as `Tiles`.
     Probe,
 }
 

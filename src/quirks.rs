@@ -90,7 +90,9 @@ pub const ALL: &[Quirk] = &[
     Quirk {
         name: "registers by occupancy",
         adapters: "GPUs of NVIDIA",
-        matches: |facts| ["NVIDIA", "GeForce", "Quadro", "Tesla"].iter().any(|name| facts.name.contains(name)),
+        matches: |facts| {
+            facts.backend != "webgpu" && ["NVIDIA", "GeForce", "Quadro", "Tesla"].iter().any(|name| facts.name.contains(name))
+        },
         effect: Effect::Tuning("nvidia", Tuning::nvidia),
         reason: "The compiler gives an invocation as many registers as let a multiprocessor run its most warps: 32 of them, and 64 where a \
                  workgroup is one warp. Walks that load ahead are up to 2.5 times as fast with 64.",

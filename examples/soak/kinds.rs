@@ -198,11 +198,11 @@ impl Job {
         }
     }
 
-    /// The same case with other data. The upper half of the seed decides how a forward pass walks, and stays.
-    pub fn other_data(&mut self, data: u32) {
+    /// The same case with other data; health has the same.
+    pub fn other_data(&mut self, seed: u64) {
         match self {
-            Self::Forward(case) => case.seed = case.seed >> 32 << 32 | u64::from(data),
-            Self::Backward(case) => case.seed = case.seed >> 32 << 32 | u64::from(data),
+            Self::Forward(case) => case.seed = seed,
+            Self::Backward(case) => case.seed = seed,
             // Its data follow from its name.
             Self::Health(_) => {}
         }

@@ -4,8 +4,8 @@
 //!
 //! Every forward pass is compared with the sequential loop bit for bit, every backward pass with its derived bound and between its
 //! plans, every count of health. After each case nothing may be left of it on the device: no object of wgpu beside pipelines, no
-//! byte of its allocator. Some cases are drawn and run once, which makes all pipelines; then they are repeated in any order, with other
-//! data, and no pipeline may come and the process not grow, but for what `memory.rs` derives.
+//! byte of its allocator. Some cases are drawn and run once, which makes all pipelines; then they are repeated in any order, but for
+//! health with other data, and no pipeline may come and the process not grow, but for what `memory.rs` derives.
 //!
 //! Exits with 1 on a wrong result, an error, something left, or growth, and if no adapter is found.
 
@@ -115,7 +115,7 @@ fn soak(instance: &wgpu::Instance, adapter: &wgpu::Adapter, duration: Duration, 
     while start.elapsed() < duration && run.tally.failures.len() <= 10 {
         let place = rng.usize(..jobs.len());
         let job = &mut jobs[place];
-        job.other_data(rng.u32(..));
+        job.other_data(rng.u64(..));
         run.job(&runner, job)?;
         match options.plant {
             Some(Plant::Object) => kept.push((Vec::new(), Some(object(&gpu)))),

@@ -1,4 +1,4 @@
-//! Tiles: aggregates of all tiles, a tree over them, then the states.
+//! Tiles: aggregates of all tiles, a tree over them or a look back through them, then the states.
 //!
 //! [`Strategy::Tiles`] reads the inputs once and keeps the codes of every step; [`Strategy::Probe`] looks for the aggregates from
 //! the ends of the tiles, and reads the inputs again.

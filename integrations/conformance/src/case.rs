@@ -53,9 +53,10 @@ pub(crate) fn name_seed(name: &str) -> u64 {
 }
 
 /// The tuning with walks of one kind: mostly those of the adapter, else of other steps loaded at once, with a tree above tiles or
-/// without. It follows from the seed, so that all kinds come up, and a case has the same one wherever it stands in the list.
-pub(crate) fn walked(tuning: &Tuning, seed: u64) -> Tuning {
-    let (steps_ahead, look_back_tiles) = match (seed >> 32) % 8 {
+/// without. It follows from a hash of the case's name, so that all kinds come up, and a case has the same one wherever it
+/// stands in the list.
+pub(crate) fn walked(tuning: &Tuning, hash: u64) -> Tuning {
+    let (steps_ahead, look_back_tiles) = match (hash >> 32) % 8 {
         0 => (4, 64),
         1 => (1, 0),
         2 => (3, 0),
@@ -141,7 +142,7 @@ impl Case {
             max_vector_width: self.vector_width.unwrap_or(tuning.max_vector_width),
             tile_steps: self.tile_steps.unwrap_or(tuning.tile_steps),
             access: self.access,
-            ..walked(tuning, self.seed)
+            ..walked(tuning, name_seed(&self.name))
         }
     }
 

@@ -148,7 +148,7 @@ fn descriptor(bytes: &mut Unstructured<'_>) -> Result<Descriptor> {
         .boundary(one_of(bytes, &[Boundary::Hold, Boundary::Set])?)
         .threshold(one_of(bytes, &[Threshold::PerElement, Threshold::PerChannel])?)
         .initial_state(one_of(bytes, &[InitialState::Zero, InitialState::Given])?)
-        .final_state(one_of(bytes, &[FinalState::Discarded, FinalState::Written])?)
+        .final_state(one_of(bytes, &[FinalState::Discarded, FinalState::Written, FinalState::InPlace])?)
         .save(if anything || unit != Unit::ForwardFill { save } else { Save::Nothing })
         .amplitude(amplitude);
     if anything || unit == Unit::Relaxed {

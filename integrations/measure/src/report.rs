@@ -1,5 +1,6 @@
 //! What is measured for a roofline, and the rows of it as JSON.
 
+use bmru::wgpu;
 use bmru::{Direction, Save, Shape, Threshold};
 use serde_json::{Value, json};
 
@@ -32,12 +33,18 @@ pub fn groups_of(subject: Subject, listed: &[Shape], rows: &str) -> Vec<Group> {
     groups
 }
 
+/// An adapter, as a report names it.
+#[must_use]
+pub fn adapter(info: &wgpu::AdapterInfo) -> String {
+    format!("{}@{:?}", info.name, info.backend)
+}
+
 /// Everything that was measured on a device.
 #[must_use]
 pub fn to_json(device: &Device, copy: Quartiles, rows: &[Row]) -> Value {
     let info = device.gpu().info();
     json!({
-        "adapter": format!("{}@{:?}", info.name, info.backend),
+        "adapter": adapter(info),
         "driver": format!("{} {}", info.driver, info.driver_info).trim(),
         "copy_gbps": copy.median / 1e9,
         "rows": rows.iter().map(row_to_json).collect::<Vec<_>>(),

@@ -2,7 +2,7 @@
 
 use bmru::oracle::{self, IncomingGradients};
 use bmru::wgpu::{Buffer, ComputePassDescriptor};
-use bmru::{Bound, Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot};
+use bmru::{Amplitude, Bound, Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot, Threshold};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use bmru_conformance::{Allowed, allowed, backward, bounds, rounding};
 
@@ -236,7 +236,10 @@ impl Tensors {
         #[cfg(target_family = "wasm")]
         let (gradients, bounds) = (gradients(), bounds());
         let (gradients, bounds) = (gradients?, bounds?);
-        let per_channel = |slot| sample.descriptor.slot_elements(slot).ok() == Some(sample.descriptor.shape().channels);
+        let per_channel = |slot| match slot {
+            Slot::AmplitudeGradient => sample.descriptor.amplitude_kind() == Amplitude::PerChannel,
+            _ => sample.descriptor.threshold_kind() == Threshold::PerChannel,
+        };
         let summed: Vec<Slot> =
             [Slot::AmplitudeGradient, Slot::ThresholdGradient].into_iter().filter(|&slot| per_channel(slot)).collect();
         self.expected = [

@@ -54,11 +54,11 @@ pub struct Adapter {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conformance {
-    /// Cases that ran, forward and backward.
+    /// Cases that ran: forward, backward, and of health, which older files do not have.
     pub cases: u64,
     /// Those that failed, for whatever reason.
     pub failures: u64,
-    /// Bits of all words of the forward cases that differ from the oracle's, in what must not be touched, too.
+    /// Bits of all words of the cases forward and of health that differ from the oracle's, in what must not be touched, too.
     pub forward_wrong_bits: u64,
     /// The largest error of a gradient, as a share of its derived bound. `null` where no gradient was compared, or where one was
     /// not finite, which is a failure.

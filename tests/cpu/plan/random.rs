@@ -147,7 +147,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         pick(Boundary::Hold, Boundary::Set),
         pick(Threshold::PerElement, Threshold::PerChannel),
         pick(InitialState::Zero, InitialState::Given),
-        pick(FinalState::Discarded, FinalState::Written),
+        select(vec![FinalState::Discarded, FinalState::Written, FinalState::Written, FinalState::InPlace]),
         (pick(Save::Nothing, Save::Codes), select(vec![States::Numbers, States::Packed, States::Both])),
         (backward(), carry()),
     );
