@@ -5,6 +5,9 @@
 // hold; it is exact. Hold, set to - and set to + are the propagate, kill and generate of an adder: with a word z of the steps
 // that set and p (within z) of those that set to +, the carries of the sum (p | ~z) + p + carry-in are the signs.
 
+// The first set step of what never sets.
+const NEVER: u32 = 0xffffffffu;
+
 // The sign before each step, 1 for +; `plus` is the sign before the first. While nothing has set, the sign is 0.
 fn signs_before(z: Vector, p: Vector, plus: Vector) -> Vector {
     let a = p | ~z;

@@ -2,8 +2,6 @@
 //
 // One channel an invocation: neighbours find theirs in different tiles, and a vector has one writer.
 
-const NEVER: u32 = 0xffffffffu;
-
 fn run(item: u32) {
     find_first_set(item / params.channels, item % params.channels);
 }

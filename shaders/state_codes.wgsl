@@ -1,7 +1,6 @@
 // The state of a walk whose carry is two bits: it is one of two, or what the walk began in; and the signs that are left of it.
 
-const NEVER: u32 = 0xffffffffu;
-// The same in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
+// NEVER in a walk, and between parts: no step has a number as high, and the highest bit is free for the sign.
 const NOT_YET: u32 = 0x7fffffffu;
 
 struct State {

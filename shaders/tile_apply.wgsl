@@ -1,7 +1,5 @@
 // Resolves the codes of a tile with what happened before it, and writes the states, as numbers or as bits.
 
-const NEVER: u32 = 0xffffffffu;
-
 fn run(item: u32) {
     apply_tile(node_of(item));
 }
