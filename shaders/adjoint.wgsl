@@ -34,6 +34,9 @@ struct Registers {
     threshold_sum: Floats,
     low_threshold_block: Floats,
     low_threshold_sum: Floats,
+    // What leaves sequences within a row, where it is reset.
+    initial_state_block: Floats,
+    initial_state_sum: Floats,
     // What of the carry passes the steps of the block behind the step at hand, where steps scale it.
     held: Vector,
 }
@@ -79,6 +82,8 @@ struct At {
     threshold_gradient: u32,
     low_threshold_gradient: u32,
     amplitude_gradient: u32,
+    // The borders of the steps of the word.
+    borders: Borders,
 }
 
 fn run(item: u32) {
@@ -105,11 +110,13 @@ fn walk_back(tile: Node) {
         threshold_gradient_at(tile.b, behind, tile.d),
         low_threshold_gradient_at(tile.b, behind, tile.d),
         amplitude_gradient_at(tile.b, behind, tile.d),
+        Borders(),
     );
     var band: Band;
     begin_band(&band, at);
     while at.time > begin {
         // The steps of one word of the codes, or as many of them as are in this stretch.
+        at.borders = borders_of(tile.b, (at.time - 1u) / 32u - params.time_origin / 32u);
         enter_word_band(&band, at);
         let word_begin = max(begin, (at.time - 1u) & ~31u);
         if STEPS_AHEAD > 1u {
@@ -262,14 +269,28 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
         amplitude = inputs.amplitude;
     }
 
-    let sum = walk.registers.gradient + inputs.states_gradient;
-    let gradient = sum + carry_behind(walk, at.time);
+    let inside = within(at.borders, at.time % 32u);
+    var sum = walk.registers.gradient + masked(inputs.states_gradient, inside);
+    if PACKED_SEQUENCES && ends(at.borders, at.time % 32u) {
+        sum += final_state_gradient_of(at, offset);
+    }
+    let gradient = sum + carry_behind(walk, at);
     let ends = ends_of(walk, at);
     walk.registers.gradient = kept(sum, ends);
     walk.registers.held = held_before(walk.registers.held, ends);
+    if BORDERED && begins(at.borders, at.time % 32u) {
+        walk.registers = leave_sequence(walk.registers, at, offset, kept(gradient, ends));
+    }
 
     let sets = sets_of(walk, at, candidate, thresholds);
-    let element = gate_adjoint(candidate, thresholds, amplitude, lost(state_before(walk, inputs, at)), gradient, sets);
+    let was = lost(state_before(walk, inputs, at, offset));
+    var element = gate_adjoint(candidate, thresholds, amplitude, was, gradient, sets);
+    if PACKED_SEQUENCES {
+        element.candidate = masked(element.candidate, inside);
+        element.threshold = masked(element.threshold, inside);
+        element.low_threshold = masked(element.low_threshold, inside);
+        element.amplitude = masked(element.amplitude, inside);
+    }
     store_candidate_gradient(at.candidate_gradient + offset, bitcast<Vector>(element.candidate));
     store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
     store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));
@@ -284,15 +305,44 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     return walk;
 }
 
+// By selection of bits: 0 of a NaN is 0.
+fn masked(value: Floats, inside: Vector) -> Floats {
+    return bitcast<Floats>(bitcast<Vector>(value) & inside);
+}
+
+// What comes from behind the last step of a packed sequence.
+fn final_state_gradient_of(at: At, offset: u32) -> Floats {
+    let row = row_of(at.borders, at.tile.b, at.time % 32u);
+    return bitcast<Floats>(load_final_state_gradient(final_state_gradient_at(row, 0u, at.tile.d + offset)));
+}
+
+// The step at hand is the first of a sequence: what leaves it goes to the initial state, and nothing farther.
+fn leave_sequence(before: Registers, at: At, offset: u32, leaving: Floats) -> Registers {
+    var registers = before;
+    let row = row_of(at.borders, at.tile.b, at.time % 32u);
+    if !PACKED_SEQUENCES {
+        registers.initial_state_block += leaving;
+    } else if row != NO_SEQUENCE {
+        store_initial_state_gradient(initial_state_gradient_at(row, 0u, at.tile.d + offset), bitcast<Vector>(leaving));
+    }
+    registers.gradient = Floats(0.0);
+    registers.held = none_held();
+    return registers;
+}
+
 // Leaves the block that begins at `time`.
 fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let d = at.tile.d + offset;
-    if at.time == 0u {
-        let leaving = walk.registers.gradient + passed(walk.carry, block_held(walk));
-        store_initial_state_gradient(initial_state_gradient_at(at.tile.b, 0u, d), bitcast<Vector>(leaving));
+    if at.time == 0u && !PACKED_SEQUENCES {
+        let leaving = walk.registers.gradient + passed(walk.carry, block_held(walk, at));
+        if BORDERED {
+            walk.registers.initial_state_block += leaving;
+        } else {
+            store_initial_state_gradient(initial_state_gradient_at(at.tile.b, 0u, d), bitcast<Vector>(leaving));
+        }
     }
-    walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, block_held(walk), at.time);
+    walk.registers.carries = next_carries(walk.registers.carries, walk.registers.gradient, block_held(walk, at), at.time);
     walk.registers.held = all_held();
     walk.registers.gradient = Floats(0.0);
     walk.registers.amplitude_sum += walk.registers.amplitude_block;
@@ -304,6 +354,10 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
         walk.registers.low_threshold_sum += walk.registers.low_threshold_block;
         walk.registers.low_threshold_block = Floats(0.0);
+    }
+    if BORDERED {
+        walk.registers.initial_state_sum += walk.registers.initial_state_block;
+        walk.registers.initial_state_block = Floats(0.0);
     }
     if at.time % 1024u == 0u {
         let terms = at.time / 1024u - params.time_origin / 1024u;
@@ -317,6 +371,13 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
                 bitcast<Vector>(walk.registers.low_threshold_sum),
             );
             walk.registers.low_threshold_sum = Floats(0.0);
+        }
+        if BORDERED {
+            store_initial_state_terms(
+                initial_state_terms_at(at.tile.b, terms, d),
+                bitcast<Vector>(walk.registers.initial_state_sum),
+            );
+            walk.registers.initial_state_sum = Floats(0.0);
         }
     }
     return walk;
@@ -332,7 +393,7 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
     let none = Floats(0.0);
     let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index, d)));
     var registers =
-        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none, all_held());
+        Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none, none, none, all_held());
     if RESUMES && end < params.time_total {
         let at = registers_at(b, 0u, d);
         registers.gradient = load_register(at, 0u);
@@ -353,6 +414,10 @@ fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
         }
         if SCALES {
             registers.held = load_registers(at + 12u * registers_step());
+        }
+        if BORDERED {
+            registers.initial_state_block = load_register(at, 14u);
+            registers.initial_state_sum = load_register(at, 15u);
         }
     }
     return registers;
@@ -379,6 +444,10 @@ fn store_walk(b: u32, d: u32, registers: Registers) {
         }
         if SCALES {
             store_registers(at + 12u * registers_step(), registers.held);
+        }
+        if BORDERED {
+            store_register(at, 14u, registers.initial_state_block);
+            store_register(at, 15u, registers.initial_state_sum);
         }
     }
 }

@@ -16,6 +16,7 @@ struct Inputs {
 }
 
 struct At {
+    tile: Node,
     step: u32,
     states_gradient: u32,
 }
@@ -30,7 +31,7 @@ fn reduce_stretch(tile: Node) {
     var first_set = Vector(end);
     var codes_index = codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d);
     for (var step = begin; step < end; step += 32u) {
-        let z = load_codes(codes_index);
+        let z = load_codes(codes_index) | Vector(borders_of(tile.b, step / 32u).starts);
         first_set = min(first_set, select(Vector(end), Vector(step) + firstTrailingBit(z), z != Vector(0u)));
         codes_index += CODE_LINES * codes_step();
     }
@@ -39,7 +40,7 @@ fn reduce_stretch(tile: Node) {
     var band: Band;
     band[0] = Walk(first_set, Floats(0.0));
     let behind = largest(first_set);
-    var at = At(behind, states_gradient_at(tile.b, behind, tile.d));
+    var at = At(tile, behind, states_gradient_at(tile.b, behind, tile.d));
     while at.step > begin {
         let block_begin = max(begin, 32u * ((at.step - 1u) / 32u));
         if STEPS_AHEAD > 1u {
@@ -61,7 +62,7 @@ fn reduce_stretch(tile: Node) {
 
 // The step before.
 fn next_step(behind: At) -> At {
-    return At(behind.step - 1u, behind.states_gradient - states_gradient_step());
+    return At(behind.tile, behind.step - 1u, behind.states_gradient - states_gradient_step());
 }
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
@@ -70,6 +71,10 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
-    walk.gradient = select(Floats(0.0), walk.gradient + inputs.states_gradient, Vector(at.step) < walk.first_set);
+    var incoming = inputs.states_gradient;
+    if PACKED_SEQUENCES {
+        incoming = incoming_of(at.tile.b, at.step, at.tile.d + offset, incoming);
+    }
+    walk.gradient = select(Floats(0.0), walk.gradient + incoming, Vector(at.step) < walk.first_set);
     return walk;
 }

@@ -15,14 +15,20 @@ fn reduce_stretch(tile: Node) {
     while step > begin {
         let block_begin = max(begin, 32u * ((step - 1u) / 32u));
         let z = load_codes(codes_at(tile.b, CODE_LINES * (block_begin / 32u), tile.d));
+        let borders = borders_of(tile.b, block_begin / 32u);
         var gradient = Floats(0.0);
         var block_held = all_held();
         while step > block_begin {
             step--;
             let sets = bit_at(z, step % 32u) != Vector(0u);
-            gradient += bitcast<Floats>(load_states_gradient(states_gradient_at(tile.b, step, tile.d)));
+            let incoming = bitcast<Floats>(load_states_gradient(states_gradient_at(tile.b, step, tile.d)));
+            gradient += incoming_of(tile.b, step, tile.d, incoming);
             gradient = select(gradient, params.epsilon * gradient, sets);
             block_held = select(block_held, bitcast<Vector>(params.epsilon * bitcast<Floats>(block_held)), sets);
+            if BORDERED && begins(borders, step % 32u) {
+                gradient = Floats(0.0);
+                block_held = none_held();
+            }
         }
         leaving = gradient + passed(leaving, block_held);
         held = both_held(held, block_held);

@@ -1,6 +1,6 @@
 // The state before a step, told by its codes.
 
-fn state_before(walk: Walk, inputs: Inputs, at: At) -> Vector {
+fn state_before(walk: Walk, inputs: Inputs, at: At, offset: u32) -> Vector {
     let place = Vector(31u - at.time % 32u);
     let set_before = state_of(walk.amplitude, (walk.minus << place) & Vector(SIGN_BIT));
     return select(set_before, walk.initial_state, Signed(i32(at.time)) <= walk.first_set);

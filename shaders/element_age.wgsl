@@ -33,6 +33,11 @@ fn decided(element: Element) -> Vector {
     return element.sets;
 }
 
+// A sequence begins. Only a walk over all of time is told so.
+fn start_element(initial_state: Vector) -> Element {
+    return Element(Vector(1u), initial_state, Vector(0u));
+}
+
 fn first_word(element: Element) -> Vector {
     return (element.age << Vector(1u)) | element.sets;
 }

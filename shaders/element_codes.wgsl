@@ -22,6 +22,11 @@ fn decided(element: Element) -> Vector {
     return element.code;
 }
 
+// Rows with borders have another carry.
+fn start_element(initial_state: Vector) -> Element {
+    return identity();
+}
+
 fn first_word(element: Element) -> Vector {
     return element.code;
 }

@@ -27,6 +27,11 @@ fn decided(element: Element) -> Vector {
     return element.sets;
 }
 
+// A sequence begins.
+fn start_element(initial_state: Vector) -> Element {
+    return Element(Vector(1u), initial_state);
+}
+
 fn act(element: Element, state: Vector) -> Vector {
     return select(state, element.payload, element.sets != Vector(0u));
 }

@@ -3,5 +3,10 @@
 fn run(item: u32) {
     let b = item / params.channels;
     let d = item % params.channels;
-    store_target(target_at(b, 0u, d), load_source(source_at(b, 0u, d)));
+    var value = load_source(source_at(b, 0u, d));
+    if EMPTIES && is_empty(b) {
+        // Nothing was walked over: the gradient of the final state is that of the initial one.
+        value = load_final_state_gradient(final_state_gradient_at(b, 0u, d));
+    }
+    store_target(target_at(b, 0u, d), value);
 }

@@ -4,6 +4,10 @@ fn all_held() -> Vector {
     return Vector(1u);
 }
 
+fn none_held() -> Vector {
+    return Vector(0u);
+}
+
 fn passed(value: Floats, held: Vector) -> Floats {
     return select(Floats(0.0), value, held != Vector(0u));
 }

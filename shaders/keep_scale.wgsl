@@ -4,7 +4,15 @@ fn all_held() -> Vector {
     return bitcast<Vector>(Floats(1.0));
 }
 
+// Where a sequence begins.
+fn none_held() -> Vector {
+    return Vector(0u);
+}
+
 fn passed(value: Floats, held: Vector) -> Floats {
+    if BORDERED {
+        return select(value * bitcast<Floats>(held), Floats(0.0), held == none_held());
+    }
     return value * bitcast<Floats>(held);
 }
 

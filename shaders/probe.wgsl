@@ -62,7 +62,7 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     return inputs;
 }
 
-fn element_of_step(walk: Walk, inputs: Inputs) -> Element {
+fn element_of_step(walk: Walk, inputs: Inputs, borders: Borders, bit: u32) -> Element {
     var thresholds = walk.thresholds;
     if !THRESHOLD_PER_CHANNEL || MASKED {
         thresholds = inputs.thresholds;
@@ -71,5 +71,7 @@ fn element_of_step(walk: Walk, inputs: Inputs) -> Element {
     if AMPLITUDE_PER_ELEMENT {
         amplitude = inputs.amplitude;
     }
-    return element_of(gate(inputs.candidate, thresholds), payload_of(inputs.candidate, amplitude));
+    var action = gate(inputs.candidate, thresholds);
+    action.sets &= within(borders, bit);
+    return element_of(action, payload_of(inputs.candidate, amplitude));
 }

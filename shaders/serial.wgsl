@@ -30,6 +30,9 @@ struct At {
     counts: u32,
     codes: u32,
     packed: u32,
+    // The word that the step lies in, counted from that in which the part begins, and the borders of its steps.
+    word: u32,
+    borders: Borders,
     // The step within its word, and where in the word this stretch began.
     bit: u32,
     begin_bit: u32,
@@ -39,7 +42,27 @@ struct At {
 }
 
 fn run(item: u32) {
-    scan_rows(node_of(item));
+    let node = node_of(item);
+    if EMPTIES {
+        hand_on_empty(node);
+        return;
+    }
+    scan_rows(node);
+}
+
+// What a packed sequence without steps hands on; `b` is its number.
+fn hand_on_empty(node: Node) {
+    for (var vector = 0u; vector < BAND; vector++) {
+        let d = node.d + vector * WORKGROUP_SIZE;
+        if d < params.channels && is_empty(node.b) {
+            let amplitude = load_amplitude(amplitude_at(0u, 0u, d));
+            hand_on(start_state(node.b, d, amplitude), node.b, d);
+            store_saved_initial_state(saved_initial_state_at(node.b, 0u, d), initial_state_of(node.b, d));
+            if params.time_total == 0u && node.b == 0u {
+                store_saved_amplitude(saved_amplitude_at(0u, 0u, d), amplitude);
+            }
+        }
+    }
 }
 
 // Short rows are taken several at a time, so that amplitudes are loaded once for all of them.
@@ -54,6 +77,7 @@ fn scan_rows(tile: Node) {
 
 fn at_begin(tile: Node) -> At {
     let begin = tile.index * params.tile_steps;
+    let begin_bit = (params.time_origin + begin) & 31u;
     return At(
         tile,
         candidate_at(tile.b, begin / FOLD, tile.d),
@@ -64,8 +88,10 @@ fn at_begin(tile: Node) -> At {
         counts_at(tile.b, begin, tile.d),
         codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d),
         packed_states_at(tile.b, begin / 32u, tile.d),
-        0u,
-        0u,
+        begin / 32u,
+        borders_of(tile.b, begin / 32u),
+        begin_bit,
+        begin_bit,
         params.time_origin + min(begin + params.tile_steps, params.steps),
         params.time_origin / params.tile_steps + tile.index,
     );
@@ -76,8 +102,6 @@ fn scan(band: ptr<function, Band>, first: At) {
     begin_band(band, at);
     if ONE_STEP {
         // Without a loop: the trip would cost more than the step.
-        at.begin_bit = params.time_origin & 31u;
-        at.bit = at.begin_bit;
         advance_band(band, at);
         at.bit++;
         if TAKES_WORDS {
@@ -97,9 +121,11 @@ fn walk(band: ptr<function, Band>, first: At) {
         // The steps that share a word; where none is left, all of them.
         at.begin_bit = (params.time_origin + step) & 31u;
         at.bit = at.begin_bit;
+        at.word = (params.time_origin % 32u + step) / 32u;
         var stretch = end - step;
-        if TAKES_WORDS {
+        if TAKES_WORDS || BORDERED {
             stretch = min(stretch, 32u - at.begin_bit);
+            at.borders = borders_of(at.tile.b, at.word);
         }
         var k = 0u;
         if STEPS_AHEAD > 1u {
@@ -149,15 +175,56 @@ fn load_channel(at: At, offset: u32) -> Walk {
 
 fn begin(before: Walk, at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
-    let initial_state = load_initial_state(initial_state_at(at.tile.b, 0u, d));
+    let row = row_of(at.borders, at.tile.b, at.bit);
+    let initial_state = initial_state_of(row, d);
     if SAVES && (!TREE || at.tile_of_whole == 0u) {
         // Only the part that begins at step 0 has these two.
-        store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), initial_state);
+        if !PACKED_SEQUENCES {
+            store_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d), initial_state);
+        }
         if at.tile.b == 0u {
             store_saved_amplitude(saved_amplitude_at(0u, 0u, d), before.amplitude);
         }
     }
-    return Walk(before.amplitude, before.thresholds, begin_state(at, d, before.amplitude, initial_state), Vector(0u));
+    var state = begin_state(at, d, before.amplitude, initial_state);
+    if BORDERED && !TREE && params.time_origin > 0u {
+        state = rested_state(at, d, before.amplitude, initial_state);
+    }
+    return Walk(before.amplitude, before.thresholds, state, Vector(0u));
+}
+
+fn initial_state_of(row: u32, d: u32) -> Vector {
+    if PACKED_SEQUENCES && row == NO_SEQUENCE {
+        return Vector(0u);
+    }
+    return load_initial_state(initial_state_at(row, 0u, d));
+}
+
+fn initial_count_of(row: u32, d: u32) -> Vector {
+    if PACKED_SEQUENCES && row == NO_SEQUENCE {
+        return Vector(0u);
+    }
+    return load_initial_count(initial_count_at(row, 0u, d));
+}
+
+// The state before the first step of a sequence.
+fn start_state(row: u32, d: u32, amplitude: Vector) -> State {
+    return state_from(initial_state_of(row, d), initial_count_of(row, d), amplitude);
+}
+
+// Leaves what is known of the sequences before: the step at hand begins one.
+fn enter_sequence(at: At, d: u32, amplitude: Vector) -> State {
+    let row = row_of(at.borders, at.tile.b, at.bit);
+    if SAVES && PACKED_SEQUENCES && row != NO_SEQUENCE {
+        store_saved_initial_state(saved_initial_state_at(row, 0u, d), initial_state_of(row, d));
+    }
+    return start_state(row, d, amplitude);
+}
+
+// What a sequence leaves behind its last step.
+fn hand_on(state: State, row: u32, d: u32) {
+    store_final_state(final_state_at(row, 0u, d), state.bits);
+    store_final_count(final_count_at(row, 0u, d), count_of(state));
 }
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
@@ -167,7 +234,7 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
         inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
     if MASKED {
-        inputs.thresholds = validity(at.tile.b, at.tile.index * params.tile_steps + at.bit, at.tile.d + offset);
+        inputs.thresholds = validity(at.tile.b, 32u * at.word + at.bit, at.tile.d + offset);
     }
     if AMPLITUDE_PER_ELEMENT {
         inputs.amplitude = load_amplitude(at.amplitude + offset);
@@ -186,12 +253,20 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     if AMPLITUDE_PER_ELEMENT {
         amplitude = inputs.amplitude;
     }
-    let action = gate(candidate, thresholds);
+    let payload = payload_of(candidate, amplitude);
+    if BORDERED && begins(at.borders, at.bit) {
+        walk.state = enter_sequence(at, at.tile.d + offset, payload);
+    }
+    var action = gate(candidate, thresholds);
+    action.sets &= within(at.borders, at.bit);
     if TAKES_WORDS {
         walk.z |= action.sets << Vector(at.bit);
     }
-    walk.state = next_state(walk.state, action, payload_of(candidate, amplitude), at, offset);
-    store_states(at.states + offset, walk.state.bits);
+    walk.state = next_state(walk.state, action, payload, at, offset);
+    store_states(at.states + offset, walk.state.bits & within(at.borders, at.bit));
+    if PACKED_SEQUENCES && ends(at.borders, at.bit) {
+        hand_on(walk.state, row_of(at.borders, at.tile.b, at.bit), at.tile.d + offset);
+    }
     return walk;
 }
 
@@ -210,8 +285,8 @@ fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
 
 fn finish(walk: Walk, at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
-    if !TREE || at.end == params.time_total {
-        store_final_state(final_state_at(at.tile.b, 0u, d), walk.state.bits);
+    if !PACKED_SEQUENCES && (!TREE || at.end == params.time_total) {
+        hand_on(walk.state, at.tile.b, d);
     }
     finish_state(walk.state, at, d);
     return walk;

@@ -14,13 +14,23 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     if TREE {
         before = parent_element(at.tile.b, at.tile_of_whole, d);
     }
-    let age = Signed(load_initial_count(initial_count_at(at.tile.b, 0u, d)));
+    let age = Signed(initial_count_of(row_of(at.borders, at.tile.b, at.bit), d));
     return aged(State(initial_state, initial_state, age), before);
+}
+
+fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
+    return aged(State(initial_state, initial_state, Signed(initial_count)), identity());
+}
+
+// Between parts of time value and age rest.
+fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    let rested = registers_at(at.tile.b, 0u, d);
+    return state_from(load_registers(rested), load_registers(rested + registers_step()), amplitude);
 }
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let state = aged(before, element_of(action, payload));
-    store_counts(at.counts + offset, Vector(state.age));
+    store_counts(at.counts + offset, Vector(state.age) & within(at.borders, at.bit));
     return state;
 }
 
@@ -37,8 +47,14 @@ fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
     return state;
 }
 
+fn count_of(state: State) -> Vector {
+    return Vector(state.age);
+}
+
 fn finish_state(state: State, at: At, d: u32) {
-    if !TREE || at.end == params.time_total {
-        store_final_count(final_count_at(at.tile.b, 0u, d), Vector(state.age));
+    if BORDERED && at.end < params.time_total {
+        let rested = registers_at(at.tile.b, 0u, d);
+        store_registers(rested, state.held);
+        store_registers(rested + registers_step(), Vector(state.age));
     }
 }

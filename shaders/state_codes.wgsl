@@ -13,7 +13,7 @@ struct State {
 }
 
 fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
-    var state = State(initial_state, Vector(0u), Vector(0u), Vector(NOT_YET));
+    var state = state_from(initial_state, Vector(0u), amplitude);
     if TREE {
         let before = before_tile(at.tile.b, at.tile_of_whole, d);
         state.plus = before.plus;
@@ -24,6 +24,15 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
         state.plus = rested >> Vector(31u);
     }
     return state;
+}
+
+// Rows with borders have another carry.
+fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
+    return State(initial_state, Vector(0u), Vector(0u), Vector(NOT_YET));
+}
+
+fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    return begin_state(at, d, amplitude, initial_state);
 }
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
@@ -63,6 +72,10 @@ fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
     state.plus = select(state.plus, last_is_plus, z != Vector(0u));
     state.p = Vector(0u);
     return state;
+}
+
+fn count_of(state: State) -> Vector {
+    return Vector(0u);
 }
 
 fn finish_state(state: State, at: At, d: u32) {

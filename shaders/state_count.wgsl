@@ -7,16 +7,26 @@ struct State {
 }
 
 fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
-    var count = Signed(load_initial_count(initial_count_at(at.tile.b, 0u, d)));
+    var count = Signed(initial_count_of(row_of(at.borders, at.tile.b, at.bit), d));
     if TREE {
         count += parent_element(at.tile.b, at.tile_of_whole, d).count;
     }
     return State(state_at_count(initial_state, amplitude, count), initial_state, count);
 }
 
+fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
+    let count = Signed(initial_count);
+    return State(state_at_count(initial_state, amplitude, count), initial_state, count);
+}
+
+// Between parts of time the count rests.
+fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    return state_from(initial_state, load_registers(registers_at(at.tile.b, 0u, d)), amplitude);
+}
+
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let count = before.count + element_of(action, payload).count;
-    store_counts(at.counts + offset, Vector(count));
+    store_counts(at.counts + offset, Vector(count) & within(at.borders, at.bit));
     return State(state_at_count(before.initial_state, payload, count), before.initial_state, count);
 }
 
@@ -30,8 +40,12 @@ fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
     return state;
 }
 
+fn count_of(state: State) -> Vector {
+    return Vector(state.count);
+}
+
 fn finish_state(state: State, at: At, d: u32) {
-    if !TREE || at.end == params.time_total {
-        store_final_count(final_count_at(at.tile.b, 0u, d), Vector(state.count));
+    if BORDERED && at.end < params.time_total {
+        store_registers(registers_at(at.tile.b, 0u, d), Vector(state.count));
     }
 }

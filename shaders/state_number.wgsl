@@ -13,6 +13,15 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     return State(initial_state);
 }
 
+fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
+    return State(initial_state);
+}
+
+// Between parts of time the state rests, where an initial one can come again.
+fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    return State(load_registers(registers_at(at.tile.b, 0u, d)));
+}
+
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     return State(after(before.bits, action, payload));
 }
@@ -22,4 +31,12 @@ fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
     return state;
 }
 
-fn finish_state(state: State, at: At, d: u32) {}
+fn count_of(state: State) -> Vector {
+    return Vector(0u);
+}
+
+fn finish_state(state: State, at: At, d: u32) {
+    if BORDERED && !TREE && at.end < params.time_total {
+        store_registers(registers_at(at.tile.b, 0u, d), state.bits);
+    }
+}

@@ -19,6 +19,14 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     return State(narrow(sum), sum);
 }
 
+fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
+    return State(initial_state, widen(initial_state));
+}
+
+fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
+    return begin_state(at, d, amplitude, initial_state);
+}
+
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let sum = after(before.sum, action, payload);
     return State(narrow(sum), sum);
@@ -27,6 +35,10 @@ fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u3
 // Backward reads the states again: nothing else is saved of them.
 fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
     return state;
+}
+
+fn count_of(state: State) -> Vector {
+    return Vector(0u);
 }
 
 fn finish_state(state: State, at: At, d: u32) {

@@ -34,6 +34,16 @@ fn next_step(behind: At) -> At {
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
-    walk.of_tile = combine(element_of_step(walk, inputs), walk.of_tile);
+    let bit = at.step % 32u;
+    let borders = borders_of(at.tile.b, at.step / 32u);
+    walk.of_tile = combine(element_of_step(walk, inputs, borders, bit), walk.of_tile);
+    if BORDERED && begins(borders, bit) {
+        let row = row_of(borders, at.tile.b, bit);
+        var initial_state = Vector(0u);
+        if row != NO_SEQUENCE {
+            initial_state = load_initial_state(initial_state_at(row, 0u, at.tile.d + offset));
+        }
+        walk.of_tile = combine(start_element(initial_state), walk.of_tile);
+    }
     return walk;
 }

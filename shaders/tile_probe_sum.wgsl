@@ -35,6 +35,6 @@ fn next_step(before: At) -> At {
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
-    walk.of_tile = combine(walk.of_tile, element_of_step(walk, inputs));
+    walk.of_tile = combine(walk.of_tile, element_of_step(walk, inputs, Borders(), 0u));
     return walk;
 }

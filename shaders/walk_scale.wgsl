@@ -1,6 +1,6 @@
 // A walk whose gradient is scaled by e at each step that sets.
 
-fn carry_behind(walk: Walk, time: u32) -> Floats {
+fn carry_behind(walk: Walk, at: At) -> Floats {
     return passed(walk.carry, walk.registers.held);
 }
 
@@ -12,7 +12,7 @@ fn held_before(held: Vector, sets: Mask) -> Vector {
     return select(held, bitcast<Vector>(params.epsilon * bitcast<Floats>(held)), sets);
 }
 
-fn block_held(walk: Walk) -> Vector {
+fn block_held(walk: Walk, at: At) -> Vector {
     return walk.registers.held;
 }
 

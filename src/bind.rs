@@ -87,6 +87,18 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::InitialCount, range)
     }
 
+    /// Where packed sequences begin and end, of `u32`.
+    #[must_use]
+    pub fn cu_seqlens(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::CuSeqlens, range)
+    }
+
+    /// Before which steps the state becomes the initial one again, a bit each.
+    #[must_use]
+    pub fn resets(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Resets, range)
+    }
+
     /// The states after each step: written; backward, of units whose state is a number, read.
     #[must_use]
     pub fn states(self, range: impl Into<BufferRange<'a>>) -> Self {

@@ -1,7 +1,7 @@
 //! What a scan carries from step to step: two bits where the state is one of two, or a number.
 
 use crate::fill::FillOptions;
-use crate::{Amplitude, Counts, Descriptor, Error, InitialCount, Operand, Save, Shape, Slot, Strides, Unit, View};
+use crate::{Amplitude, Counts, Descriptor, Error, InitialCount, Operand, Save, Sequences, Shape, Slot, Strides, Unit, View};
 
 /// The element of a scan: what a stretch of time does to the state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,12 +22,14 @@ pub(crate) enum Carry {
 }
 
 impl Carry {
-    pub fn of(unit: Unit, amplitude: Amplitude) -> Self {
+    /// Where a row has borders, a bistable state is one of three: the initial one comes again.
+    pub fn of(unit: Unit, amplitude: Amplitude, sequences: Sequences) -> Self {
         match (unit, amplitude) {
             (Unit::Cumulative, Amplitude::PerChannel) => Self::Count,
             (Unit::Cumulative, Amplitude::PerElement) => Self::Sum,
             (Unit::Relaxed, _) => Self::Decay,
             (Unit::ForwardFill, _) | (_, Amplitude::PerElement) => Self::Fill,
+            _ if sequences.has_borders() => Self::Fill,
             (Unit::Bistable | Unit::FirstQuadrant, Amplitude::PerChannel) => Self::Codes,
         }
     }
@@ -178,7 +180,7 @@ impl Descriptor {
     }
 
     pub(crate) fn carry(&self) -> Carry {
-        if self.is_limited() { Carry::Age } else { Carry::of(self.unit(), self.carry_options.amplitude) }
+        if self.is_limited() { Carry::Age } else { Carry::of(self.unit(), self.carry_options.amplitude, self.sequences) }
     }
 
     /// Whether the amplitudes, one for each channel, are saved for the backward pass: those of other carries it reads again.
@@ -237,6 +239,9 @@ impl Descriptor {
 
     /// Only codes tell when a unit flips.
     pub(crate) fn check_health(&self) -> Result<(), Error> {
+        if self.sequences.has_borders() {
+            return Err(Error::Incompatible { expected: "rows that are sequences", actual: "the health of rows with borders" });
+        }
         if self.carry().is_number() {
             return Err(Error::Incompatible {
                 expected: "a state that is one of two",

@@ -5,7 +5,7 @@ use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
     Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, SavedLayout, Shape, Slot, States, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Limits, Operand, Plan, Save, SavedLayout, Sequences, Shape, Slot, States, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -45,6 +45,7 @@ pub struct Descriptor {
     incoming: Incoming,
     gradients: [Gradient; 4],
     pub(crate) carry_options: CarryOptions,
+    pub(crate) sequences: Sequences,
 }
 
 /// The outputs of the backward pass, in the order of `Descriptor::gradients`.
@@ -95,6 +96,7 @@ impl Descriptor {
             incoming: Incoming::default(),
             gradients: [Gradient::default(); 4],
             carry_options: CarryOptions::default(),
+            sequences: Sequences::default(),
         }
     }
 
@@ -308,7 +310,7 @@ impl Descriptor {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Element::F32,
             Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
-            Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
+            Slot::CuSeqlens | Slot::Resets | Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
             _ => self.element,
@@ -364,6 +366,10 @@ impl Descriptor {
     #[must_use]
     pub fn has_final_state(&self) -> bool {
         self.final_state != FinalState::Discarded
+    }
+
+    pub(crate) fn final_state_kind(&self) -> FinalState {
+        self.final_state
     }
 
     /// Whether it is written over `h0`.
@@ -432,6 +438,7 @@ impl Descriptor {
             Operand::FinalState if self.is_in_place() => Some(own(Slot::InitialState, channels, 0)),
             Operand::FinalState => self.has_final_state().then(|| own(Slot::FinalState, channels, 0)),
             Operand::PackedStates | Operand::FirstSet => self.packed_view(operand),
+            Operand::CuSeqlens | Operand::Resets => self.sequences_view(operand),
             Operand::StatesGradient if self.incoming == Incoming::FinalState => None,
             Operand::StatesGradient => self.view(Operand::States).map(gradient_view),
             Operand::FinalStateGradient if self.incoming == Incoming::States => None,
@@ -494,6 +501,8 @@ impl Descriptor {
             Axes::Element | Axes::Previous => [batch, time, channels],
             Axes::Channel => [1, 1, channels],
             Axes::Tile { steps, words } => [batch, words * time.div_ceil(steps), channels],
+            Axes::Sequence { count } => [count, 1, channels],
+            Axes::Words { length } => [batch, length, 1],
             _ => [batch, 1, channels],
         };
         let Some(view) = self.view(operand) else { return Ok(None) };
@@ -513,7 +522,9 @@ impl Descriptor {
             Operand::Amplitude | Operand::AmplitudeGradient | Operand::Counts => Axes::Element,
             Operand::StatesBefore => Axes::Previous,
             Operand::Validity | Operand::PackedStates => Axes::Tile { steps: 32, words: 1 },
-            _ => Axes::Row,
+            Operand::CuSeqlens => Axes::Words { length: self.state_rows().saturating_add(1) },
+            Operand::Resets => Axes::Words { length: self.shape.time.div_ceil(32) },
+            _ => self.state_axes(),
         }
     }
 
@@ -561,6 +572,7 @@ impl Descriptor {
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
         self.check_carry()?;
+        self.check_sequences()?;
         self.check_packed()?;
         self.check_in_place()?;
         let invalid = |operand, expected, actual: String| Err(Error::InvalidView { operand, expected, actual });

@@ -43,6 +43,16 @@ pub enum Error {
         /// What was asked for.
         actual: &'static str,
     },
+    /// Borders of packed sequences that go down.
+    #[error("border {place} of packed sequences is {actual}, expected at least {expected}")]
+    InvalidBorders {
+        /// Its place in `cu_seqlens`.
+        place: usize,
+        /// The border before it.
+        expected: u32,
+        /// What came.
+        actual: u32,
+    },
     /// An `ε` of a relaxed unit that it cannot have.
     #[error("ε is {actual}, expected {expected}")]
     InvalidEpsilon {

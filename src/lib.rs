@@ -60,6 +60,7 @@
 //! | on a device | `Kernels`, `Buffers`, `Bound`; `Kernels::self_check` asks whether the driver computes what it should |
 //! | a bit for each state | [`Descriptor::states`], [`Packed`], [`Descriptor::unpack`] |
 //! | what each channel did | [`Descriptor::health`], [`Health`]: set rate, flip rate, holds, and the signs of a unit that learns nothing |
+//! | packed sequences, resets | [`Descriptor::sequences`], [`Sequences`] |
 //! | what it must equal | [`oracle`] |
 //!
 //! Dependencies point one way: everything above "on a device" builds without wgpu.
@@ -89,6 +90,7 @@ mod record;
 mod saved;
 #[cfg(feature = "wgpu")]
 mod self_check;
+mod sequences;
 mod shader;
 mod shape;
 mod unit;
@@ -109,6 +111,7 @@ pub use plan::{Binding, Direction, Dispatch, Plan, Strategy, Traffic};
 #[cfg(feature = "wgpu")]
 pub use record::{Bound, BoundDispatch};
 pub use saved::SavedLayout;
+pub use sequences::{Sequences, check_cu_seqlens};
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
 pub use unit::{

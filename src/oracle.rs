@@ -3,6 +3,7 @@
 mod health;
 mod held;
 
+pub use crate::sequences::Borders;
 pub use health::health;
 use held::Held;
 
@@ -23,6 +24,10 @@ pub struct Inputs<'a> {
     pub initial_count: &'a [i32],
     /// [`Slot::Validity`]
     pub validity: &'a [u32],
+    /// [`Slot::CuSeqlens`]
+    pub cu_seqlens: &'a [u32],
+    /// [`Slot::Resets`]
+    pub resets: &'a [u32],
 }
 
 /// The contents of the slots that come into the backward pass. One that does not is empty.
@@ -68,7 +73,7 @@ pub struct Outputs {
 
 impl<'a> Inputs<'a> {
     /// Bits of any kind, as floats.
-    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 6] {
+    pub(crate) fn slots(&self) -> [(Slot, &'a [f32]); 8] {
         [
             (Slot::Candidate, self.candidate),
             (Slot::Threshold, self.threshold),
@@ -76,6 +81,8 @@ impl<'a> Inputs<'a> {
             (Slot::InitialState, self.initial_state),
             (Slot::InitialCount, bytemuck::cast_slice(self.initial_count)),
             (Slot::Validity, bytemuck::cast_slice(self.validity)),
+            (Slot::CuSeqlens, bytemuck::cast_slice(self.cu_seqlens)),
+            (Slot::Resets, bytemuck::cast_slice(self.resets)),
         ]
     }
 
@@ -181,22 +188,53 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     let view = |operand| descriptor.view_in(Direction::Forward, operand);
     let element = descriptor.element_type();
     let load = |view: Option<View>, b, t, d| view.map_or(0.0, |view| element.round(inputs.slot(view.slot)[index(view, b, t, d)]));
+    let (borders, packed) = (Borders::new(descriptor, inputs), descriptor.sequences_kind().packed().is_some());
+    let begin = |row: Option<u64>, d| match row {
+        Some(row) => {
+            let count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, row, 0, d)]);
+            Held::new(descriptor, load(view(Operand::InitialState), row, 0, d), count)
+        }
+        // What belongs to no sequence holds 0.
+        None => Held::new(descriptor, 0.0, 0),
+    };
+    let mut hand_on = |row, d, state: &Held, amplitude| {
+        if let Some(view) = view(Operand::FinalState) {
+            final_state[index(view, row, 0, d)] = element.round(state.value(amplitude)).to_bits();
+        }
+        if let Some(view) = view(Operand::FinalCount) {
+            final_count[index(view, row, 0, d)] = state.count();
+        }
+    };
+    if packed {
+        for (n, d) in (0..descriptor.state_rows()).flat_map(|n| (0..channels).map(move |d| (n, d))) {
+            // As long as it has no steps.
+            let amplitude = if descriptor.amplitude_kind() == Amplitude::PerChannel { load(view(Operand::Amplitude), 0, 0, d) } else { 0.0 };
+            hand_on(n, d, &begin(Some(n), d), amplitude);
+            if descriptor.saves() {
+                let initial_state = load(view(Operand::InitialState), n, 0, d);
+                saved[index(saved_layout.initial_state(), n, 0, d)] = element.pattern(initial_state);
+            }
+        }
+    }
 
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
-        let initial_state = load(view(Operand::InitialState), b, 0, d);
-        let initial_count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, b, 0, d)]);
         let amplitude = |t| load(view(Operand::Amplitude), b, t, d);
-        let mut state = Held::new(descriptor, initial_state, initial_count);
+        let mut state = begin((!packed).then_some(b), d);
         let mut upper = false;
         let mut first_set = SavedLayout::NEVER;
         for step in 0..time {
             let t = descriptor.order_of_time().time(step, time);
+            let sequence = borders.sequence(b, step);
+            if borders.begins(b, step) {
+                state = begin(sequence, d);
+            }
             let c = load(view(Operand::Candidate), b, t, d);
             let r = load(view(Operand::Threshold), b, t, d);
             let action = match view(Operand::Validity) {
                 Some(view) => (inputs.validity[index(view, b, step / 32, d)] >> (step % 32) & 1 == 1).then_some(true),
                 None => gate.action(c, r, load(view(Operand::LowThreshold), b, t, d)),
             };
+            let action = action.filter(|_| sequence.is_some());
             if descriptor.saves() {
                 let codes = index(saved_layout.codes(), b, saved_layout.lines() * (step / 32), d);
                 saved[codes] |= u32::from(action.is_some()) << (step % 32);
@@ -214,19 +252,19 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
             if let Some(view) = view(Operand::PackedStates) {
                 packed_states[index(view, b, step / 32, d)] |= u32::from(upper) << (step % 32);
             }
-            if let Some(view) = view(Operand::States) {
+            if let Some(view) = view(Operand::States).filter(|_| sequence.is_some()) {
                 states[index(view, b, t, d)] = element.round(state.value(amplitude(t))).to_bits();
             }
-            if let Some(view) = view(Operand::Counts) {
+            if let Some(view) = view(Operand::Counts).filter(|_| sequence.is_some()) {
                 counts[index(view, b, t, d)] = state.count();
             }
+            if let Some(row) = sequence.filter(|_| packed && borders.ends(b, step)) {
+                hand_on(row, d, &state, amplitude(t));
+            }
         }
-        let last = if descriptor.amplitude_kind() == Amplitude::PerChannel { amplitude(0) } else { 0.0 };
-        if let Some(view) = view(Operand::FinalState) {
-            final_state[index(view, b, 0, d)] = element.round(state.value(last)).to_bits();
-        }
-        if let Some(view) = view(Operand::FinalCount) {
-            final_count[index(view, b, 0, d)] = state.count();
+        if !packed {
+            let last = if descriptor.amplitude_kind() == Amplitude::PerChannel { amplitude(0) } else { 0.0 };
+            hand_on(b, d, &state, last);
         }
         if descriptor.packs() {
             first_sets.push(first_set);
@@ -235,7 +273,10 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
             if saved_layout.lines() == 2 {
                 saved[index(saved_layout.first_set(), b, 0, d)] = first_set;
             }
-            saved[index(saved_layout.initial_state(), b, 0, d)] = element.pattern(initial_state);
+            if !packed {
+                let initial_state = load(view(Operand::InitialState), b, 0, d);
+                saved[index(saved_layout.initial_state(), b, 0, d)] = element.pattern(initial_state);
+            }
             if descriptor.saves_amplitude() {
                 saved[index(saved_layout.amplitude(), b, 0, d)] = element.pattern(amplitude(0));
             }
@@ -274,24 +315,49 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
     let load_incoming =
         |slice: &[f32], operand, b, t, d| view(operand).map_or(0.0, |view| f64::from(element.round(slice[index(view, b, t, d)])));
 
+    let (borders, packed) = (Borders::new(descriptor, inputs), descriptor.sequences_kind().packed().is_some());
+    let begin = |row: Option<u64>, d| match row {
+        Some(row) => {
+            let count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, row, 0, d)]);
+            Held::new(descriptor, load(Operand::InitialState, row, 0, d), count)
+        }
+        None => Held::new(descriptor, 0.0, 0),
+    };
+    let of_final_state = |row, d| load_incoming(incoming.final_state, Operand::FinalStateGradient, row, 0, d);
+    if let Some(output) = view(Operand::InitialStateGradient).filter(|_| packed) {
+        for (n, d) in (0..descriptor.state_rows()).flat_map(|n| (0..channels).map(move |d| (n, d))) {
+            // Of a sequence with steps it is found there.
+            let empty = time == 0 || (0..time).all(|step| borders.sequence(0, step) != Some(n));
+            gradients.initial_state[index(output, n, 0, d)] = if empty { of_final_state(n, d) } else { 0.0 };
+        }
+    }
+
     for (b, d) in (0..batch).flat_map(|b| (0..channels).map(move |d| (b, d))) {
-        let initial_count = view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[index(view, b, 0, d)]);
-        let mut state = Held::new(descriptor, load(Operand::InitialState, b, 0, d), initial_count);
+        let mut state = begin((!packed).then_some(b), d);
         let mut steps = Vec::with_capacity(time as usize);
         let at = |step| descriptor.order_of_time().time(step, time);
-        for t in (0..time).map(at) {
+        for step in 0..time {
+            let t = at(step);
+            let sequence = borders.sequence(b, step);
+            if borders.begins(b, step) {
+                state = begin(sequence, d);
+            }
             let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|input| load(input, b, t, d));
-            let action = gate.action(c, r, low);
+            let action = gate.action(c, r, low).filter(|_| sequence.is_some());
             let amplitude = load(Operand::Amplitude, b, t, d);
             let before = state.exact(amplitude);
-            steps.push(Step { t, gate, c, r, low, action, before, amplitude: amplitude.into(), kept: state.kept() });
+            steps.push(Step { t, step, gate, c, r, low, action, before, amplitude: amplitude.into(), kept: state.kept() });
             if let Some(upper) = action {
                 state.set(gate.state(amplitude, upper), upper);
             }
         }
-        let mut carry = load_incoming(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
+        let mut carry = if packed { 0.0 } else { of_final_state(b, d) };
         for step in steps.iter().rev() {
             let t = step.t;
+            let Some(row) = borders.sequence(b, step.step) else { continue };
+            if packed && borders.ends(b, step.step) {
+                carry = of_final_state(row, d);
+            }
             let g = load_incoming(incoming.states, Operand::StatesGradient, b, t, d) + carry;
             carry = if step.action.is_some() { of(step.kept, g) } else { g };
             let found = step.gradients(surrogates, g);
@@ -310,8 +376,15 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
                 };
                 slot[index(view, b, t, d)] += value;
             }
+            if borders.begins(b, step.step) {
+                if let Some(view) = view(Operand::InitialStateGradient) {
+                    gradients.initial_state[index(view, row, 0, d)] += carry;
+                }
+                carry = 0.0;
+            }
         }
-        if let Some(view) = view(Operand::InitialStateGradient) {
+        // Without steps it goes through.
+        if let Some(view) = view(Operand::InitialStateGradient).filter(|_| time == 0 && !packed) {
             gradients.initial_state[index(view, b, 0, d)] += carry;
         }
     }
@@ -321,6 +394,8 @@ pub fn backward(descriptor: &Descriptor, inputs: &Inputs<'_>, incoming: &Incomin
 /// A step as the forward pass found it.
 struct Step {
     t: u64,
+    /// Counted in the order in which steps are taken.
+    step: u64,
     gate: Gate,
     c: f32,
     r: f32,

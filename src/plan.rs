@@ -1,6 +1,7 @@
 //! Planning: from a descriptor to the dispatches that compute it. Pure; no GPU object is touched.
 
 mod adjoint;
+mod borders;
 mod build;
 mod halves;
 mod health;
@@ -73,6 +74,8 @@ impl Direction {
                 Amplitude,
                 InitialState,
                 InitialCount,
+                CuSeqlens,
+                Resets,
                 States,
                 FinalState,
                 PackedStates,
@@ -85,6 +88,8 @@ impl Direction {
                 Threshold,
                 LowThreshold,
                 Amplitude,
+                CuSeqlens,
+                Resets,
                 StatesBefore,
                 StatesGradient,
                 FinalStateGradient,
@@ -233,11 +238,17 @@ impl Plan {
         if uses(descriptor, direction, Slot::Saved) {
             check(Slot::Saved, descriptor.saved_layout().bytes())?;
         }
-        let walks = direction == Direction::Forward && descriptor.is_in_place();
+        let in_place = direction == Direction::Forward && descriptor.is_in_place();
+        let untold = direction == Direction::Forward && descriptor.sequences_kind().has_borders() && descriptor.carry() != Carry::Fill;
+        let walks = in_place || untold;
         let build = |strategy| match strategy {
-            Strategy::Tiles | Strategy::Probe if walks => Err(Error::Incompatible {
+            Strategy::Tiles | Strategy::Probe if in_place => Err(Error::Incompatible {
                 expected: "a final state in a buffer of its own",
                 actual: "tiles, which all read the initial state that one of them would write over",
+            }),
+            Strategy::Tiles | Strategy::Probe if untold => Err(Error::Incompatible {
+                expected: "a walk over all of time",
+                actual: "tiles of rows with borders, of a state that is a sum or has an age",
             }),
             _ => build::build(descriptor, direction, limits, tuning, strategy),
         };

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::carry::Carry;
-use crate::{Amplitude, Boundary, Descriptor, Element, Slot, Strides, Threshold, TimeOrder, Unit, View};
+use crate::{Amplitude, Boundary, Descriptor, Element, Sequences, Slot, Strides, Threshold, TimeOrder, Unit, View};
 
 /// Layout of [`Slot::Saved`]: it depends on the descriptor alone, never on limits, tuning or strategy, so that a forward
 /// pass on one plan and a backward pass on another fit.
@@ -18,7 +18,8 @@ use crate::{Amplitude, Boundary, Descriptor, Element, Slot, Strides, Threshold, 
 /// | initial state | `[D]` in each row | the bits of `h0`, in the same way |
 ///
 /// Units whose state is a number save less, because backward reads their states: no signs (one word for 32 steps), no first set
-/// steps, and no amplitudes if they are per element. Of cumulative units nothing is saved.
+/// steps, and no amplitudes if they are per element. Of cumulative units nothing is saved. So do bistable units with borders within
+/// their rows; packed sequences have an initial state each, `[N][D]`.
 ///
 /// Without rows or without channels there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +33,7 @@ pub struct SavedLayout {
     boundary: Boundary,
     threshold: Threshold,
     time_order: TimeOrder,
+    sequences: Sequences,
 }
 
 impl SavedLayout {
@@ -54,6 +56,7 @@ impl SavedLayout {
             boundary: descriptor.boundary_rule(),
             threshold: descriptor.threshold_kind(),
             time_order: descriptor.order_of_time(),
+            sequences: descriptor.sequences_kind(),
         }
     }
 
@@ -70,6 +73,7 @@ impl SavedLayout {
             self.time_order as u64,
         ];
         let fields = [u64::from(Self::VERSION), self.batch, self.time, self.channels].into_iter().chain(options);
+        let fields = fields.chain(self.sequences.fingerprint().into_iter().flatten());
         // FNV-1a over the bytes.
         fields
             .flat_map(u64::to_le_bytes)
@@ -77,7 +81,7 @@ impl SavedLayout {
     }
 
     fn carry(&self) -> Carry {
-        Carry::of(self.unit, self.amplitude)
+        Carry::of(self.unit, self.amplitude, self.sequences)
     }
 
     /// Words for 32 steps of a channel.
@@ -134,15 +138,25 @@ impl SavedLayout {
         self.region(self.lines_per_row())
     }
 
-    /// The initial states, `[B][D]`.
+    /// Lines of initial states of a row: one for each sequence in it.
+    fn initial_state_lines(&self) -> u64 {
+        self.sequences.packed().unwrap_or(1)
+    }
+
+    /// The initial states, `[B][D]`, or of packed sequences `[N][D]`.
     #[must_use]
     pub fn initial_state(&self) -> View {
-        self.region(self.lines_per_row().saturating_add(self.first_set_lines()))
+        let view = self.region(self.lines_per_row().saturating_add(self.first_set_lines()));
+        match self.sequences {
+            Sequences::Packed { .. } => View { strides: Strides { batch: self.channels, ..view.strides }, ..view },
+            _ => view,
+        }
     }
 
     /// Length of a batch row.
     fn row(&self) -> u64 {
-        self.lines_per_row().saturating_add(self.first_set_lines() + 1).saturating_mul(self.channels)
+        let lines = self.lines_per_row().saturating_add(self.first_set_lines()).saturating_add(self.initial_state_lines());
+        lines.saturating_mul(self.channels)
     }
 
     /// Lines of `D` words from the given one on, in each row.
@@ -154,11 +168,12 @@ impl SavedLayout {
 
 impl fmt::Display for SavedLayout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batch, time, channels, unit, element, amplitude, boundary, threshold, time_order } = self;
+        let Self { batch, time, channels, unit, element, amplitude, boundary, threshold, time_order, sequences } = self;
         write!(
             f,
             "version {} of B = {batch}, T = {time}, D = {channels}, {unit:?}, {element:?}, amplitude {amplitude:?}, {boundary:?}, {threshold:?}, {time_order:?}",
             Self::VERSION
-        )
+        )?;
+        if sequences.has_borders() { write!(f, ", {sequences:?}") } else { Ok(()) }
     }
 }

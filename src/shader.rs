@@ -54,6 +54,8 @@ pub enum Stage {
     HealthJoin,
     /// Health: sums the totals of 32 sequences.
     HealthSum,
+    /// Turns the borders of packed sequences, or reset bits, into what walks are told of 32 steps.
+    Borders,
 }
 
 /// What a stage does with an operand.
@@ -76,7 +78,7 @@ impl Use {
 
 impl Stage {
     /// All stages, in the order of the pipeline.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::TileProbe,
         Self::TileReduce,
         Self::TreeReduce,
@@ -98,6 +100,7 @@ impl Stage {
         Self::HealthClassify,
         Self::HealthJoin,
         Self::HealthSum,
+        Self::Borders,
     ];
 
     /// Name of the stage: its file without the ending.
@@ -125,6 +128,7 @@ impl Stage {
             Self::HealthClassify => "health_classify",
             Self::HealthJoin => "health_join",
             Self::HealthSum => "health_sum",
+            Self::Borders => "borders",
         }
     }
 
@@ -142,14 +146,18 @@ impl Stage {
         ];
         let gate = [(Candidate, Use::Load), (Threshold, Use::Load), (LowThreshold, Use::Load)];
         let masked = [(Validity, Use::Load)];
+        let bordered = [(Borders, Use::Load)];
         let mut operands = match self {
             Self::Serial => {
                 let rests = [Codes, PackedStates, FirstSet, Registers].map(|operand| (operand, Use::LoadStore));
                 let carries = [&rests[..], &[(Parent, Use::Load), (Aggregates, Use::Load)]].concat();
                 let counts = [(InitialCount, Use::Load), (Counts, Use::Store), (FinalCount, Use::Store)];
-                [&gate[..], &masked, &rows, &carries, &counts].concat()
+                [&gate[..], &masked, &rows, &carries, &counts, &bordered, &[(CuSeqlens, Use::Load)]].concat()
             }
-            Self::TileProbe => [&gate[..], &masked, &[(Amplitude, Use::Load), (Aggregates, Use::Store)]].concat(),
+            Self::TileProbe => {
+                let carried = [(Amplitude, Use::Load), (InitialState, Use::Load), (Aggregates, Use::Store)];
+                [&gate[..], &masked, &carried, &bordered].concat()
+            }
             Self::TileReduce => [&gate[..], &[(Codes, Use::Store), (Aggregates, Use::Store)]].concat(),
             Self::TreeReduce => vec![(Children, Use::Load), (Words, Use::Store), (Aggregates, Use::Store)],
             Self::TreeScan => vec![(Words, Use::LoadStore), (Parent, Use::Load)],
@@ -160,22 +168,29 @@ impl Stage {
                 [&rows[..], &[(Codes, Use::LoadStore), (PackedStates, Use::Store)], &before].concat()
             }
             Self::FirstSet => vec![(FirstOfTile, Use::Load), (FirstSet, Use::Store), (Parent, Use::Load)],
-            Self::AdjointReduce => vec![(StatesGradient, Use::Load), (Codes, Use::Load), (Stretches, Use::Store)],
+            Self::AdjointReduce => {
+                let incoming = [StatesGradient, FinalStateGradient, Codes].map(|operand| (operand, Use::Load));
+                [&incoming[..], &bordered, &[(Stretches, Use::Store)]].concat()
+            }
             Self::AdjointTreeReduce => vec![(Children, Use::Load), (Stretches, Use::Store)],
             Self::AdjointTreeScan => vec![(Children, Use::Load), (Beyond, Use::Load), (ChildrenBeyond, Use::Store)],
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
                 let again = [(Amplitude, Use::Load), (StatesBefore, Use::Load)];
-                let incoming = [(StatesGradient, Use::Load), (Beyond, Use::Load), (Registers, Use::LoadStore)];
+                let incoming = [StatesGradient, FinalStateGradient, Beyond].map(|operand| (operand, Use::Load));
+                let incoming = [&incoming[..], &bordered, &[(Registers, Use::LoadStore)]].concat();
                 let of_step = [CandidateGradient, ThresholdGradient, LowThresholdGradient, AmplitudeGradient];
                 let gradients = [&of_step[..], &[InitialStateGradient]].concat();
-                let terms = [AmplitudeTerms, ThresholdTerms, LowThresholdTerms];
+                let terms = [AmplitudeTerms, ThresholdTerms, LowThresholdTerms, InitialStateTerms];
                 let outputs =
                     [&gradients[..], &terms].concat().into_iter().map(|operand| (operand, Use::Store)).collect::<Vec<_>>();
                 [&gate[..], &saved, &again, &incoming, &outputs].concat()
             }
             Self::SumReduce => vec![(Terms, Use::Load), (Sum, Use::Store)],
-            Self::HandOver => vec![(Source, Use::Load), (Target, Use::Store)],
+            Self::HandOver => {
+                let of_empty = [CuSeqlens, FinalStateGradient].map(|operand| (operand, Use::Load));
+                [&of_empty[..], &[(Source, Use::Load), (Target, Use::Store)]].concat()
+            }
             Self::Pack => vec![(Source, Use::Load), (Target, Use::LoadStore)],
             Self::Unpack => {
                 let read = [PackedStates, FirstSet, Amplitude, InitialState].map(|operand| (operand, Use::Load));
@@ -185,6 +200,7 @@ impl Stage {
             Self::HealthClassify => [&gate[..], &[(Records, Use::Store)]].concat(),
             Self::HealthJoin => vec![(Children, Use::Load), (Records, Use::Store)],
             Self::HealthSum => vec![(Children, Use::Load), (Totals, Use::Store)],
+            Self::Borders => vec![(CuSeqlens, Use::Load), (Resets, Use::Load), (Borders, Use::Store)],
         };
         operands.sort_unstable_by_key(|&(operand, _)| operand);
         operands
@@ -203,6 +219,16 @@ impl Stage {
     /// Whether the stage has floats to add.
     fn adds(self) -> bool {
         (Self::AdjointReduce..=Self::HandOver).contains(&self)
+    }
+
+    /// Whether the stage walks over steps that may belong to several sequences.
+    fn has_sequences(self) -> bool {
+        matches!(self, Self::Serial | Self::TileProbe | Self::AdjointReduce | Self::Adjoint)
+    }
+
+    /// Whether the stage can ask which packed sequences have no steps.
+    fn asks_for_empty(self) -> bool {
+        matches!(self, Self::Serial | Self::HandOver)
     }
 
     /// Whether an invocation takes one channel and no vector of them.
@@ -288,6 +314,7 @@ impl Stage {
             Self::HealthClassify => &[PARAMS, GATE, THRESHOLDS, CARRY, HEALTH, include_str!("../shaders/health_classify.wgsl")],
             Self::HealthJoin => &[PARAMS, CARRY, HEALTH, include_str!("../shaders/health_join.wgsl")],
             Self::HealthSum => &[PARAMS, include_str!("../shaders/health_sum.wgsl")],
+            Self::Borders => &[PARAMS, include_str!("../shaders/borders.wgsl")],
         }
     }
 }
@@ -329,6 +356,8 @@ pub struct Variant {
     pub(crate) saves: bool,
     /// Whether states are written as bits.
     pub(crate) packs: bool,
+    /// Whether a row holds packed sequences.
+    pub(crate) packed_sequences: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
     pub(crate) surrogates: Option<[&'static str; 2]>,
     /// Backward: whether a walk can begin where the part behind it ended.
@@ -398,6 +427,7 @@ impl Variant {
             Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude == Amplitude::PerChannel => Element::F32,
             Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
+            Slot::CuSeqlens | Slot::Resets => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             _ => self.element,
         }
@@ -466,6 +496,27 @@ impl Variant {
         self.binding_of(Operand::Validity).is_some()
     }
 
+    /// The files that tell of sequences.
+    fn sequence_parts(&self) -> Vec<&'static str> {
+        const SEQUENCE: &str = include_str!("../shaders/sequence.wgsl");
+        const ROWS: &str = include_str!("../shaders/sequence_rows.wgsl");
+        const BORDERS: &str = include_str!("../shaders/sequence_borders.wgsl");
+        let has_borders = self.binding_of(Operand::Borders).is_some();
+        let mut parts = Vec::new();
+        if self.stage.has_sequences() {
+            parts.extend([SEQUENCE, if has_borders { BORDERS } else { ROWS }]);
+        }
+        if self.stage.asks_for_empty() {
+            parts.push(include_str!("../shaders/sequence_empty.wgsl"));
+        }
+        match self.stage {
+            Stage::AdjointReduce => parts.push(include_str!("../shaders/sequence_incoming.wgsl")),
+            Stage::Borders => parts.push(SEQUENCE),
+            _ => {}
+        }
+        parts
+    }
+
     /// The complete text of the shader.
     #[must_use]
     pub fn wgsl(&self) -> String {
@@ -491,7 +542,8 @@ impl Variant {
         const ENTRY: &str = include_str!("../shaders/entry.wgsl");
         let element = self.element.parts(self.widens());
         let carry = self.carry_parts();
-        let parts = element.iter().chain(fold).chain(unit).chain(&carry).chain(self.stage.parts());
+        let sequence = self.sequence_parts();
+        let parts = element.iter().chain(fold).chain(unit).chain(&sequence).chain(&carry).chain(self.stage.parts());
         for part in parts.chain(&[ENTRY]) {
             text.push('\n');
             text.push_str(part);

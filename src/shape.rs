@@ -110,6 +110,10 @@ named! {
         InitialState = "initial_state",
         /// The count before the first step, `[B, D]`, of `i32`.
         InitialCount = "initial_count",
+        /// Where packed sequences begin and end, `[N + 1]`, of `u32`.
+        CuSeqlens = "cu_seqlens",
+        /// Before which steps the state becomes the initial one again: a bit each, of `u32`.
+        Resets = "resets",
         /// The states after each step.
         States = "states",
         /// The state after the last step, `[B, D]`.
@@ -163,6 +167,10 @@ named! {
         InitialState = "initial_state",
         /// `n0[b, d]` of cumulative units; of forward fills with a limit the steps since `h0` was set.
         InitialCount = "initial_count",
+        /// The borders of packed sequences.
+        CuSeqlens = "cu_seqlens",
+        /// The reset bits of 32 steps of a row in a word.
+        Resets = "resets",
         /// `h[b, t, d]`.
         States = "states",
         /// `h_T[b, d]`.
@@ -221,10 +229,15 @@ named! {
         ThresholdTerms = "threshold_terms",
         /// Backward: terms of the gradient of low thresholds per channel.
         LowThresholdTerms = "low_threshold_terms",
+        /// Backward: terms of the initial state's gradient, where a row is reset.
+        InitialStateTerms = "initial_state_terms",
         /// Terms of a sum.
         Terms = "terms",
         /// Sums of 32 terms.
         Sum = "sum",
+        /// What walks are told of 32 steps: where sequences begin; of packed ones also where they end, which steps belong to any, and to
+        /// which.
+        Borders = "borders",
         /// What is copied.
         Source = "source",
         /// Where it goes.
@@ -233,6 +246,13 @@ named! {
         Records = "records",
         /// Health: what several sequences did: 11 words, the lines of [`Slot::Health`] at last.
         Totals = "totals",
+    }
+}
+
+impl Slot {
+    /// Whether it has words without channels, of which no vector is made.
+    pub(crate) fn is_scalar(self) -> bool {
+        matches!(self, Self::CuSeqlens | Self::Resets)
     }
 }
 

@@ -2,10 +2,11 @@
 //! each; then the sums over batch and time.
 
 use super::Plan;
+use super::borders::row_by_row;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Amplitude, Descriptor, Error, Operand, Params, Slot, Stage, Strategy, Threshold, Unit, View};
+use crate::{Amplitude, Descriptor, Error, Operand, Params, Sequences, Slot, Stage, Strategy, Threshold, Unit, View};
 
 /// Children of a node, terms of a sum, steps of a block.
 const FAN_OUT: u64 = 32;
@@ -15,6 +16,7 @@ const STRETCH: u64 = FAN_OUT * FAN_OUT;
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them.
 fn registers(descriptor: &Descriptor) -> u64 {
     match (descriptor.carry(), descriptor.unit()) {
+        _ if descriptor.sequences_kind().has_borders() => 16,
         (Carry::Decay, _) => 13,
         (_, Unit::FirstQuadrant) => 14,
         _ => 12,
@@ -49,7 +51,8 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
     let cut = cut(builder, tiled)?;
     builder.resumes = !tiled && cut.part[1] < time;
     // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
-    let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count([cut.group[0], 1, cut.group[2]], cut.rows));
+    let state_rows = [builder.descriptor.state_rows(), 1, cut.group[2]];
+    let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count(state_rows, cut.rows));
     let dispatches = parts_of_group.saturating_mul(2).saturating_add(64);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts([batch, time, builder.whole[2]], cut.group) {
@@ -74,6 +77,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let [batch, time, _] = whole;
     let width = builder.vector_width;
     let order = builder.cut_order();
+    let resets = builder.descriptor.sequences_kind() == Sequences::Resets;
     let vectors = move |part: Extent| part[0] * part[2].div_ceil(width);
     // Sums go over all rows, so that only channels are cut into groups.
     let group = split(
@@ -88,7 +92,9 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
             },
             builder.grid_constraint(move |part| {
                 let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
-                let sums = part[2].div_ceil(width) * (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT).max(1);
+                let together = (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
+                let apart = if resets { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                let sums = part[2].div_ceil(width) * together.max(apart).max(1);
                 sums.max(vectors(part).saturating_mul(nodes))
             }),
         ],
@@ -109,11 +115,13 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
     let part = if tiled { cut(STRETCH)? } else { fewest_parts(group, [STRETCH, FAN_OUT, 1].map(cut))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
-    let handed: Vec<Placed> = builder.operands.iter().filter(|placed| handed.contains(&placed.operand)).copied().collect();
+    let handed = builder.operands.iter().filter(|placed| handed.contains(&placed.operand));
+    let handed: Vec<Placed> = handed.map(|placed| row_by_row(*placed)).collect();
+    let state_rows = builder.descriptor.state_rows();
     let mut of_rows = vec![builder.grid_constraint(vectors)];
-    of_rows.extend(builder.binding_constraints(whole, &handed));
+    of_rows.extend(builder.binding_constraints([state_rows, 1, whole[2]], &handed));
     of_rows.extend(builder.detour_constraint());
-    let rows = split([batch, 1, group[2]], [1, 1, width], order, &of_rows)?;
+    let rows = split([state_rows, 1, group[2]], [1, 1, width], order, &of_rows)?;
     Ok(Cut { group, part, rows })
 }
 
@@ -124,7 +132,7 @@ fn walk_iterations(steps: u64) -> u64 {
 
 /// Where everything of a group lies in scratch.
 struct Scratch {
-    /// The incoming gradient of the final state.
+    /// The incoming gradient of the final state, or of those of packed sequences.
     beyond: Option<Placed>,
     initial_state_gradient: Option<Placed>,
     registers: Option<Placed>,
@@ -137,7 +145,9 @@ struct Scratch {
 
 struct Sums {
     output: Placed,
-    /// The terms, and the sums of each level that is not the last.
+    /// Rows that are summed apart.
+    rows: u64,
+    /// The terms of each row, and the sums of each level that is not the last.
     levels: Vec<(Placed, u64)>,
 }
 
@@ -149,35 +159,44 @@ struct Level {
 
 impl Scratch {
     fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, tiled: bool, resumes: bool) -> Self {
-        let mut elements: u64 = 0;
+        let mut elements = builder.border_words();
         let mut place = |operand, rows: u64, length: u64, axes| {
             let view = scratch_view(elements, [rows, length, channels]);
             elements = elements.saturating_add(rows.saturating_mul(length).saturating_mul(channels));
             Placed::new(operand, view, axes)
         };
         let output = |operand| builder.operands.iter().find(|placed| placed.operand == operand).copied();
-        let beyond = output(Operand::FinalStateGradient).map(|_| place(Operand::Beyond, batch, 1, Axes::Row));
+        let sequences = builder.descriptor.sequences_kind();
+        let (state_rows, state_axes) = (builder.descriptor.state_rows(), builder.descriptor.state_axes());
+        // What comes from beyond a row comes to its last step; packed sequences end within.
+        let incoming = if sequences.packed().is_some() { Operand::FinalStateGradient } else { Operand::Beyond };
+        let beyond = output(Operand::FinalStateGradient).map(|_| place(incoming, state_rows, 1, state_axes));
+        let resets = sequences == Sequences::Resets;
         let initial_state_gradient =
-            output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, batch, 1, Axes::Row));
+            output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, state_rows, 1, state_axes));
         let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor), Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);
         let per_channel = builder.descriptor.threshold_kind() == Threshold::PerChannel;
         let one_amplitude = builder.descriptor.amplitude_kind() == Amplitude::PerChannel;
         let mut sums = Vec::new();
-        for (terms, result, summed) in [
-            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, one_amplitude),
-            (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel),
-            (Operand::LowThresholdTerms, Operand::LowThresholdGradient, per_channel),
+        for (terms, result, summed, rows) in [
+            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, one_amplitude, 1),
+            (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel, 1),
+            (Operand::LowThresholdTerms, Operand::LowThresholdGradient, per_channel, 1),
+            // It takes the way of one that is no sum from there.
+            (Operand::InitialStateTerms, Operand::InitialStateGradient, resets && time > 0, batch),
         ] {
-            let Some(output) = output(result).filter(|_| summed) else { continue };
-            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 }), batch * stretches)];
-            let mut count = (batch * stretches).div_ceil(FAN_OUT);
+            let output = if result == Operand::InitialStateGradient { initial_state_gradient } else { output(result) };
+            let Some(output) = output.filter(|_| summed) else { continue };
+            let mut count = (batch * stretches).checked_div(rows).unwrap_or(0);
+            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 }), count)];
+            count = count.div_ceil(FAN_OUT);
             while count > 1 {
-                levels.push((place(Operand::Terms, 1, count, Axes::Element), count));
+                levels.push((place(Operand::Terms, rows, count, Axes::Element), count));
                 count = count.div_ceil(FAN_OUT);
             }
-            sums.push(Sums { output, levels });
+            sums.push(Sums { output, rows, levels });
         }
 
         let mut levels = Vec::new();
@@ -204,10 +223,10 @@ impl Group {
         let part = [cut.part[0], cut.part[1], cut.part[2].min(channels)];
         let (incoming, outgoing) = (Operand::FinalStateGradient, Operand::InitialStateGradient);
         if batch > 0 && time == 0 {
-            self.hand_over(builder, cut, (incoming, None), (outgoing, None))?;
+            self.hand_over(builder, cut, (incoming, None), (outgoing, None), None)?;
         } else if batch > 0 {
             if let Some(beyond) = self.scratch.beyond {
-                self.hand_over(builder, cut, (incoming, None), (beyond.operand, Some(beyond)))?;
+                self.hand_over(builder, cut, (incoming, None), (beyond.operand, Some(beyond)), None)?;
             }
             let walks: Vec<_> = parts(self.extent, part).collect();
             if tiled {
@@ -217,10 +236,13 @@ impl Group {
             for &(origin, part) in walks.iter().rev() {
                 self.walk(builder, origin, part, tiled)?;
             }
-            self.hand_over(builder, cut, (outgoing, self.scratch.initial_state_gradient), (outgoing, None))?;
         }
         for sums in &self.scratch.sums {
             self.sum(builder, sums)?;
+        }
+        if let Some(gradient) = self.scratch.initial_state_gradient.filter(|_| batch > 0 && time > 0) {
+            let packed = builder.descriptor.sequences_kind().packed();
+            self.hand_over(builder, cut, (outgoing, Some(gradient)), (outgoing, None), packed)?;
         }
         Ok(())
     }
@@ -250,15 +272,17 @@ impl Group {
         placed.boxed(core::array::from_fn(|axis| self.origin[axis] + origin[axis]), part)
     }
 
-    /// Copies `[B, D]` rows; an operand that is not in scratch is the caller's. Does nothing if nobody wants the copy.
+    /// Copies `[B, D]` rows; an operand that is not in scratch is the caller's. Does nothing if nobody wants the copy. Of so many packed
+    /// sequences those without steps get what comes from beyond instead.
     fn hand_over(
         &self,
         builder: &mut Builder<'_>,
         cut: &Cut,
         from: (Operand, Option<Placed>),
         to: (Operand, Option<Placed>),
+        packed: Option<u64>,
     ) -> Result<(), Error> {
-        let [batch, _, channels] = self.extent;
+        let [_, _, channels] = self.extent;
         let find = |(operand, in_scratch): (Operand, Option<Placed>)| {
             in_scratch.or_else(|| builder.operands.iter().find(|placed| placed.operand == operand).copied())
         };
@@ -267,21 +291,30 @@ impl Group {
             return Ok(());
         }
         let row_part = [cut.rows[0], 1, cut.rows[2].min(channels)];
-        for (origin, part) in parts([batch, 1, channels], row_part) {
+        let borders = builder.operands.iter().find(|placed| packed.is_some() && placed.operand == Operand::CuSeqlens).copied();
+        let of_empty = self.scratch.beyond.filter(|_| packed.is_some());
+        for (origin, part) in parts([builder.descriptor.state_rows(), 1, channels], row_part).filter(|(_, part)| part[0] > 0) {
             let mut boxes = Vec::new();
-            for (operand, placed) in [(Operand::Source, source), (Operand::Target, target)] {
+            let copied = [(Operand::Source, source), (Operand::Target, target)];
+            for (operand, placed) in copied.into_iter().chain([(Operand::CuSeqlens, borders), (Operand::FinalStateGradient, of_empty)]) {
                 let Some(placed) = placed else { continue };
                 let in_scratch = placed.view.slot == Slot::Scratch;
-                let here = Placed { operand, ..placed };
+                let here = Placed { operand, ..row_by_row(placed) };
                 boxes.push(if in_scratch { here.boxed(origin, part)? } else { self.absolute(here, origin, part)? });
             }
             let rows = part[0] * part[2];
             let launch = Launch {
                 stage: Stage::HandOver,
-                params: self.params(part[0], 0, 0),
+                params: Params { time_total: self.extent[1] as u32, ..self.params(part[0], 0, 0) },
                 rows: part[0],
                 iterations: 0,
-                moved: vec![Moved::loads(Operand::Source, rows), Moved::stores(Operand::Target, rows)],
+                moved: vec![
+                    Moved::loads(Operand::CuSeqlens, 2 * rows / builder.vector_width),
+                    // At most: where all are empty.
+                    Moved::loads(Operand::FinalStateGradient, rows),
+                    Moved::loads(Operand::Source, rows),
+                    Moved::stores(Operand::Target, rows),
+                ],
             };
             builder.push(launch, part[2], boxes)?;
         }
@@ -297,6 +330,7 @@ impl Group {
         for placed in builder.placed(Stage::AdjointReduce) {
             boxes.push(self.absolute(placed, origin, part)?);
         }
+        boxes.extend(self.of_ends(origin, part)?);
         let rows = batch * tiles * channels;
         let launch = Launch {
             stage: Stage::AdjointReduce,
@@ -307,6 +341,8 @@ impl Group {
                 // At most: it reads the gradients before the first step that sets.
                 Moved::loads(Operand::StatesGradient, batch * steps * channels),
                 Moved::loads(Operand::Codes, batch * steps.div_ceil(FAN_OUT) * channels),
+                Moved::loads(Operand::Borders, builder.border_loads() * batch * (steps + steps.div_ceil(FAN_OUT)) * channels),
+                Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::stores(Operand::Stretches, 2 * rows),
             ],
         };
@@ -343,7 +379,7 @@ impl Group {
             whole(below.beyond, Operand::ChildrenBeyond, below.nodes)?,
         ];
         let root = index + 1 == self.scratch.levels.len();
-        let beyond = if root { self.scratch.beyond } else { Some(level.beyond) };
+        let beyond = if root { self.beyond_time() } else { Some(level.beyond) };
         if let Some(beyond) = beyond {
             boxes.push(beyond.boxed([0; 3], [batch, level.nodes, channels])?);
         }
@@ -373,7 +409,10 @@ impl Group {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
         }
-        if let Some(gradient) = self.scratch.initial_state_gradient.filter(|_| origin[1] == 0) {
+        // Where a row is reset it is a sum.
+        let resets = builder.descriptor.sequences_kind() == Sequences::Resets;
+        let leaves = |gradient: &Placed| !resets && (origin[1] == 0 || gradient.axes != Axes::Row);
+        if let Some(gradient) = self.scratch.initial_state_gradient.filter(leaves) {
             boxes.push(gradient.boxed(origin, part)?);
         }
         if let Some(registers) = self.scratch.registers {
@@ -385,9 +424,10 @@ impl Group {
         if tiled {
             let beyond = Placed { axes: Axes::Tile { steps: STRETCH, words: 1 }, ..self.scratch.levels[0].beyond };
             boxes.push(beyond.boxed(origin, part)?);
-        } else if let Some(beyond) = self.scratch.beyond {
+        } else if let Some(beyond) = self.beyond_time() {
             boxes.push(beyond.boxed(origin, part)?);
         }
+        boxes.extend(self.of_ends(origin, part)?);
 
         let elements = batch * steps * channels;
         let rows = batch * tiles * channels;
@@ -418,42 +458,65 @@ impl Group {
                 Moved::loads(Operand::StatesBefore, elements - if origin[1] == 0 { batch * channels } else { 0 }),
                 Moved::stores(Operand::AmplitudeGradient, elements),
                 Moved::loads(Operand::FirstSet, rows),
-                Moved::loads(Operand::SavedInitialState, rows),
+                Moved::loads(Operand::SavedInitialState, rows + builder.sequence_rows() * channels),
+                Moved::loads(Operand::Borders, builder.border_loads() * batch * words * channels),
+                Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::loads(Operand::SavedAmplitude, rows),
                 Moved::loads(Operand::Beyond, rows),
                 Moved { operand: Operand::Registers, loads: if is_last { 0 } else { resumed }, stores: resumed },
                 Moved::stores(Operand::CandidateGradient, elements),
                 Moved::stores(Operand::ThresholdGradient, elements),
                 Moved::stores(Operand::LowThresholdGradient, elements),
-                Moved::stores(Operand::InitialStateGradient, batch * channels),
+                Moved::stores(Operand::InitialStateGradient, builder.descriptor.state_rows() * channels),
                 Moved::stores(Operand::AmplitudeTerms, terms),
                 Moved::stores(Operand::ThresholdTerms, terms),
                 Moved::stores(Operand::LowThresholdTerms, terms),
+                Moved::stores(Operand::InitialStateTerms, terms),
             ],
         };
         builder.push(launch, channels, boxes)
     }
 
-    /// Sums over batch and time, 32 terms at a time.
+    /// What comes to the last step of each row from beyond it.
+    fn beyond_time(&self) -> Option<Placed> {
+        self.scratch.beyond.filter(|placed| placed.operand == Operand::Beyond)
+    }
+
+    /// What comes to the last steps of packed sequences.
+    fn of_ends(&self, origin: Extent, part: Extent) -> Result<Option<Boxed>, Error> {
+        let packed = self.scratch.beyond.filter(|placed| placed.operand != Operand::Beyond);
+        packed.map(|placed| placed.boxed(origin, part)).transpose()
+    }
+
+    /// Sums over batch and time, or over time alone, 32 terms at a time.
     fn sum(&self, builder: &mut Builder<'_>, sums: &Sums) -> Result<(), Error> {
         let channels = self.extent[2];
+        let rows = sums.rows;
         for (number, &(terms, count)) in sums.levels.iter().enumerate() {
             let nodes = count.div_ceil(FAN_OUT).max(1);
-            // The terms of all rows follow each other.
+            // Where they are summed together, the terms of all rows follow each other.
             let list = |placed: Placed, operand, length| {
-                let view = View { strides: scratch_view(0, [1, length, channels]).strides, ..placed.view };
-                Placed::new(operand, view, Axes::Element).boxed([0; 3], [1, length, channels])
+                let view = View { strides: scratch_view(0, [rows, length, channels]).strides, ..placed.view };
+                Placed::new(operand, view, Axes::Element).boxed([0; 3], [rows, length, channels])
             };
             let result = match sums.levels.get(number + 1) {
                 Some(&(next, _)) => list(next, Operand::Sum, nodes)?,
-                None => self.absolute(Placed { operand: Operand::Sum, ..sums.output }, [0; 3], [1, 1, channels])?,
+                None => {
+                    let sum = Placed { operand: Operand::Sum, ..sums.output };
+                    let in_scratch = sum.view.slot == Slot::Scratch;
+                    let whole = [rows, 1, channels];
+                    if in_scratch { sum.boxed([0; 3], whole)? } else { self.absolute(sum, [0; 3], whole)? }
+                }
             };
             let launch = Launch {
                 stage: Stage::SumReduce,
-                params: self.params(1, count, nodes),
-                rows: nodes,
+                params: self.params(rows, count, nodes),
+                rows: rows * nodes,
                 iterations: FAN_OUT,
-                moved: vec![Moved::loads(Operand::Terms, count * channels), Moved::stores(Operand::Sum, nodes * channels)],
+                moved: vec![
+                    Moved::loads(Operand::Terms, rows * count * channels),
+                    Moved::stores(Operand::Sum, rows * nodes * channels),
+                ],
             };
             builder.push(launch, channels, vec![list(terms, Operand::Terms, count)?, result])?;
         }

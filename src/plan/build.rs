@@ -1,7 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
-use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, health, serial, tiles, unpack, vectors};
+use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, borders, health, serial, tiles, unpack, vectors};
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
@@ -27,7 +27,7 @@ pub(super) fn build(
     loop {
         match builder.run(strategy) {
             // Narrower vectors can be cut into narrower parts.
-            Err(Error::CannotSplit { .. }) if builder.vector_width > 1 => {
+            Err(Error::CannotSplit { .. }) if builder.vector_width > builder.narrowest() => {
                 let vector_width = builder.vector_width / 2;
                 builder = Builder { vector_width, ..Builder::new(descriptor, direction, limits, tuning) };
             }
@@ -103,9 +103,14 @@ impl<'a> Builder<'a> {
         if carry.code_lines() > 0 && direction.uses_saved(descriptor) {
             let saved = descriptor.saved_layout();
             let copy = |placed| Placed { once: direction == Direction::Forward, ..placed };
+            let saved_initial_state = match descriptor.state_axes() {
+                Axes::Row => copy(Placed::new(Operand::SavedInitialState, saved.initial_state(), Axes::Row)),
+                // Each is copied where its sequence begins.
+                axes => Placed::new(Operand::SavedInitialState, saved.initial_state(), axes),
+            };
             operands.extend([
                 Placed::new(Operand::Codes, saved.codes(), Axes::Tile { steps: 32, words: saved.lines() }),
-                copy(Placed::new(Operand::SavedInitialState, saved.initial_state(), Axes::Row)),
+                saved_initial_state,
             ]);
             // Of packed states it is an operand of the caller.
             if !carry.is_number() && operands.iter().all(|placed| placed.operand != Operand::FirstSet) {
@@ -132,17 +137,39 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The narrowest vectors that there can be: a word of final states that two rows share would have the walks of two sequences as
+    /// writers.
+    fn narrowest(&self) -> u64 {
+        let packed = self.descriptor.sequences_kind().packed().is_some();
+        let shared = self.direction == Direction::Forward && packed && self.descriptor.has_final_state();
+        if shared && self.descriptor.element_type() != Element::F32 { 2 } else { 1 }
+    }
+
     fn run(&mut self, strategy: Strategy) -> Result<(), Error> {
         let [batch, time, channels] = self.whole;
+        if self.vector_width < self.narrowest() && channels > 0 {
+            let expected = "channels, offsets and vectors of an even number of elements";
+            let actual = "final states of packed sequences, of 16-bit elements in rows of no whole words";
+            return Err(Error::Incompatible { expected, actual });
+        }
         match (self.direction, strategy) {
             _ if channels == 0 => Ok(()),
             (Direction::Health(source), _) => health::build(self, source),
             (Direction::Forward | Direction::Unpack, _) if batch == 0 => Ok(()),
             (Direction::Unpack, _) => unpack::build(self),
-            // Without steps there are no tiles, but the state is still handed on.
-            (Direction::Forward, Strategy::Tiles | Strategy::Probe) if time > 0 => tiles::build(self, strategy),
-            (Direction::Forward, _) => serial::build(self),
-            (Direction::Backward, strategy) => adjoint::build(self, strategy),
+            (Direction::Forward, strategy) => {
+                borders::find(self)?;
+                borders::hand_on_empty(self)?;
+                match strategy {
+                    // Without steps there are no tiles, but the state is still handed on.
+                    Strategy::Tiles | Strategy::Probe if time > 0 => tiles::build(self, strategy),
+                    _ => serial::build(self),
+                }
+            }
+            (Direction::Backward, strategy) => {
+                borders::find(self)?;
+                adjoint::build(self, strategy)
+            }
         }
     }
 
@@ -162,14 +189,21 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The placed operands that a stage names. A probe needs amplitudes only where they are part of an element.
+    /// The placed operands that a stage names. A probe needs amplitudes only where they are part of an element, and initial states only
+    /// where they come again; walks are told of borders, and find what comes from behind a sequence in scratch.
     pub fn placed(&self, stage: Stage) -> Vec<Placed> {
         let named = stage.operands();
-        let unneeded = stage == Stage::TileProbe && !self.descriptor.carry().has_amplitudes();
-        let needed = |placed: &&Placed| {
-            named.iter().any(|&(operand, _)| operand == placed.operand) && !(unneeded && placed.operand == Operand::Amplitude)
+        let probes = stage == Stage::TileProbe;
+        let borders = self.borders().filter(|_| stage != Stage::Borders);
+        let needed = |placed: &&Placed| match placed.operand {
+            Operand::Amplitude if probes => self.descriptor.carry().has_amplitudes(),
+            Operand::InitialState if probes => borders.is_some(),
+            Operand::CuSeqlens | Operand::Resets => stage == Stage::Borders,
+            Operand::FinalStateGradient => false,
+            operand => named.iter().any(|&(named, _)| named == operand),
         };
-        self.operands.iter().filter(needed).copied().collect()
+        let told = borders.filter(|_| named.iter().any(|&(operand, _)| operand == Operand::Borders));
+        self.operands.iter().filter(needed).copied().chain(told).collect()
     }
 
     /// The axes in the order in which they are cut, slowest in memory first.
@@ -278,6 +312,7 @@ impl<'a> Builder<'a> {
             element: self.element_in(stage, &boxes),
             saves: self.direction == Direction::Forward && descriptor.saves(),
             packs: matches!(stage, Stage::Serial | Stage::TileApply) && descriptor.packs(),
+            packed_sequences: descriptor.sequences_kind().packed().is_some(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
@@ -313,6 +348,7 @@ impl<'a> Builder<'a> {
             narrows: false,
             saves: false,
             packs: false,
+            packed_sequences: false,
             surrogates: None,
             resumes: false,
             accumulates: Vec::new(),

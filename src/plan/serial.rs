@@ -8,7 +8,7 @@ use crate::{Element, Error, Operand, Params, Slot, Stage};
 
 /// What is carried from one part of time to the next: where the last will be, or in scratch if nobody wants that.
 struct Rest {
-    /// What it stands for behind the first part.
+    /// What it stands for behind the first part, if anything.
     replaces: Operand,
     enters: Operand,
     leaves: Placed,
@@ -16,6 +16,15 @@ struct Rest {
 
 /// What rests between parts of time, and the words of scratch that it takes.
 fn rests(builder: &Builder<'_>, operands: &[Placed]) -> (Vec<Rest>, u64) {
+    let base = builder.border_words();
+    if builder.borders().is_some() {
+        // The initial state is still needed.
+        let [batch, _, channels] = builder.whole;
+        let count = if builder.descriptor.carry() == Carry::Age { 2 } else { 1 };
+        let leaves = Placed::new(Operand::Registers, scratch_view(base, [batch, count, channels]), Axes::Lines { count });
+        let rest = Rest { replaces: Operand::Registers, enters: Operand::Registers, leaves };
+        return (vec![rest], [batch, count, channels].into_iter().fold(1, u64::saturating_mul).saturating_add(base));
+    }
     const STATE: [Operand; 3] = [Operand::InitialState, Operand::InitialState, Operand::FinalState];
     const COUNT: [Operand; 3] = [Operand::InitialCount, Operand::InitialCount, Operand::FinalCount];
     // A sum is not rounded before its last step.
@@ -48,7 +57,12 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
     let (rests, scratch) = rests(builder, &operands);
     let part = part_extent(builder, &operands, &rests)?;
     if part[1] < whole[1] {
-        builder.scratch_elements = scratch;
+        builder.scratch_elements = builder.scratch_elements.max(scratch);
+    }
+    let bordered = builder.borders().is_some();
+    if whole[1] == 0 && builder.descriptor.sequences_kind().packed().is_some() {
+        // All are empty.
+        return Ok(());
     }
     operands.retain(|placed| rests.iter().all(|rest| placed.operand != rest.leaves.operand));
     builder.check_dispatches(part_count(whole, part))?;
@@ -58,7 +72,9 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         let is_last = first_step + extent[1] == whole[1];
         let mut present: Vec<Placed> = operands.iter().filter(|placed| placed.is_here(origin)).copied().collect();
         // Where the state is not what rests, only the last part has it.
-        present.retain(|placed| is_last || placed.operand != Operand::FinalState);
+        present.retain(|placed| is_last || placed.operand != Operand::FinalState || placed.axes != Axes::Row);
+        // What has a row for each batch row: the last part has it.
+        present.retain(|placed| is_last || !bordered || placed.operand != Operand::FinalCount || placed.axes != Axes::Row);
         for &Rest { replaces, enters, leaves } in &rests {
             if first_step > 0 {
                 present.retain(|placed| placed.operand != replaces);
@@ -79,6 +95,7 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Re
     let width = builder.vector_width;
     let words = builder.descriptor.takes_words();
     let bound: Vec<Placed> = operands.iter().copied().chain(rests.iter().map(|rest| rest.leaves)).collect();
+    let words = words || builder.borders().is_some();
     let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
@@ -119,6 +136,8 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let lines = builder.descriptor.carry().code_lines();
     let begun = if origin[1].is_multiple_of(32) { 0 } else { rows };
     let thresholds = builder.threshold_loads(elements, groups * channels * steps.min(1));
+    // At most: all sequences can lie in this part.
+    let handed = rows + builder.sequence_rows() * channels;
     Launch {
         stage: Stage::Serial,
         params: Params {
@@ -132,19 +151,20 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             ..Params::default()
         },
         rows: groups,
-        iterations: rows_each * (1 + iterations(steps, builder.descriptor.takes_words())),
+        iterations: rows_each * (1 + iterations(steps, builder.descriptor.takes_words() || builder.borders().is_some())),
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
             Moved::loads(Operand::LowThreshold, thresholds),
             Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, groups * channels)),
-            Moved::loads(Operand::InitialState, rows),
+            Moved::loads(Operand::InitialState, handed),
             Moved::stores(Operand::States, elements),
             Moved::loads(Operand::Validity, elements),
-            Moved::loads(Operand::InitialCount, rows),
-            Moved::stores(Operand::FinalState, rows),
+            Moved::loads(Operand::InitialCount, handed),
+            Moved::loads(Operand::Borders, builder.border_loads() * words * rows),
+            Moved::stores(Operand::FinalState, handed),
             Moved::stores(Operand::Counts, elements),
-            Moved::stores(Operand::FinalCount, rows),
+            Moved::stores(Operand::FinalCount, handed),
             Moved { operand: Operand::Codes, loads: lines * begun, stores: lines * words * rows },
             Moved { operand: Operand::PackedStates, loads: begun, stores: words * rows },
             Moved {

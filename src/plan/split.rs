@@ -128,6 +128,14 @@ pub(crate) enum Axes {
     Channel,
     /// `(b, tile, d)`, with so many words for each
     Tile { steps: u64, words: u64 },
+    /// `(n, d)`, for all of so many sequences
+    Sequence { count: u64 },
+    /// `(b, word)`, so many words for each row
+    Words { length: u64 },
+    /// `(b, 32 steps, word)`, with so many words for each
+    Borders { words: u64 },
+    /// `(b, line, d)`, so many lines for each row
+    Lines { count: u64 },
     /// `(b, t − 1, d)` for all steps of a part but the first of all
     Previous,
 }
@@ -165,6 +173,10 @@ impl Placed {
             Axes::Element => ([b, first, d], part),
             Axes::Row => ([b, 0, d], [batch, 1, channels]),
             Axes::Channel => ([0, 0, d], [1, 1, channels]),
+            Axes::Sequence { count } => ([0, 0, d], [count, 1, channels]),
+            Axes::Words { length } => ([b, 0, 0], [batch, length, 1]),
+            Axes::Borders { words } => ([b, t / 32, 0], [batch, blocks(32), words]),
+            Axes::Lines { count } => ([b, 0, d], [batch, count, channels]),
             Axes::Previous => return self.previous(origin, part),
             Axes::Tile { steps, words } => ([b, words * (t / steps), d], [batch, words * blocks(steps), channels]),
         };

@@ -66,7 +66,8 @@ impl Tiles {
 
     fn scratch(self, builder: &Builder<'_>, extent: Extent) -> Scratch {
         let descriptor = builder.descriptor;
-        Scratch::new(extent, self, !self.probes && !descriptor.saves(), descriptor.carry(), descriptor.marks_first_set())
+        let codes = !self.probes && !descriptor.saves();
+        Scratch::new(builder.border_words(), extent, self, codes, descriptor.carry(), descriptor.marks_first_set())
     }
 }
 
@@ -123,9 +124,17 @@ struct Level {
 }
 
 impl Scratch {
-    fn new([batch, time, channels]: Extent, tiles: Tiles, codes: bool, carry: Carry, marks_first_set: bool) -> Self {
+    /// Behind so many words.
+    fn new(
+        base: u64,
+        [batch, time, channels]: Extent,
+        tiles: Tiles,
+        codes: bool,
+        carry: Carry,
+        marks_first_set: bool,
+    ) -> Self {
         let tile_steps = tiles.steps;
-        let mut elements: u64 = 0;
+        let mut elements = base;
         let mut place = |operand, length: u64, axes| {
             let view = scratch_view(elements, [batch, length, channels]);
             let length = batch.saturating_mul(length).saturating_mul(channels);
@@ -203,7 +212,7 @@ impl Group {
             let here = match (stage, placed.operand) {
                 // The tree tells it to a stage of its own.
                 (Stage::Serial, Operand::FirstSet) => false,
-                (_, Operand::FinalState | Operand::FinalCount) => is_last,
+                (_, Operand::FinalState | Operand::FinalCount) => is_last || placed.axes != Axes::Row,
                 _ => placed.is_here(absolute),
             };
             if here {
@@ -257,6 +266,8 @@ impl Group {
                 Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
                 Moved::loads(Operand::Validity, elements),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
+                Moved::loads(Operand::Borders, builder.border_loads() * elements),
+                Moved::loads(Operand::InitialState, rows),
                 Moved::stores(Operand::Aggregates, words * rows),
             ],
         };
@@ -347,13 +358,14 @@ impl Group {
                 Moved::loads(Operand::Aggregates, batch * earlier * channels),
                 Moved::loads(Operand::Parent, if carry.is_number() { carry.words() } else { 2 } * rows),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
-                Moved::loads(Operand::InitialState, rows),
+                Moved::loads(Operand::InitialState, rows + builder.sequence_rows() * channels),
+                Moved::loads(Operand::Borders, builder.border_loads() * words),
                 Moved::loads(Operand::Validity, elements),
                 Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::States, elements),
                 Moved::stores(Operand::PackedStates, words),
                 Moved::stores(Operand::FirstOfTile, rows),
-                Moved::stores(Operand::FinalState, batch * channels),
+                Moved::stores(Operand::FinalState, (batch + builder.sequence_rows()) * channels),
                 Moved::stores(Operand::Counts, elements),
                 Moved::stores(Operand::FinalCount, batch * channels),
                 Moved::stores(Operand::SavedInitialState, batch * channels),

@@ -36,6 +36,7 @@ impl Builder<'_> {
             let Boxed { operand, region } = boxed;
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
             let start = bindings[number].offset / self.bytes_of(region.slot);
+            let width = if region.slot.is_scalar() { 1 } else { width };
             *view = if fold > 1 && self.has_steps(boxed) {
                 // One vector holds `fold` steps, and the next follows it.
                 ViewParams { time: 1, ..view_params(region, start, fold * width) }
@@ -117,7 +118,7 @@ fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
 pub(super) fn widest(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64 {
     let divides = |width: u64| {
         whole[2].is_multiple_of(width)
-            && operands.iter().all(|Placed { view, .. }| {
+            && operands.iter().filter(|placed| !placed.view.slot.is_scalar()).all(|Placed { view, .. }| {
                 [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
             })
     };

@@ -87,7 +87,21 @@ impl Variant {
         writeln!(w, "const RESOLVES: bool = {};", has(Operand::States) || has(Operand::FinalState))?;
         let looks_back = matches!(self.stage, Stage::Serial | Stage::TileApply) && has(Operand::Aggregates);
         writeln!(w, "const LOOKS_BACK: bool = {looks_back};")?;
-        writeln!(w, "const TREE: bool = {};", looks_back || has(Operand::Parent))
+        writeln!(w, "const TREE: bool = {};", looks_back || has(Operand::Parent))?;
+        self.sequences(w)
+    }
+
+    /// What is known of the borders of sequences.
+    fn sequences(&self, w: &mut String) -> fmt::Result {
+        let has = |operand| self.binding_of(operand).is_some();
+        let told = has(Operand::Borders) && (self.stage != Stage::Borders || has(Operand::CuSeqlens));
+        writeln!(w, "const BORDERED: bool = {};", has(Operand::Borders))?;
+        writeln!(w, "const PACKED_SEQUENCES: bool = {};", told && self.packed_sequences)?;
+        writeln!(w, "const EMPTIES: bool = {};", self.stage.asks_for_empty() && has(Operand::CuSeqlens))?;
+        let lanes = self.vector_width * self.fold;
+        writeln!(w, "const LANES: u32 = {lanes}u;")?;
+        let lane = if lanes == 1 { "x" } else { "x[index]" };
+        writeln!(w, "fn lane(x: Vector, index: u32) -> u32 {{ return {lane}; }}")
     }
 
     fn declarations(&self, w: &mut String) -> fmt::Result {
@@ -101,6 +115,7 @@ impl Variant {
             let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
             let lanes = self.vector_width * if folded { self.fold } else { 1 };
             let element = match (self.element_of(*slot).bytes(), lanes) {
+                _ if slot.is_scalar() => "u32",
                 (2, 4) => "vec2<u32>",
                 (2, _) => "u32",
                 _ if folded => "Vector",
@@ -242,6 +257,7 @@ impl Variant {
         let unfolds = self.fold_of(operand) != self.fold;
         let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
         let mut loaded = match (self.element_of(slot).bytes(), lanes) {
+            _ if slot.is_scalar() => return format!("Vector({slot}_slot[at])"),
             (2, 1) => format!("unpack_one({slot}_slot[at / 2u], at)"),
             (2, 2) => format!("unpack_two({slot}_slot[at])"),
             (2, _) => format!("unpack_four({slot}_slot[at])"),

@@ -2,12 +2,12 @@
 
 use bmru::oracle::{self, Gradients, IncomingGradients};
 use bmru::{
-    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
+    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
 };
 
 use crate::bound::{bounds, rounding};
 use crate::case::{name_seed, walked};
-use crate::data::{Rate, Slots, Values, generate};
+use crate::data::{Rate, Slots, Values, generate, poison_slack_of_gradient};
 use crate::image::{self, POISON, put};
 use crate::runner::{MARGIN, poisoned};
 use crate::{Profile, Runner};
@@ -67,15 +67,17 @@ pub struct BackwardOutcome {
 #[must_use]
 pub fn incoming(descriptor: &Descriptor, seed: u64) -> [Vec<f32>; 2] {
     let mut rng = fastrand::Rng::with_seed(seed ^ 0x9e37_79b9);
-    [Slot::StatesGradient, Slot::FinalStateGradient].map(|slot| {
+    let mut incoming = [Slot::StatesGradient, Slot::FinalStateGradient].map(|slot| {
         let length = descriptor.slot_elements(slot).expect("a descriptor that can exist");
         let mut value = || {
             let magnitude = (rng.f32() * 8.0 - 4.0).exp2();
             let value = [magnitude, -magnitude, 0.0][if rng.u8(..10) == 0 { 2 } else { usize::from(rng.bool()) }];
             descriptor.element_type().round(value)
         };
-        (0..length).map(|_| value()).collect()
-    })
+        (0..length).map(|_| value()).collect::<Vec<f32>>()
+    });
+    poison_slack_of_gradient(descriptor, seed, &mut incoming[0]);
+    incoming
 }
 
 impl BackwardCase {
@@ -259,7 +261,12 @@ fn accumulating(descriptor: &Descriptor, slot: Slot) -> Vec<usize> {
 /// The elements of a view, with their indices. A stride of 0 is an axis that the output lacks.
 fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize, [u64; 3])> + use<> {
     let Shape { batch, time, channels } = descriptor.shape();
-    let rows = if view.strides.batch > 0 { batch } else { 1 };
+    let of_rows = view.strides.time == 0 && view.strides.batch > 0;
+    let rows = match descriptor.sequences_kind() {
+        Sequences::Packed { count } if of_rows => count,
+        _ if view.strides.batch > 0 => batch,
+        _ => 1,
+    };
     let steps = if view.strides.time > 0 { time } else { 1 };
     let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
     triples.map(move |[b, t, d]| ((view.offset + b * view.strides.batch + t * view.strides.time + d) as usize, [b, t, d]))

@@ -28,6 +28,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     crate::numbers::backward(scope, &mut cases);
     crate::relaxed::backward(scope, &mut cases);
     crate::packed::backward(&mut cases);
+    crate::sequences::backward(scope, &mut cases);
     cases
 }
 

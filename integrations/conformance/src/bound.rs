@@ -7,7 +7,7 @@
 //! ```text
 //! |g − g*|, |dh0 − dh0*| ≤ m·ε·G
 //! |dc − dc*| ≤ 1.01·G·(ε·(m + 4)·(φ|w| + |α|ψ if it set) + |w|·e_φ + |α|·e_ψ if it set) + τ       dr: without ψ
-//! sums over a channel: 1.01·Σ(element bounds) + depth·ε·Σ|terms|
+//! sums over a channel, and what comes to an initial state that is reset to: 1.01·Σ(element bounds) + depth·ε·Σ|terms|
 //! τ = 2⁻¹²³·(1 + G)·(1 + |w| + |α|)·(1 + k or 1/half_width)
 //! ```
 //!
@@ -22,8 +22,8 @@
 use crate::allowed::Wide;
 use crate::scaled::{Scaled, deepest};
 use crate::state_bound::state_bounds;
-use bmru::oracle::{self, Gradients, IncomingGradients, Inputs};
-use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Slot, States, Surrogate, Threshold, TimeOrder, Unit, View};
+use bmru::oracle::{self, Borders, Gradients, IncomingGradients, Inputs};
+use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Sequences, Slot, States, Surrogate, Threshold, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -117,22 +117,35 @@ pub fn bounds(
     let descends = descriptor.order_of_time() == TimeOrder::Descending;
     let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
 
+    let borders = Borders::new(descriptor, inputs);
+    let sequences = descriptor.sequences_kind();
+    let (packed, resets) = (matches!(sequences, Sequences::Packed { .. }), sequences == Sequences::Resets);
+
     for d in 0..shape.channels {
         // Of the amplitude and of both thresholds: the bounds of the terms, and the terms.
         let mut sums = [(0.0, 0.0); 3];
         for b in 0..shape.batch {
-            let tail = magnitude(incoming.final_state, Operand::FinalStateGradient, b, 0, d);
+            let of_final_state = |row| magnitude(incoming.final_state, Operand::FinalStateGradient, row, 0, d);
+            let tail = if packed { 0.0 } else { of_final_state(b) };
+            // Where the row is reset: the bounds of what comes to the initial state, and that.
+            let mut of_initial = (0.0, 0.0);
             let states_bound = |step: u64, time: u64| if step > 0 { of_states[at(states_view, b, time, d)] } else { 0.0 };
             let mut carried = Scaled::gradient(descriptor, depth, tail);
             let mut count = u64::from(tail != 0.0);
             for step in (0..shape.time).rev() {
                 let time = |step| if descends { shape.time - 1 - step } else { step };
+                let Some(row) = borders.sequence(b, step) else { continue };
+                let begins = borders.begins(b, step);
+                if packed && borders.ends(b, step) {
+                    let tail = of_final_state(row);
+                    (carried, count) = (Scaled::gradient(descriptor, depth, tail), u64::from(tail != 0.0));
+                }
                 let state = |step| f64::from(states[at(states_view, b, time(step), d)]);
-                let before = if step > 0 { state(step - 1) } else { f64::from(input(Operand::InitialState, b, 0, d)) };
+                let before = if begins { f64::from(input(Operand::InitialState, row, 0, d)) } else { state(step - 1) };
                 let t = time(step);
                 let [c, r, low] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold].map(|of| input(of, b, t, d));
                 let amplitude = f64::from(input(Operand::Amplitude, b, t, d));
-                let of_before = if step > 0 { states_bound(step, time(step - 1)) } else { 0.0 };
+                let of_before = if begins { 0.0 } else { states_bound(step, time(step - 1)) };
                 let found = Step { descriptor, c, r, low, amplitude, before, of_before };
                 carried.add(magnitude(incoming.states, Operand::StatesGradient, b, t, d));
                 count += 1;
@@ -171,21 +184,26 @@ pub fn bounds(
                     bounds.candidate[at(view, b, t, d)] =
                         of_candidate + 1.01 * (reach * found.through_sign(m) + scaled * found.sign_slope());
                 }
-                if step == 0 {
+                if begins {
                     if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| !sets || found.kept() > 0.0) {
                         let mut leaving = carried.clone();
                         if sets && relaxed {
                             leaving.scale();
                         }
-                        bounds.initial_state[at(view, b, 0, d)] =
-                            m * EPSILON * (leaving.terms() + leaving.error()) + leaving.error();
+                        let bound = m * EPSILON * (leaving.terms() + leaving.error()) + leaving.error();
+                        bounds.initial_state[at(view, row, 0, d)] = bound;
+                        of_initial.0 += bound;
+                        of_initial.1 += leaving.terms() + leaving.error();
                     }
-                }
-                if sets && found.kept() == 0.0 {
+                    (carried, count) = (Scaled::gradient(descriptor, depth, 0.0), 0);
+                } else if sets && found.kept() == 0.0 {
                     (carried, count) = (Scaled::gradient(descriptor, depth, 0.0), 0);
                 } else if sets && relaxed {
                     carried.scale();
                 }
+            }
+            if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| resets && shape.time > 0) {
+                bounds.initial_state[at(view, b, 0, d)] = 1.01 * of_initial.0 + depth as f64 * EPSILON * of_initial.1;
             }
         }
         let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth as f64 * EPSILON * terms;

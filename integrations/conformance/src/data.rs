@@ -1,7 +1,8 @@
 //! Inputs in which a lost, doubled or swapped element shows: thresholds and candidates are different everywhere, amplitudes
 //! are different for each channel and initial states for each row, and sets fall at random.
 
-use bmru::{Descriptor, Element, Inputs, Operand, Shape, Slot, Threshold, Unit};
+use bmru::oracle::Borders;
+use bmru::{Descriptor, Element, Inputs, Operand, Sequences, Shape, Slot, Threshold, Unit};
 
 /// How often a candidate leaves its region.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +67,10 @@ pub struct Slots {
     pub initial_count: Vec<i32>,
     /// [`Slot::Validity`]
     pub validity: Vec<u32>,
+    /// [`Slot::CuSeqlens`]
+    pub cu_seqlens: Vec<u32>,
+    /// [`Slot::Resets`]
+    pub resets: Vec<u32>,
 }
 
 impl Slots {
@@ -79,6 +84,8 @@ impl Slots {
             initial_state: &self.initial_state,
             initial_count: &self.initial_count,
             validity: &self.validity,
+            cu_seqlens: &self.cu_seqlens,
+            resets: &self.resets,
         }
     }
 
@@ -100,6 +107,8 @@ impl Slots {
         match slot {
             Slot::InitialCount => bytemuck::cast_slice(&self.initial_count).to_vec(),
             Slot::Validity => self.validity.clone(),
+            Slot::CuSeqlens => self.cu_seqlens.clone(),
+            Slot::Resets => self.resets.clone(),
             slot => descriptor.element_of(slot).to_words(self.slot(slot)),
         }
     }
@@ -214,6 +223,7 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
                 _ => 1000 - row as i32 * 7,
             })
             .collect(),
+        ..borders(descriptor, seed)
     };
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
@@ -247,7 +257,83 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
             step.sharpen(&mut rng, values);
         }
     }
+    poison_slack(descriptor, &mut slots);
     slots
+}
+
+/// Where sequences begin and end: at word and tile edges and between them, many of them empty or of one step, with slack before and behind
+/// or none; and resets at every step, at none, on the first and the last, or at random.
+fn borders(descriptor: &Descriptor, seed: u64) -> Slots {
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_b0de);
+    let Shape { time, .. } = descriptor.shape();
+    let mut slots = Slots::default();
+    match descriptor.sequences_kind() {
+        Sequences::Packed { count } => {
+            let mut cut = |_| {
+                let granule = [1, 1, 1, 32, 32, 1024][rng.usize(..6)];
+                rng.u64(..=time) / granule * granule
+            };
+            let mut cuts: Vec<u64> = (0..=count).map(&mut cut).collect();
+            cuts.sort_unstable();
+            if rng.bool() {
+                cuts[0] = 0;
+            }
+            if rng.u8(..3) > 0 {
+                // Beyond the last step sequences end with it.
+                *cuts.last_mut().expect("there is one more border than sequences") = time + u64::from(rng.u8(..2)) * 40;
+            }
+            slots.cu_seqlens = cuts.into_iter().map(|cut| cut as u32).collect();
+        }
+        Sequences::Resets => {
+            let words = descriptor.slot_elements(Slot::Resets).expect("a descriptor that can exist");
+            let kind = rng.u8(..5);
+            let last = (time.saturating_sub(1)) % 32;
+            let row_words = time.div_ceil(32).max(1);
+            let mut word = |at: u64| match kind {
+                0 => u32::MAX,
+                1 => 0,
+                2 => u32::from(at % row_words == 0) | u32::from(at % row_words == row_words - 1) << last,
+                3 => (0..32).map(|bit| u32::from(rng.u8(..20) == 0) << bit).sum(),
+                _ => rng.u32(..),
+            };
+            slots.resets = (0..words).map(&mut word).collect();
+        }
+        _ => {}
+    }
+    slots
+}
+
+/// Steps that belong to no packed sequence, each with its batch row.
+fn slack(descriptor: &Descriptor, slots: &Slots) -> Vec<u64> {
+    let time = descriptor.shape().time;
+    let ascending = descriptor.clone().time_order(bmru::TimeOrder::Ascending);
+    let borders = Borders::new(&ascending, &slots.inputs());
+    (0..time).filter(|&t| descriptor.shape().batch > 0 && borders.sequence(0, t).is_none()).collect()
+}
+
+/// Whatever is read of them shows.
+fn poison_slack(descriptor: &Descriptor, slots: &mut Slots) {
+    for t in slack(descriptor, slots) {
+        for d in 0..descriptor.shape().channels {
+            let mut step = Step { descriptor, slots, at: [0, t, d] };
+            for operand in [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::Amplitude] {
+                let of_steps = descriptor.view(operand).is_some_and(|view| view.strides.time > 0);
+                if let Some(place) = step.place(operand).filter(|_| of_steps) {
+                    *place = f32::NAN;
+                }
+            }
+        }
+    }
+}
+
+/// The same of an incoming gradient.
+pub(crate) fn poison_slack_of_gradient(descriptor: &Descriptor, seed: u64, gradient: &mut [f32]) {
+    let Some(view) = descriptor.view(Operand::StatesGradient) else { return };
+    for t in slack(descriptor, &borders(descriptor, seed)) {
+        for d in 0..descriptor.shape().channels {
+            gradient[(view.offset + t * view.strides.time + d) as usize] = f32::NAN;
+        }
+    }
 }
 
 fn indices(descriptor: &Descriptor) -> impl Iterator<Item = (u64, u64, u64)> + use<> {

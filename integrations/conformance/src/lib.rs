@@ -32,6 +32,7 @@ pub mod portable;
 mod relaxed;
 mod runner;
 mod scaled;
+mod sequences;
 mod state_bound;
 mod suite;
 mod sum_bound;

@@ -45,6 +45,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     crate::relaxed::forward(scope, &mut cases);
     crate::packed::forward(scope, &mut cases);
     crate::in_place::forward(&mut cases);
+    crate::sequences::forward(scope, &mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }

@@ -2,7 +2,7 @@
 
 use bmru::host::Gpu;
 use bmru::{
-    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Slot, States,
+    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Sequences, Slot, States,
     Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
@@ -129,6 +129,14 @@ impl Outcome {
     }
 }
 
+/// Rows of initial and final states.
+fn state_rows(descriptor: &Descriptor) -> u64 {
+    match descriptor.sequences_kind() {
+        Sequences::Packed { count } => count,
+        _ => descriptor.shape().batch,
+    }
+}
+
 /// What of a unit is handed on where time is cut.
 #[derive(Clone, Copy)]
 pub(crate) struct Handed {
@@ -195,13 +203,15 @@ pub(crate) fn pieces(case: &Case) -> Vec<Descriptor> {
 }
 
 /// The slots of a case that all its pieces share.
-pub(crate) const OWNED: [Slot; 11] = [
+pub(crate) const OWNED: [Slot; 13] = [
     Slot::Candidate,
     Slot::Threshold,
     Slot::Amplitude,
     Slot::InitialState,
     Slot::InitialCount,
     Slot::Validity,
+    Slot::CuSeqlens,
+    Slot::Resets,
     Slot::States,
     Slot::Saved,
     Slot::Counts,
@@ -247,7 +257,7 @@ impl Memory {
             let words = descriptor.slot_bytes(slot)? / 4;
             buffers.push((slot, poisoned(runner, words, &data.words(descriptor, slot))));
         }
-        let elements = descriptor.shape().batch * descriptor.shape().channels;
+        let elements = state_rows(descriptor) * descriptor.shape().channels;
         let rows = (elements * descriptor.element_type().bytes()).div_ceil(4);
         let pair = |rows| [poisoned(runner, rows, &[]), poisoned(runner, rows, &[])];
         Ok(Self { buffers, handed: pair(rows), counted: pair(elements) })
@@ -317,7 +327,7 @@ impl Memory {
         let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
         let states = states_image(descriptor, &outputs.states);
         let shape = descriptor.shape();
-        let mut final_state = margin((shape.batch * shape.channels) as usize);
+        let mut final_state = margin((state_rows(descriptor) * shape.channels) as usize);
         let mut written = vec![(Slot::States, states)];
         if descriptor.is_in_place() {
             written.push((Slot::FinalState, final_state.clone()));
@@ -338,7 +348,7 @@ impl Memory {
         {
             written.push((slot, [words, &[POISON; MARGIN as usize]].concat()));
         }
-        let rows = (shape.batch * shape.channels) as usize;
+        let rows = (state_rows(descriptor) * shape.channels) as usize;
         let final_count =
             if descriptor.is_in_place() && !outputs.final_count.is_empty() { Slot::InitialCount } else { Slot::FinalCount };
         for (slot, counts, length) in

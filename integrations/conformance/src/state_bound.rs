@@ -6,8 +6,8 @@
 
 use crate::scaled::Scaled;
 use crate::sum_bound;
-use bmru::oracle::{self, Inputs};
-use bmru::{Counts, Descriptor, Error, Operand, Save, Slot, TimeOrder, Unit, View};
+use bmru::oracle::{self, Borders, Inputs};
+use bmru::{Counts, Descriptor, Error, Operand, Save, Sequences, Slot, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -41,24 +41,40 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
         };
         f64::from(slot[at(view, b, t, d)]).abs()
     };
+    let (borders, sequences) = (Borders::new(descriptor, inputs), descriptor.sequences_kind());
+    let count_of = |row, d| descriptor.view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[at(view, row, 0, d)]);
+    let of_count = |initial: f64, n: i32, amplitude: f64| match f64::from(n) * amplitude {
+        _ if n == 0 => 0.0,
+        moved => EPSILON * (2.0 * moved.abs() + initial) + 2f64.powi(-126),
+    };
+    // Without steps there are no amplitudes but those of channels.
+    let of_row = |row, d| {
+        let first = if counted { input(Operand::Amplitude, 0, 0, d) } else { 0.0 };
+        of_count(input(Operand::InitialState, row, 0, d), count_of(row, d), first)
+    };
+    let finite = |bound: f64| if bound.is_finite() { bound } else { f64::NAN };
+    let packed = matches!(sequences, Sequences::Packed { .. });
+    if let (Sequences::Packed { count }, Some(view)) = (sequences, descriptor.view(Operand::FinalState)) {
+        for (n, d) in (0..count).flat_map(|n| (0..shape.channels).map(move |d| (n, d))) {
+            bounds[1][at(view, n, 0, d)] = finite(of_row(n, d));
+        }
+    }
     for (b, d) in (0..shape.batch).flat_map(|b| (0..shape.channels).map(move |d| (b, d))) {
-        let initial = input(Operand::InitialState, b, 0, d);
+        let mut initial = if packed { 0.0 } else { input(Operand::InitialState, b, 0, d) };
         let mut of_relaxed = Scaled::state(descriptor, depth, initial);
-        let initial_count = descriptor.view(Operand::InitialCount).map_or(0, |view| inputs.initial_count[at(view, b, 0, d)]);
-        let of_count = |n: i32, amplitude: f64| match f64::from(n) * amplitude {
-            _ if n == 0 => 0.0,
-            moved => EPSILON * (2.0 * moved.abs() + initial) + 2f64.powi(-126),
-        };
-        // Without steps there are no amplitudes but those of channels.
-        let first = if counted { input(Operand::Amplitude, b, 0, d) } else { 0.0 };
-        let mut bound = of_count(initial_count, first);
+        let mut bound = if packed { 0.0 } else { of_row(b, d) };
         for step in 0..shape.time {
             let t = if descriptor.order_of_time() == TimeOrder::Descending { shape.time - 1 - step } else { step };
+            let Some(row) = borders.sequence(b, step) else { continue };
+            if borders.begins(b, step) {
+                initial = input(Operand::InitialState, row, 0, d);
+                of_relaxed = Scaled::state(descriptor, depth, initial);
+            }
             let amplitude = input(Operand::Amplitude, b, t, d);
             let view = descriptor.view(Operand::States).expect("every descriptor has states");
             let place = at(view, b, t, d);
             bound = match counts {
-                Some(view) => of_count(outputs.counts[at(view, b, t, d)], amplitude),
+                Some(view) => of_count(initial, outputs.counts[at(view, b, t, d)], amplitude),
                 None => {
                     if outputs.saved[at(codes, b, step / 32, d)] >> (step % 32) & 1 == 1 {
                         of_relaxed.set(amplitude);
@@ -66,10 +82,13 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
                     of_relaxed.state_error(outputs.states[place].into())
                 }
             };
-            bounds[0][place] = if bound.is_finite() { bound } else { f64::NAN };
+            bounds[0][place] = finite(bound);
+            if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| packed && borders.ends(b, step)) {
+                bounds[1][at(view, row, 0, d)] = finite(bound);
+            }
         }
-        if let Some(view) = descriptor.view(Operand::FinalState) {
-            bounds[1][at(view, b, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
+        if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| !packed) {
+            bounds[1][at(view, b, 0, d)] = finite(bound);
         }
     }
     Ok(bounds)

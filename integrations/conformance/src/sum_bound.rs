@@ -4,7 +4,8 @@
 //! round (to add the 0 of a stretch that holds does not), so that `|h − h*| ≤ ((1 + ε)^k − 1)·(|h0| + Σ|α|)`, and what a driver flushes:
 //! two operands and a sum below `2⁻¹²⁶` each time.
 
-use bmru::{Amplitude, Boundary, Descriptor, Inputs, Operand, Slot, TimeOrder, Unit};
+use bmru::oracle::Borders;
+use bmru::{Amplitude, Boundary, Descriptor, Inputs, Operand, Sequences, Slot, TimeOrder, Unit};
 
 use crate::state_bound::at;
 
@@ -37,10 +38,17 @@ pub(crate) fn extend(descriptor: &Descriptor, inputs: &Inputs<'_>, mut bounds: [
     let shape = descriptor.shape();
     let input = |operand, place| f64::from(magnitude(descriptor, inputs, operand, place));
     let states = descriptor.view(Operand::States).expect("every descriptor has states");
+    let borders = Borders::new(descriptor, inputs);
+    let packed = matches!(descriptor.sequences_kind(), Sequences::Packed { .. });
     for (b, d) in (0..shape.batch).flat_map(|b| (0..shape.channels).map(move |d| (b, d))) {
-        let (mut terms, mut steps, mut bound) = (input(Operand::InitialState, [b, 0, d]), 0.0, 0.0);
+        let initial = |row| input(Operand::InitialState, [row, 0, d]);
+        let (mut terms, mut steps, mut bound) = (if packed { 0.0 } else { initial(b) }, 0.0, 0.0);
         for step in 0..shape.time {
             let t = if descriptor.order_of_time() == TimeOrder::Descending { shape.time - 1 - step } else { step };
+            let Some(row) = borders.sequence(b, step) else { continue };
+            if borders.begins(b, step) {
+                (terms, steps) = (initial(row), 0.0);
+            }
             if sets(descriptor, inputs, [b, t, d]) {
                 terms += input(Operand::Amplitude, [b, t, d]);
                 steps += 1.0;
@@ -48,8 +56,11 @@ pub(crate) fn extend(descriptor: &Descriptor, inputs: &Inputs<'_>, mut bounds: [
             // What is held from the beginning is a copy: 0.
             bound = (steps * EPSILON).exp_m1() * terms + steps * 2f64.powi(-124);
             bounds[0][at(states, b, t, d)] = if bound.is_finite() { bound } else { f64::NAN };
+            if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| packed && borders.ends(b, step)) {
+                bounds[1][at(view, row, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
+            }
         }
-        if let Some(view) = descriptor.view(Operand::FinalState) {
+        if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| !packed) {
             bounds[1][at(view, b, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
         }
     }

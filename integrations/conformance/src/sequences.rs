@@ -1,0 +1,126 @@
+//! Packed sequences and resets: borders at every bit of a word, at the edges of words, tiles and stretches, and outside all time; many
+//! sequences of no step and of one; slack full of NaN.
+
+use bmru::{
+    Amplitude, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand, Save, Sequences,
+    Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
+};
+
+use crate::backward::BackwardCase;
+use crate::case::name_seed;
+use crate::data::{Rate, Values};
+use crate::{Case, Profile, Scope};
+
+/// A name, and what it stands for.
+type Named = (&'static str, fn(Shape) -> Descriptor);
+
+const UNITS: [Named; 9] = [
+    ("bistable", Descriptor::bmru),
+    ("first quadrant", Descriptor::first_quadrant),
+    ("bistable per element", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement).side_by_side()),
+    ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::Final).initial_count(InitialCount::Given).side_by_side()),
+    ("cumulative per element", |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement).side_by_side()),
+    ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
+    ("forward fill", Descriptor::forward_fill),
+    ("forward fill with a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
+    ("forward fill with a limit", |shape| {
+        Descriptor::forward_fill(shape).limit(3).counts(Counts::All).initial_count(InitialCount::Given)
+    }),
+];
+
+/// Steps and channels, and how many sequences are packed.
+const SHAPES: [[u64; 3]; 6] = [[0, 4, 3], [1, 3, 1], [70, 5, 9], [1100, 4, 40], [2100, 3, 1500], [3000, 8, 3]];
+
+fn sequences(count: u64) -> [(&'static str, u64, Sequences); 2] {
+    [("packed", 1, Sequences::Packed { count }), ("resets", 3, Sequences::Resets)]
+}
+
+/// Options by the bits of a hash of the name, so that each meets every unit, shape and element somewhere.
+fn of(unit: fn(Shape) -> Descriptor, shape: Shape, sequences: Sequences, hash: u64) -> Descriptor {
+    let pick = |bit: u64| hash >> bit & 1 == 1;
+    let descriptor = unit(shape)
+        .sequences(sequences)
+        .time_order(if pick(0) { TimeOrder::Descending } else { TimeOrder::Ascending })
+        .initial_state(if hash >> 1 & 3 == 0 { InitialState::Zero } else { InitialState::Given });
+    let beside = descriptor.view(Operand::Threshold).is_some_and(|view| view.slot == bmru::Slot::Candidate);
+    let descriptor = if pick(3) && !beside { descriptor.threshold(Threshold::PerChannel) } else { descriptor };
+    if pick(4) && !beside { descriptor.layout(Layout::TimeBatchChannel) } else { descriptor }
+}
+
+pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
+    for (name, unit) in UNITS {
+        for [time, channels, count] in SHAPES {
+            for (kind, batch, sequences) in sequences(count) {
+                for element in Element::ALL {
+                    let channels = if element == Element::F32 { channels } else { channels.next_multiple_of(2) };
+                    for strategy in [None, Some(Strategy::Tiles)] {
+                        let way = strategy.map_or("chosen".to_owned(), |strategy| strategy.to_string());
+                        let name = format!("sequences/{kind}/{name}/{element:?}/{batch}x{time}x{channels}/{way}");
+                        let hash = name_seed(&name) >> 7;
+                        let shape = Shape { batch, time, channels };
+                        let descriptor = of(unit, shape, sequences, hash).element(element);
+                        let tiles = matches!(descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant | Unit::ForwardFill);
+                        let unavailable = !tiles || descriptor.limit_steps().is_some();
+                        // In all types of elements something of every unit, and all of the rest.
+                        let thinned = scope == Scope::Quick && hash >> 20 & 3 != 0 && element != Element::F32;
+                        if strategy.is_some() && unavailable || thinned {
+                            continue;
+                        }
+                        let final_state = if hash >> 5 & 3 == 0 { FinalState::Discarded } else { FinalState::Written };
+                        let saves = hash >> 7 & 1 == 0 && descriptor.unit() != Unit::ForwardFill;
+                        let descriptor = descriptor.final_state(final_state);
+                        let descriptor = if saves { descriptor.save(Save::Codes) } else { descriptor };
+                        let rate = [Rate::Half, Rate::Once(20), Rate::Never][(hash >> 8) as usize % 3];
+                        let mut case = Case::new(name, descriptor, rate);
+                        let edges = matches!(case.descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant);
+                        case.values = if edges { Values::Edges } else { Values::Plain };
+                        case.strategy = strategy;
+                        case.tile_steps = Some(64);
+                        if hash >> 10 & 1 == 1 && time > 0 {
+                            // Parts of time, within words, too.
+                            case.profile = Profile::Small { kibibytes: if time > 2000 { 32 } else { 8 } };
+                            case.tile_steps = Some(32);
+                        }
+                        cases.push(case);
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
+    for (name, unit) in UNITS.iter().filter(|(name, _)| !name.starts_with("forward")) {
+        for [time, channels, count] in SHAPES {
+            for (kind, batch, sequences) in sequences(count) {
+                for element in Element::ALL {
+                    let channels = if element == Element::F32 { channels } else { channels.next_multiple_of(2) };
+                    let name = format!("backward sequences/{kind}/{name}/{element:?}/{batch}x{time}x{channels}");
+                    let hash = name_seed(&name) >> 7;
+                    if scope == Scope::Quick && hash >> 20 & 3 != 0 && element != Element::F32 {
+                        continue;
+                    }
+                    let incoming = [Incoming::States, Incoming::FinalState, Incoming::Both, Incoming::Both][(hash >> 5) as usize % 4];
+                    let mut descriptor = of(*unit, Shape { batch, time, channels }, sequences, hash).element(element).incoming(incoming);
+                    if hash >> 11 & 3 == 0 {
+                        descriptor = descriptor.gradient(Operand::InitialStateGradient, Gradient::Accumulate);
+                    }
+                    let rate = [Rate::Half, Rate::Once(20), Rate::Once(500)][(hash >> 8) as usize % 3];
+                    let mut case = BackwardCase::new(name, descriptor, rate);
+                    let tiles = matches!(case.descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant);
+                    for choice in &mut case.choices {
+                        if !tiles {
+                            choice.forward = Strategy::Serial;
+                        }
+                    }
+                    if hash >> 13 & 1 == 1 && time > 0 {
+                        // Walks that go on where others ended.
+                        let small = Profile::Small { kibibytes: if time > 2000 { 48 } else { 16 } };
+                        case.choices.push(crate::backward::Choice { profile: small, ..case.choices[0] });
+                    }
+                    cases.push(case);
+                }
+            }
+        }
+    }
+}
