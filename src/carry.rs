@@ -251,7 +251,7 @@ impl Descriptor {
         Ok(())
     }
 
-    fn asks_to_save(&self) -> bool {
+    pub(crate) fn asks_to_save(&self) -> bool {
         self.save_kind() == Save::Codes
     }
 }

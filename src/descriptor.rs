@@ -195,8 +195,18 @@ impl Descriptor {
         self
     }
 
+    /// Writes the states over the candidates, wherever those are placed by now: each is read before its place is written, by the
+    /// same invocation, so that one buffer less is bound. A pass that saves for gradients is refused: they need the candidates.
+    #[must_use]
+    pub fn states_in_place(self) -> Self {
+        let candidates = self.view(Operand::Candidate);
+        Self { states_view: candidates, ..self }
+    }
+
     /// Places the states: any view into [`Slot::States`] whose channel stride is 1 and in which no element stands twice.
-    /// Elements between the rows are not written.
+    /// Elements between the rows are not written. Or a view into [`Slot::Candidate`]: that of the candidates, as
+    /// [`states_in_place`](Self::states_in_place), or of thresholds or amplitudes per element that lie beside them, or elements that are
+    /// none of them.
     #[must_use]
     pub fn states_view(mut self, view: View) -> Self {
         self.states_view = Some(view);
@@ -533,6 +543,9 @@ impl Descriptor {
         if !self.unit.is_gated() {
             return Err(Error::Incompatible { expected: "a forward pass", actual: "gradients of a forward fill" });
         }
+        if self.view(Operand::States).is_some_and(|states| states.slot == Slot::Candidate) {
+            return Err(Error::Incompatible { expected: "a forward pass", actual: "gradients of states over the candidates" });
+        }
         for slope in self.surrogates.into_iter().filter_map(Surrogate::slope) {
             if !(slope > 0.0 && slope.is_finite() && slope.recip().is_finite()) {
                 return Err(Error::InvalidSurrogate { expected: "a positive, finite slope or width", actual: slope });
@@ -568,6 +581,26 @@ impl Descriptor {
         Err(Error::Incompatible { expected, actual })
     }
 
+    /// Where states are written beside or over inputs, nothing may be read behind that.
+    fn check_states_in_place(&self) -> Result<(), Error> {
+        let Some(states) = self.whole(Operand::States)?.filter(|states| states.slot == Slot::Candidate) else { return Ok(()) };
+        let actual = "states over the candidates";
+        if self.asks_to_save() {
+            return Err(Error::Incompatible { expected: "Save::Nothing: gradients need the candidates", actual });
+        }
+        if self.states_kind() != States::Numbers {
+            return Err(Error::Incompatible { expected: "states that are numbers", actual });
+        }
+        for operand in [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::Amplitude] {
+            let Some(input) = self.whole(operand)?.filter(|input| input.slot == Slot::Candidate) else { continue };
+            if input != states && input.shares_elements(&states) {
+                let expected = "the place of one input, element for element, or none of any";
+                return Err(Error::InvalidView { operand: Operand::States, expected, actual: format!("{states:?}") });
+            }
+        }
+        Ok(())
+    }
+
     /// Checks shape and views.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.shape.check()?;
@@ -590,7 +623,7 @@ impl Descriptor {
             (Operand::Threshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
             (Operand::LowThreshold, &[Slot::Threshold, Slot::Candidate][..], "a view into threshold or candidate"),
             (Operand::Amplitude, &[Slot::Amplitude, Slot::Candidate][..], "a view into amplitude or candidate"),
-            (Operand::States, &[Slot::States][..], "a view into states"),
+            (Operand::States, &[Slot::States, Slot::Candidate][..], "a view into states or candidate"),
         ] {
             let Some(view) = self.view(operand) else { continue };
             if !slots.contains(&view.slot) {
@@ -604,7 +637,7 @@ impl Descriptor {
                 return invalid(operand, "strides that give every element a place of its own", format!("{:?}", view.strides));
             }
         }
-        Ok(())
+        self.check_states_in_place()
     }
 }
 

@@ -166,7 +166,10 @@ impl Gpu {
             None => self.words(&memory, Slot::FirstSet).await?,
         };
         Ok(Outputs {
-            states: self.numbers(descriptor, &memory, Slot::States).await?,
+            states: match descriptor.view(Operand::States) {
+                Some(view) => self.numbers(descriptor, &memory, view.slot).await?,
+                None => Vec::new(),
+            },
             final_state: match descriptor.view(Operand::FinalState) {
                 Some(view) => self.numbers(descriptor, &memory, view.slot).await?,
                 None => Vec::new(),

@@ -55,7 +55,7 @@ pub struct Gradients<T> {
 /// The contents of the slots that a descriptor writes. Slots that it does not use are empty.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs {
-    /// [`Slot::States`]
+    /// [`Slot::States`], or what the candidates become in place.
     pub states: Vec<f32>,
     /// [`Slot::FinalState`], or what the initial state becomes in place.
     pub final_state: Vec<f32>,
@@ -175,7 +175,13 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     inputs.check_forward(descriptor)?;
     let Shape { batch, time, channels } = descriptor.shape();
     let zeros = |slot| Ok::<_, Error>(vec![0; descriptor.slot_elements(slot)? as usize]);
-    let mut states: Vec<u32> = if descriptor.writes_states() { zeros(Slot::States)? } else { Vec::new() };
+    let mut states: Vec<u32> = match descriptor.view_in(Direction::Forward, Operand::States) {
+        Some(view) if view.slot == Slot::Candidate => {
+            inputs.candidate.iter().map(|&number| descriptor.element_type().round(number).to_bits()).collect()
+        }
+        Some(_) => zeros(Slot::States)?,
+        None => Vec::new(),
+    };
     let mut packed_states: Vec<u32> = zeros(Slot::PackedStates)?;
     let mut first_sets = Vec::new();
     let rows = |operand| descriptor.view(operand).map_or(Ok(Vec::new()), |view| zeros(view.slot));

@@ -1,6 +1,10 @@
-//! Final states over initial ones: single steps and several, parts of time, and rows that are not made of whole words.
+//! Final states over initial ones: single steps and several, parts of time, and rows that are not made of whole words. States over
+//! candidates, by every strategy.
 
-use bmru::{Amplitude, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Save, Shape, TimeOrder, Unit};
+use bmru::{
+    Amplitude, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Layout, Operand, Save, Shape, Slot, Strategy, Strides,
+    Threshold, TimeOrder, Unit, View,
+};
 
 use crate::case::name_seed;
 use crate::data::{Rate, Values};
@@ -25,6 +29,65 @@ const UNITS: [Named; 7] = [
 const SHAPES: [[u64; 3]; 5] = [[1, 1, 1], [3, 1, 5], [40, 1, 8], [2, 70, 3], [2, 300, 4]];
 
 pub(crate) fn forward(cases: &mut Vec<Case>) {
+    final_states(cases);
+    states(cases);
+}
+
+/// States over candidates, over thresholds beside them, and in a column of their own beside both.
+fn states(cases: &mut Vec<Case>) {
+    let over_thresholds = |of: Descriptor| {
+        let thresholds = of.view(Operand::Threshold).expect("it has thresholds");
+        of.states_view(thresholds)
+    };
+    let beside = |of: Descriptor| {
+        let Shape { channels, .. } = of.shape();
+        let row = 3 * channels;
+        let column = |number| View {
+            slot: Slot::Candidate,
+            offset: number * channels,
+            strides: Strides::rows(of.memory_layout(), of.shape(), row),
+        };
+        let [candidates, thresholds, states] = [0, 1, 2].map(column);
+        of.threshold(Threshold::PerElement).candidate_view(candidates).threshold_view(thresholds).states_view(states)
+    };
+    let cumulative: Named = ("cumulative", Descriptor::cumulative);
+    for (name, unit) in UNITS.into_iter().chain([cumulative]) {
+        for [batch, time, channels] in SHAPES {
+            for element in Element::ALL {
+                for strategy in [Strategy::Serial, Strategy::Tiles, Strategy::Probe] {
+                    let name = format!("in place/states/{name}/{element:?}/{batch}x{time}x{channels}/{strategy}");
+                    let hash = name_seed(&name);
+                    // Of the types of 16 bits every third; all of single floats.
+                    if element != Element::F32 && hash >> 20 & 3 != 0 {
+                        continue;
+                    }
+                    let descriptor = unit(Shape { batch, time, channels })
+                        .element(element)
+                        .final_state(FinalState::Written)
+                        .layout(if hash & 1 == 0 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
+                        .time_order(if hash >> 1 & 1 == 0 { TimeOrder::Descending } else { TimeOrder::Ascending });
+                    let one = matches!(descriptor.unit(), Unit::Bistable | Unit::Cumulative | Unit::Relaxed)
+                        && descriptor.amplitude_kind() == Amplitude::PerChannel;
+                    let descriptor = match hash >> 2 & 3 {
+                        0 if descriptor.unit() != Unit::ForwardFill => over_thresholds(descriptor.side_by_side()),
+                        1 if one => beside(descriptor),
+                        2 => descriptor.side_by_side().states_in_place(),
+                        _ => descriptor.states_in_place(),
+                    };
+                    let mut case = Case::new(name, descriptor, [Rate::Half, Rate::Once(20)][(hash >> 4) as usize % 2]);
+                    case.strategy = Some(strategy);
+                    case.tile_steps = Some(32);
+                    if time > 100 {
+                        case.profile = Profile::Small { kibibytes: 4 };
+                    }
+                    cases.push(case);
+                }
+            }
+        }
+    }
+}
+
+fn final_states(cases: &mut Vec<Case>) {
     for (name, unit) in UNITS {
         for [batch, time, channels] in SHAPES {
             for element in Element::ALL {

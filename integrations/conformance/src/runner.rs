@@ -92,7 +92,7 @@ impl Outcome {
     /// States and final states where they are sums, and whatever is exact.
     pub(crate) fn compare_output(&mut self, slot: Slot, actual: &[u32], expected: &[u32], sums: Option<&[Allowed; 2]>) {
         match (slot, sums) {
-            (Slot::States, Some([states, _])) => self.compare_sums(slot, actual, expected, states),
+            (Slot::States | Slot::Candidate, Some([states, _])) => self.compare_sums(slot, actual, expected, states),
             (Slot::FinalState | Slot::InitialState, Some([_, final_state])) => {
                 self.compare_sums(slot, actual, expected, final_state)
             }
@@ -127,6 +127,11 @@ impl Outcome {
             self.first.get_or_insert_with(|| format!("{slot}[{at}] is {a:#010x}, expected {e:#010x}"));
         }
     }
+}
+
+/// The slot that states are written to.
+pub(crate) fn states_slot(descriptor: &Descriptor) -> Slot {
+    descriptor.view(Operand::States).map_or(Slot::States, |view| view.slot)
 }
 
 /// Rows of initial and final states.
@@ -325,10 +330,13 @@ impl Memory {
     pub(crate) fn expected(descriptor: &Descriptor, outputs: &Outputs, pieces: usize) -> Vec<(Slot, Vec<u32>)> {
         let element = descriptor.element_type();
         let margin = |elements: usize| vec![POISON; (elements * element.bytes() as usize).div_ceil(4) + MARGIN as usize];
-        let states = states_image(descriptor, &outputs.states);
+        let states = match states_slot(descriptor) {
+            Slot::Candidate => image(0, &descriptor.element_type().to_words(&outputs.states)),
+            _ => states_image(descriptor, &outputs.states),
+        };
         let shape = descriptor.shape();
         let mut final_state = margin((state_rows(descriptor) * shape.channels) as usize);
-        let mut written = vec![(Slot::States, states)];
+        let mut written = vec![(states_slot(descriptor), states)];
         if descriptor.is_in_place() {
             written.push((Slot::FinalState, final_state.clone()));
             // The half word behind an odd number of elements is what was uploaded.

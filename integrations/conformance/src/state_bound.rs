@@ -4,10 +4,11 @@
 //!
 //! Of a relaxed unit `scaled.rs` tells, and half a unit more, by which the oracle's is rounded.
 
+use crate::runner::states_slot;
 use crate::scaled::Scaled;
 use crate::sum_bound;
 use bmru::oracle::{self, Borders, Inputs};
-use bmru::{Counts, Descriptor, Error, Operand, Save, Sequences, Slot, TimeOrder, Unit, View};
+use bmru::{Counts, Descriptor, Error, Operand, Sequences, Slot, TimeOrder, Unit, View};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 
@@ -19,7 +20,7 @@ const EPSILON: f64 = 1.1920928955078125e-7;
 pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: u64) -> Result<[Vec<f64>; 2], Error> {
     let zeros = |slot| Ok::<_, Error>(vec![0.0; descriptor.slot_elements(slot)? as usize]);
     let final_state = descriptor.view(Operand::FinalState).map_or(Slot::FinalState, |view| view.slot);
-    let mut bounds = [zeros(Slot::States)?, zeros(final_state)?];
+    let mut bounds = [zeros(states_slot(descriptor))?, zeros(final_state)?];
     if !matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed) {
         return Ok(bounds);
     }
@@ -28,10 +29,9 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
     }
     let shape = descriptor.shape();
     let counted = descriptor.unit() == Unit::Cumulative;
-    let whole = if counted { descriptor.clone().counts(Counts::All) } else { descriptor.clone().save(Save::Codes) };
+    let whole = if counted { descriptor.clone().counts(Counts::All) } else { descriptor.clone() };
     let outputs = oracle::forward(&whole, inputs)?;
     let counts = whole.view(Operand::Counts);
-    let codes = whole.saved_layout().codes();
     let input = |operand, b, t, d| {
         let Some(view) = descriptor.view(operand) else { return 0.0 };
         let slot = match view.slot {
@@ -76,7 +76,7 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
             bound = match counts {
                 Some(view) => of_count(initial, outputs.counts[at(view, b, t, d)], amplitude),
                 None => {
-                    if outputs.saved[at(codes, b, step / 32, d)] >> (step % 32) & 1 == 1 {
+                    if sum_bound::sets(descriptor, inputs, [b, t, d]) {
                         of_relaxed.set(amplitude);
                     }
                     of_relaxed.state_error(outputs.states[place].into())
