@@ -31,6 +31,10 @@ fn first_word(element: Element) -> Vector {
     return element.code;
 }
 
+fn element_from(first: Vector, second: Vector) -> Element {
+    return Element(first);
+}
+
 fn second_word(element: Element) -> Vector {
     return Vector(0u);
 }

@@ -196,6 +196,18 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::Health, range)
     }
 
+    /// What a stretch of time does to the state: written.
+    #[must_use]
+    pub fn summary(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::Summary, range)
+    }
+
+    /// What it does to a gradient from behind: written.
+    #[must_use]
+    pub fn gradient_summary(self, range: impl Into<BufferRange<'a>>) -> Self {
+        self.slot(Slot::GradientSummary, range)
+    }
+
     fn get(&self, slot: Slot) -> Option<BufferRange<'a>> {
         self.ranges.iter().find(|&&(filled, _)| filled == slot).map(|&(_, range)| range)
     }

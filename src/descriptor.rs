@@ -5,7 +5,7 @@ use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
     Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, SavedLayout, Sequences, Shape, Slot, States, Strides, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Limits, Operand, Plan, Save, SavedLayout, Sequences, Shape, Slot, States, Strides, SummaryOf, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -302,6 +302,14 @@ impl Descriptor {
         Plan::new(self, Direction::Health(source), limits, tuning)
     }
 
+    /// Plans the pass of this name: what [`forward`](Self::forward), [`backward`](Self::backward) and so on do.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plan(&self, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
+        Plan::new(self, direction, limits, tuning)
+    }
+
     /// The unit.
     #[must_use]
     pub fn unit(&self) -> Unit {
@@ -320,6 +328,7 @@ impl Descriptor {
         match slot {
             Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Element::F32,
             Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
+            Slot::Summary | Slot::GradientSummary => Element::F32,
             Slot::CuSeqlens | Slot::Resets | Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
@@ -475,6 +484,7 @@ impl Descriptor {
         let used = match (direction, operand) {
             (Direction::Backward, Operand::Amplitude) => !self.saves_amplitude(),
             (Direction::Forward, Operand::States) => self.writes_states(),
+            (Direction::Summary(_), Operand::Amplitude) => self.sums_amplitudes(),
             (Direction::Forward, Operand::Amplitude | Operand::InitialState) => self.resolves() || self.saves(),
             _ => true,
         };
@@ -492,8 +502,11 @@ impl Descriptor {
         if slot == Slot::Saved {
             return Ok(if self.saves() { self.saved_layout().words() } else { 0 });
         }
-        if slot == Slot::Health {
-            return Ok(self.shape.channels * Health::LINES);
+        match slot {
+            Slot::Health => return Ok(self.shape.channels * Health::LINES),
+            Slot::Summary => return Ok(self.summary_words(SummaryOf::States)),
+            Slot::GradientSummary => return Ok(self.summary_words(SummaryOf::Gradient)),
+            _ => {}
         }
         let mut end = 0;
         for &operand in Operand::ALL {

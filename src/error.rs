@@ -61,6 +61,14 @@ pub enum Error {
         /// What came.
         actual: f32,
     },
+    /// Summaries of different kinds, or bytes that are none of this kind.
+    #[error("the summary is {actual}, expected {expected}")]
+    SummaryMismatch {
+        /// The kind that was needed.
+        expected: String,
+        /// What came.
+        actual: String,
+    },
     /// A surrogate with a slope or width that it cannot have.
     #[error("a surrogate has slope or width {actual}, expected {expected}")]
     InvalidSurrogate {

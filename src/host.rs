@@ -8,7 +8,8 @@ use crate::kernels::guarded;
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::quirks::AdapterFacts;
 use crate::{
-    Buffers, Descriptor, Error, Health, HealthSource, Kernels, Limits, Operand, Packed, Plan, Save, Shape, Slot, Tuning, readback,
+    Buffers, Descriptor, Error, GradientSummary, Health, HealthSource, Kernels, Limits, Operand, Packed, Plan, Save, Shape, Slot,
+    Summary, Tuning, readback,
 };
 
 /// A device with its kernels.
@@ -334,6 +335,72 @@ impl Gpu {
         inputs.check(descriptor)?;
         let given = inputs.slots().map(|(slot, slice)| (slot, descriptor.element_of(slot).to_words(slice)));
         self.run_health(descriptor, HealthSource::Inputs, &given).await
+    }
+
+    /// What all steps together do to the state: [`Summary`](crate::Summary) says what for.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and as [`Descriptor::summarize`].
+    pub async fn summarize(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Summary, Error> {
+        let plan = descriptor.summarize(&self.limits(), &self.tuning)?;
+        for (slot, slice) in inputs.slots().into_iter().filter(|&(slot, _)| plan.uses(slot)) {
+            let (expected, actual) = (descriptor.slot_elements(slot)?, slice.len() as u64);
+            if expected != actual {
+                return Err(Error::LengthMismatch { slot, expected, actual });
+            }
+        }
+        let given = inputs.slots().map(|(slot, slice)| (slot, descriptor.element_of(slot).to_words(slice)));
+        let memory = self.run(&plan, &given).await?;
+        Summary::from_words(descriptor, &self.words(&memory, Slot::Summary).await?)
+    }
+
+    /// The same of a gradient on its way back: [`GradientSummary`](crate::GradientSummary) says what for. Of the incoming gradients it
+    /// reads those of the states.
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward), and as [`Descriptor::summarize_gradient`].
+    pub async fn summarize_gradient(
+        &self,
+        descriptor: &Descriptor,
+        saved: &[u32],
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<GradientSummary, Error> {
+        let plan = descriptor.summarize_gradient(&self.limits(), &self.tuning)?;
+        let wanted = if plan.uses(Slot::Saved) { descriptor.saved_layout().words() } else { 0 };
+        let states = if plan.uses(Slot::StatesGradient) { descriptor.slot_elements(Slot::StatesGradient)? } else { 0 };
+        let lengths = [(Slot::Saved, wanted, saved.len()), (Slot::StatesGradient, states, incoming.states.len())];
+        for (slot, expected, actual) in lengths.map(|(slot, expected, actual)| (slot, expected, actual as u64)) {
+            if expected != actual && expected > 0 {
+                return Err(Error::LengthMismatch { slot, expected, actual });
+            }
+        }
+        let element = descriptor.element_of(Slot::StatesGradient);
+        let given = [(Slot::Saved, saved.to_vec()), (Slot::StatesGradient, element.to_words(incoming.states))];
+        let memory = self.run(&plan, &given).await?;
+        GradientSummary::from_words(descriptor, &self.words(&memory, Slot::GradientSummary).await?)
+    }
+
+    /// [`summarize`](Self::summarize) for callers that are not async.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn summarize_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Summary, Error> {
+        pollster::block_on(self.summarize(descriptor, inputs))
+    }
+
+    /// [`summarize_gradient`](Self::summarize_gradient) for callers that are not async.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn summarize_gradient_blocking(
+        &self,
+        descriptor: &Descriptor,
+        saved: &[u32],
+        incoming: &IncomingGradients<'_>,
+    ) -> Result<GradientSummary, Error> {
+        pollster::block_on(self.summarize_gradient(descriptor, saved, incoming))
     }
 
     async fn run_health(

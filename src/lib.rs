@@ -61,6 +61,7 @@
 //! | a bit for each state | [`Descriptor::states`], [`Packed`], [`Descriptor::unpack`] |
 //! | what each channel did | [`Descriptor::health`], [`Health`]: set rate, flip rate, holds, and the signs of a unit that learns nothing |
 //! | packed sequences, resets | [`Descriptor::sequences`], [`Sequences`] |
+//! | one sequence on several devices | [`Descriptor::summarize`], [`Summary`], [`GradientSummary`] |
 //! | what it must equal | [`oracle`] |
 //!
 //! Dependencies point one way: everything above "on a device" builds without wgpu.
@@ -93,6 +94,7 @@ mod self_check;
 mod sequences;
 mod shader;
 mod shape;
+mod summary;
 mod unit;
 
 #[cfg(feature = "wgpu")]
@@ -114,6 +116,7 @@ pub use saved::SavedLayout;
 pub use sequences::{Sequences, check_cu_seqlens};
 pub use shader::{BindingAccess, Stage, Variant};
 pub use shape::{Layout, MAX_AXIS, Operand, Shape, Slot, Strides, View};
+pub use summary::{GradientSummary, HandedOn, Summary, SummaryOf};
 pub use unit::{
     Amplitude, Beyond, Boundary, Counts, FinalState, Gradient, Incoming, InitialCount, InitialState, Save, States, Surrogate,
     Threshold, TimeOrder, Unit, Validity,

@@ -2,9 +2,11 @@
 
 mod health;
 mod held;
+mod summary;
 
 pub use crate::sequences::Borders;
 pub use health::health;
+pub use summary::summarize;
 use held::Held;
 
 use crate::{Amplitude, Boundary, Descriptor, Direction, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};

@@ -15,7 +15,7 @@ use core::fmt;
 
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
-use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, Tuning, Variant, quirks};
+use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, SummaryOf, Tuning, Variant, quirks};
 
 /// How the scan is spread over a device. Every strategy gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +59,8 @@ pub enum Direction {
     Unpack,
     /// Inputs, or what the forward pass saved of them, to what each channel did.
     Health(HealthSource),
+    /// Inputs to what all steps together do to the state, or incoming gradients to what they do to one from behind.
+    Summary(SummaryOf),
 }
 
 impl Direction {
@@ -102,6 +104,8 @@ impl Direction {
             Self::Unpack => &[PackedStates, FirstSet, Amplitude, InitialState, States],
             Self::Health(HealthSource::Saved) => &[],
             Self::Health(HealthSource::Inputs) => &[Candidate, Threshold, LowThreshold],
+            Self::Summary(SummaryOf::States) => &[Candidate, Threshold, LowThreshold, Validity, Amplitude],
+            Self::Summary(SummaryOf::Gradient) => &[StatesGradient],
         }
     }
 
@@ -112,6 +116,7 @@ impl Direction {
             Self::Forward | Self::Unpack => descriptor.saves(),
             Self::Backward => descriptor.saves() || descriptor.carry().code_lines() > 0,
             Self::Health(source) => source == HealthSource::Saved,
+            Self::Summary(of) => of == SummaryOf::Gradient && descriptor.carry().code_lines() > 0,
         }
     }
 }
@@ -225,6 +230,7 @@ impl Plan {
             Direction::Backward => descriptor.check_backward()?,
             Direction::Unpack => descriptor.check_unpack()?,
             Direction::Health(_) => descriptor.check_health()?,
+            Direction::Summary(of) => descriptor.check_summary(of)?,
         }
         limits.check()?;
         tuning.check(limits)?;
@@ -354,8 +360,8 @@ impl Plan {
                 let probe = self.dispatches.iter().find(|dispatch| self.stage(dispatch) == Stage::TileProbe);
                 probe.map_or(0, |probe| tiles::depth(time, probe.params().tile_steps.into()))
             }
-            Direction::Forward | Direction::Unpack | Direction::Health(_) => 0,
-            Direction::Backward => adjoint::depth(batch, time),
+            Direction::Forward | Direction::Unpack | Direction::Health(_) | Direction::Summary(SummaryOf::States) => 0,
+            Direction::Backward | Direction::Summary(SummaryOf::Gradient) => adjoint::depth(batch, time),
         }
     }
 
@@ -402,8 +408,13 @@ fn automatic<B>(preferred: Strategy, build: impl Fn(Strategy) -> Result<B, Error
 fn uses(descriptor: &Descriptor, direction: Direction, slot: Slot) -> bool {
     let lies_here = |&operand: &Operand| descriptor.view_in(direction, operand).is_some_and(|view| view.slot == slot);
     let saved = slot == Slot::Saved && direction.uses_saved(descriptor);
-    let counted = slot == Slot::Health && matches!(direction, Direction::Health(_));
-    saved || counted || direction.operands().iter().any(lies_here)
+    let whole = match direction {
+        Direction::Health(_) => slot == Slot::Health,
+        Direction::Summary(SummaryOf::States) => slot == Slot::Summary,
+        Direction::Summary(SummaryOf::Gradient) => slot == Slot::GradientSummary,
+        _ => false,
+    };
+    saved || whole || direction.operands().iter().any(lies_here)
 }
 
 impl fmt::Display for Plan {
@@ -415,6 +426,8 @@ impl fmt::Display for Plan {
             Direction::Unpack => "unpacking",
             Direction::Health(HealthSource::Saved) => "health, from what was saved,",
             Direction::Health(HealthSource::Inputs) => "health, from the inputs,",
+            Direction::Summary(SummaryOf::States) => "summary",
+            Direction::Summary(SummaryOf::Gradient) => "summary of gradients",
         };
         let count = self.dispatches.len();
         let dispatches = if count == 1 { "dispatch" } else { "dispatches" };

@@ -427,7 +427,7 @@ impl Variant {
             Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude == Amplitude::PerChannel => Element::F32,
             Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
-            Slot::CuSeqlens | Slot::Resets => Element::F32,
+            Slot::CuSeqlens | Slot::Resets | Slot::Summary | Slot::GradientSummary => Element::F32,
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             _ => self.element,
         }

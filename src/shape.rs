@@ -144,6 +144,10 @@ named! {
         Scratch = "scratch",
         /// Health: what each channel did, a line of `[D]` words for each field; see [`Health`](crate::Health).
         Health = "health",
+        /// What a stretch of time does to the state; see [`Summary`](crate::Summary).
+        Summary = "summary",
+        /// Backward: what it does to a gradient; see [`GradientSummary`](crate::GradientSummary).
+        GradientSummary = "gradient_summary",
     }
 }
 

@@ -4,9 +4,10 @@
 use super::Plan;
 use super::borders::row_by_row;
 use super::build::{Builder, Launch, Moved, scratch_view};
+use super::tiles;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Amplitude, Descriptor, Error, Operand, Params, Sequences, Slot, Stage, Strategy, Threshold, Unit, View};
+use crate::{Amplitude, Descriptor, Error, Operand, Params, Sequences, Slot, Stage, Strategy, SummaryOf, Threshold, Unit, View};
 
 /// Children of a node, terms of a sum, steps of a block.
 const FAN_OUT: u64 = 32;
@@ -60,6 +61,33 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
         let group = Group { origin, extent, scratch };
         group.run(builder, tiled, &cut)?;
+    }
+    Ok(())
+}
+
+/// What all steps together do to a gradient from behind: stretches, and an up-sweep over them.
+pub(super) fn summarize(builder: &mut Builder<'_>) -> Result<(), Error> {
+    let cut = cut(builder, true)?;
+    let dispatches = part_count(cut.group, cut.part).saturating_add(8);
+    builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
+    for (origin, extent) in parts(builder.whole, cut.group) {
+        let mut scratch = Scratch::new(builder, extent, true, false);
+        builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
+        let view = tiles::summary(builder, SummaryOf::Gradient, origin);
+        if scratch.levels.is_empty() {
+            // Without steps all passes.
+            let none = Placed::new(Operand::Stretches, view, Axes::Element);
+            scratch.levels.push(Level { nodes: 0, stretches: none, beyond: none });
+            scratch.levels.push(Level { nodes: 1, stretches: none, beyond: none });
+        }
+        scratch.levels.last_mut().expect("there is a level").stretches.view = view;
+        let group = Group { origin, extent, scratch };
+        for (origin, part) in parts(extent, cut.part).filter(|(_, part)| part[1] > 0) {
+            group.reduce(builder, origin, part)?;
+        }
+        for level in 1..group.scratch.levels.len() {
+            group.reduce_nodes(builder, level)?;
+        }
     }
     Ok(())
 }

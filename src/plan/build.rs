@@ -6,7 +6,7 @@ use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Amplitude, Boundary, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, Surrogate,
+    Access, Amplitude, Boundary, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, SummaryOf, Surrogate,
     Threshold, TimeOrder, Tuning, Unit, Variant, View,
 };
 
@@ -155,7 +155,9 @@ impl<'a> Builder<'a> {
         match (self.direction, strategy) {
             _ if channels == 0 => Ok(()),
             (Direction::Health(source), _) => health::build(self, source),
-            (Direction::Forward | Direction::Unpack, _) if batch == 0 => Ok(()),
+            (Direction::Forward | Direction::Unpack | Direction::Summary(_), _) if batch == 0 => Ok(()),
+            (Direction::Summary(SummaryOf::States), _) => tiles::summarize(self),
+            (Direction::Summary(SummaryOf::Gradient), _) => adjoint::summarize(self),
             (Direction::Unpack, _) => unpack::build(self),
             (Direction::Forward, strategy) => {
                 borders::find(self)?;

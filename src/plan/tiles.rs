@@ -9,7 +9,7 @@ use super::build::{Builder, Launch, Moved, scratch_view};
 use super::serial;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, part_count, parts, split};
 use crate::carry::Carry;
-use crate::{Error, Operand, Params, SavedLayout, Stage, Strategy};
+use crate::{Error, Operand, Params, SavedLayout, Slot, Stage, Strategy, Strides, SummaryOf, View};
 
 /// Children of a node: the bits of a word.
 const FAN_OUT: u64 = 32;
@@ -41,6 +41,45 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         Ok(fits) => run(builder, longest, fits),
         Err(_) => run(builder, shortest, cut(builder, shortest)?),
     }
+}
+
+/// What all steps together do to the state: the aggregates of tiles, and an up-sweep over them.
+pub(super) fn summarize(builder: &mut Builder<'_>) -> Result<(), Error> {
+    let descriptor = builder.descriptor;
+    // What looks back reads only the ends of its tiles; sums read all of them.
+    let steps = match descriptor.carry() {
+        Carry::Codes | Carry::Fill | Carry::Age => WORD * FAN_OUT,
+        Carry::Count | Carry::Sum | Carry::Decay => builder.tuning.tile_steps_of(descriptor.shape()),
+    };
+    let tiles = |steps| Tiles { steps, probes: true, looks_back: false };
+    let (tiles, cut) = match cut(builder, tiles(steps)) {
+        Ok(fits) => (tiles(steps), fits),
+        Err(_) => (tiles(WORD), cut(builder, tiles(WORD))?),
+    };
+    let dispatches = part_count(cut.group, cut.part).saturating_add(8);
+    builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
+    for (origin, extent) in parts(builder.whole, cut.group) {
+        let mut scratch = tiles.scratch(builder, extent);
+        builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
+        scratch.end_in(summary(builder, SummaryOf::States, origin), extent[1].div_ceil(tiles.steps));
+        let group = Group { origin, extent, tiles, scratch };
+        for (origin, part) in parts(extent, cut.part).filter(|(_, part)| part[1] > 0) {
+            group.reduce_tiles(builder, origin, part)?;
+        }
+        group.sum_elements(builder)?;
+    }
+    Ok(())
+}
+
+/// Where the summary of a group lies.
+pub(super) fn summary(builder: &Builder<'_>, of: SummaryOf, [row, _, channel]: Extent) -> View {
+    let ([batch, _, channels], slot) = match of {
+        SummaryOf::States => (builder.whole, Slot::Summary),
+        SummaryOf::Gradient => (builder.whole, Slot::GradientSummary),
+    };
+    let words = builder.descriptor.summary_words(of).checked_div(batch * channels).unwrap_or(0);
+    let strides = Strides { batch: words * channels, time: channels, channel: 1 };
+    View { slot, offset: row * strides.batch + channel, strides }
 }
 
 /// What all groups have in common.
@@ -159,6 +198,16 @@ impl Scratch {
             levels.push(Level { nodes, words, aggregates: place(Operand::Aggregates, carry.words() * nodes, Axes::Element) });
         }
         Self { codes, aggregates, first_of_tile, levels, elements }
+    }
+
+    /// What all tiles do together goes there. Without steps a node without children finds the identity.
+    fn end_in(&mut self, view: View, tiles: u64) {
+        if tiles == 0 {
+            let aggregates = Placed::new(Operand::Aggregates, view, Axes::Element);
+            self.levels.push(Level { nodes: 1, words: aggregates, aggregates });
+        }
+        let last = self.levels.last_mut().map_or(&mut self.aggregates, |level| &mut level.aggregates);
+        last.view = view;
     }
 }
 

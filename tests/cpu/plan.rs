@@ -149,6 +149,7 @@ fn traffic_is_what_moves() {
                 Direction::Backward => adjoint_twin::agree(&plan, 1, false)?,
                 Direction::Unpack => packed_twin::agree(&plan, 1)?,
                 Direction::Health(source) => health_twin::agree(&plan, 1, source)?,
+                Direction::Summary(_) => None,
             };
             miscounted.map_or(Ok(()), Err)
         });

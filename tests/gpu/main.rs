@@ -15,6 +15,7 @@ mod packed;
 mod quirks;
 mod recording;
 mod streams;
+mod summaries;
 mod traffic;
 
 use std::process::ExitCode;
@@ -45,7 +46,7 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 32] = [
+const TESTS: [(&str, Test); 35] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -75,6 +76,9 @@ const TESTS: [(&str, Test); 32] = [
     ("two layers on one encoder share scratch", streams::layers),
     ("the gradient goes back through the borders of chunks", streams::gradients),
     ("decoding step by step, the state in place", streams::decodes),
+    ("stretches know each other by their summaries", summaries::forward),
+    ("gradients pass stretches by their summaries", summaries::gradients),
+    ("a summary is cut as limits say", summaries::limits),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
     ("a race is seen in other orders", order::races_are_seen),

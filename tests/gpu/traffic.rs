@@ -109,12 +109,7 @@ impl Way {
             look_back_tiles: self.look_back_tiles,
             ..host.runner.tuning().clone().with_strategy(strategy)
         };
-        Ok(match direction {
-            Direction::Forward => descriptor.forward(&limits, &tuning)?,
-            Direction::Backward => descriptor.backward(&limits, &tuning)?,
-            Direction::Unpack => descriptor.unpack(&limits, &tuning)?,
-            Direction::Health(source) => descriptor.health(source, &limits, &tuning)?,
-        })
+        Ok(descriptor.plan(direction, &limits, &tuning)?)
     }
 }
 

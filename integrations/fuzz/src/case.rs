@@ -329,12 +329,7 @@ impl Sizes {
             max_dispatch_elements: self.max_dispatch_elements,
             ..loose.clone()
         };
-        let plan = |limits: &Limits, tuning: &Tuning| match direction {
-            Direction::Forward => descriptor.forward(limits, tuning),
-            Direction::Backward => descriptor.backward(limits, tuning),
-            Direction::Unpack => descriptor.unpack(limits, tuning),
-            Direction::Health(source) => descriptor.health(source, limits, tuning),
-        };
+        let plan = |limits: &Limits, tuning: &Tuning| descriptor.plan(direction, limits, tuning);
         match plan(&self.limits(device), &tight) {
             // What is too tight for the smallest part of this strategy.
             Err(Error::StrategyUnavailable { .. } | Error::CannotSplit { .. }) => Ok((plan(device, &loose)?, false)),

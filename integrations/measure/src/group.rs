@@ -88,6 +88,7 @@ impl Group {
             Direction::Backward => "backward",
             Direction::Unpack => "unpacking",
             Direction::Health(_) => "health",
+            Direction::Summary(_) => "summary",
         }
     }
 
@@ -126,7 +127,7 @@ impl Group {
             Direction::Forward if !self.is_trained() || !self.is_saved() => &[Save::Nothing],
             Direction::Forward => &[Save::Nothing, Save::Codes],
             Direction::Backward | Direction::Health(_) => &[Save::Codes],
-            Direction::Unpack => &[Save::Nothing],
+            Direction::Unpack | Direction::Summary(_) => &[Save::Nothing],
         }
     }
 
@@ -161,12 +162,7 @@ impl Group {
     /// What planning refuses.
     pub fn plan(&self, device: &Device, save: Save) -> Result<Plan, Error> {
         let (descriptor, gpu) = (self.descriptor(save), device.gpu());
-        Ok(match self.direction {
-            Direction::Forward => descriptor.forward(&gpu.limits(), gpu.tuning())?,
-            Direction::Backward => descriptor.backward(&gpu.limits(), gpu.tuning())?,
-            Direction::Unpack => descriptor.unpack(&gpu.limits(), gpu.tuning())?,
-            Direction::Health(source) => descriptor.health(source, &gpu.limits(), gpu.tuning())?,
-        })
+        Ok(descriptor.plan(self.direction, &gpu.limits(), gpu.tuning())?)
     }
 }
 

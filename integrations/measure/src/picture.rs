@@ -124,8 +124,8 @@ fn draw_axis(area: &Area<'_>, axis: &Axis, height: i32) -> Result<()> {
 
 fn draw_row(area: &Area<'_>, axis: &Axis, y: i32, row: &Row) -> Result<()> {
     let color = match row.group.direction {
-        bmru::Direction::Forward | bmru::Direction::Unpack => FORWARD,
         bmru::Direction::Backward | bmru::Direction::Health(_) => BACKWARD,
+        _ => FORWARD,
     };
     area.draw(&Text::new(label_of(row), (BARS[0] - 12, y), font(16, INK, FontStyle::Normal, HPos::Right)))?;
     area.draw(&Rectangle::new([(BARS[0], y - 7), (axis.x(row.rate.median), y + 7)], color.filled()))?;

@@ -137,8 +137,8 @@ impl Tensors {
         let descriptor = &sample.descriptor;
         let inputs = generate(descriptor, rate, Values::Plain, Self::SEED);
         let [states, final_state] = match plans[0].direction() {
-            Direction::Forward | Direction::Unpack | Direction::Health(_) => [Vec::new(), Vec::new()],
             Direction::Backward => backward::incoming(descriptor, Self::SEED),
+            _ => [Vec::new(), Vec::new()],
         };
         let incoming = IncomingGradients { states: &states, final_state: &final_state };
         // What the forward plan reads is there for a backward pass, too: without it there is nothing saved. Its states are only
@@ -181,7 +181,7 @@ impl Tensors {
         }
         match plans[0].direction() {
             Direction::Forward => tensors.expect_states(plans, sample, &inputs, outputs)?,
-            Direction::Unpack | Direction::Health(_) => {
+            Direction::Unpack | Direction::Health(_) | Direction::Summary(_) => {
                 unreachable!("no group is of it: nothing here knows what to expect of it")
             }
             Direction::Backward => {

@@ -19,6 +19,11 @@ impl Group {
         Ok(())
     }
 
+    /// The up-sweep to the root, which is somebody's.
+    pub(super) fn sum_elements(&self, builder: &mut Builder<'_>) -> Result<(), Error> {
+        (0..self.scratch.levels.len()).try_for_each(|level| self.launch_level(builder, Stage::CarryReduce, level))
+    }
+
     /// What the tree tells the tiles of a part: of numbers the elements of all tiles.
     pub(super) fn before_tiles(&self, builder: &Builder<'_>, origin: Extent, part: Extent) -> Result<Option<Boxed>, Error> {
         let ([batch, _, channel], [rows, _, channels]) = (origin, part);
@@ -51,7 +56,8 @@ impl Group {
         let up = stage == Stage::CarryReduce;
         let own = if up { Operand::Aggregates } else { Operand::Parent };
         let mut regions = vec![self.elements(level, Operand::Children).boxed([0; 3], [batch, words * children, channels])?];
-        if nodes > 1 {
+        // Of a scan the root has no place above it.
+        if nodes > 1 || up {
             regions.push(self.elements(level + 1, own).boxed([0; 3], [batch, words * nodes, channels])?);
         }
         let moved = words * batch * children * channels;

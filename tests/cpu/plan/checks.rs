@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bmru::{
     Amplitude, BindingAccess, Descriptor, Direction, Dispatch, Element, Error, HealthSource, Layout, Limits, Operand, Plan,
-    SavedLayout, Shape, Slot, Stage, States, Strategy, Threshold, Tuning, Unit, View,
+    SavedLayout, Shape, Slot, Stage, SummaryOf, States, Strategy, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -203,6 +203,9 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if let Direction::Health(_) = plan.direction() {
         return health_order(launched);
     }
+    if let Direction::Summary(_) = plan.direction() {
+        return Ok(());
+    }
     if plan.direction() == Direction::Unpack {
         ensure!(launched.iter().all(|launched| matches!(launched.stage(), Stage::Unpack | Stage::Pack)), "another stage");
         return Ok(());
@@ -365,6 +368,9 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if plan.direction() == Direction::Unpack {
         return cover_unpack(plan, launched);
     }
+    if let Direction::Summary(_) = plan.direction() {
+        return Ok(());
+    }
     let Shape { batch, time, channels } = plan.descriptor().shape();
     let elements = |launched: &Launched<'_>| launched.bounds(Operand::Candidate).into_iter().product::<u64>() * launched.width();
     let present = launched.iter().filter(|launched| launched.places.get(Operand::Candidate).is_some());
@@ -384,6 +390,8 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         Direction::Backward => cover_backward(plan, launched),
         Direction::Unpack => cover_unpack(plan, launched),
         Direction::Health(source) => cover_health(plan, launched, source),
+        // What looks back reads as much as its data makes it.
+        Direction::Summary(_) => Ok(()),
     }
 }
 
@@ -566,6 +574,7 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
         Direction::Forward | Direction::Unpack => descriptor.saves(),
         Direction::Backward => descriptor.saves() || descriptor.unit() != Unit::Cumulative,
         Direction::Health(source) => source == HealthSource::Saved,
+        Direction::Summary(of) => of == SummaryOf::Gradient && descriptor.unit() != Unit::Cumulative,
     };
     ensure!(plan.saved_layout().is_some() == needs_saved, "whether it saves");
     ensure!(plan.saved_layout().is_none_or(|layout| layout == saved_layout(descriptor)), "the layout depends on the plan");
@@ -573,12 +582,7 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
 }
 
 pub fn planned(descriptor: &Descriptor, direction: Direction, limits: &Limits, tuning: &Tuning) -> Result<Plan, Error> {
-    match direction {
-        Direction::Forward => descriptor.forward(limits, tuning),
-        Direction::Backward => descriptor.backward(limits, tuning),
-        Direction::Unpack => descriptor.unpack(limits, tuning),
-        Direction::Health(source) => descriptor.health(source, limits, tuning),
-    }
+    descriptor.plan(direction, limits, tuning)
 }
 
 /// The layout of a descriptor whose tensors lie elsewhere: that does not count.
