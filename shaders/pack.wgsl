@@ -29,6 +29,9 @@ fn half_of(element: u32, before: u32) -> u32 {
 // Along the longer stride first: everything that the shorter ones reach lies within it.
 fn place_of(element: u32) -> Place {
     let view = params.views[TARGET];
+    if view.channel > 1u {
+        return place_apart(element, view);
+    }
     let distance = element - view.offset;
     let batch_first = view.batch > view.time;
     let outer = max(view.batch, view.time);
@@ -40,6 +43,30 @@ fn place_of(element: u32) -> Place {
     let t = select(first, second, batch_first);
     let inside = element >= view.offset && b < params.batch && t < params.steps && d < params.channels;
     return Place(source_at(b, t, d), inside);
+}
+
+// The same where channels do not lie side by side: three strides, in any order.
+fn place_apart(element: u32, view: View) -> Place {
+    var strides = array<u32, 3>(view.batch, view.time, view.channel);
+    var index = array<u32, 3>(0u, 0u, 0u);
+    var distance = element - view.offset;
+    var below = 0xffffffffu;
+    for (var turn = 0u; turn < 3u; turn++) {
+        var longest = 0u;
+        for (var axis = 0u; axis < 3u; axis++) {
+            longest = max(longest, select(0u, strides[axis], strides[axis] < below));
+        }
+        for (var axis = 0u; axis < 3u; axis++) {
+            if strides[axis] == longest {
+                index[axis] = steps_of(distance, longest);
+            }
+        }
+        distance -= steps_of(distance, longest) * longest;
+        below = longest;
+    }
+    let inside = element >= view.offset && distance == 0u
+        && index[0] < params.batch && index[1] < params.steps && index[2] < params.channels;
+    return Place(source_at(index[0], index[1], index[2]), inside);
 }
 
 // A stride of 0 is that of an axis with one element.

@@ -137,7 +137,8 @@ impl Descriptor {
         self
     }
 
-    /// Places amplitudes per element: any view into [`Slot::Amplitude`] or [`Slot::Candidate`] whose channel stride is 1.
+    /// Places amplitudes per element: any view into [`Slot::Amplitude`] or [`Slot::Candidate`]. An axis with a
+    /// stride of 0 has one amplitude for all of it; a backward pass must omit the gradients then.
     #[must_use]
     pub fn amplitude_view(mut self, view: View) -> Self {
         self.carry_options.amplitude_view = Some(view);

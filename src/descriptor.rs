@@ -167,20 +167,22 @@ impl Descriptor {
         let amplitudes = self.amplitude_kind() == Amplitude::PerElement;
         let row = channels.saturating_mul(columns + u64::from(amplitudes));
         let strides = Strides::rows(self.layout, self.shape, row);
-        let column = |number: u64| View { slot: Slot::Candidate, offset: channels.saturating_mul(number), strides };
+        let column = |number: u64| View { slot: Slot::Candidate, offset: strides.channels(channels.saturating_mul(number)), strides };
         let placed = self.threshold(Threshold::PerElement).candidate_view(column(0)).threshold_view(column(1));
         let placed = if amplitudes { placed.amplitude_view(column(columns)) } else { placed };
         if two_thresholds { placed.low_threshold_view(column(2)) } else { placed }
     }
 
-    /// Places the candidates: any view into [`Slot::Candidate`] whose channel stride is 1.
+    /// Places the candidates: any view into [`Slot::Candidate`]. Kernels load several channels at once where their stride is 1, and several
+    /// steps where that of time is.
     #[must_use]
     pub fn candidate_view(mut self, view: View) -> Self {
         self.candidate_view = Some(view);
         self
     }
 
-    /// Places thresholds per element: any view into [`Slot::Threshold`] or [`Slot::Candidate`] whose channel stride is 1.
+    /// Places thresholds per element: any view into [`Slot::Threshold`] or [`Slot::Candidate`]. An axis with a stride of
+    /// 0 has one threshold for all of it; a backward pass must omit the gradients then.
     #[must_use]
     pub fn threshold_view(mut self, view: View) -> Self {
         self.threshold_view = Some(view);
@@ -203,7 +205,7 @@ impl Descriptor {
         Self { states_view: candidates, ..self }
     }
 
-    /// Places the states: any view into [`Slot::States`] whose channel stride is 1 and in which no element stands twice.
+    /// Places the states: any view into [`Slot::States`] in which no element stands twice.
     /// Elements between the rows are not written. Or a view into [`Slot::Candidate`]: that of the candidates, as
     /// [`states_in_place`](Self::states_in_place), or of thresholds or amplitudes per element that lie beside them, or elements that are
     /// none of them.
@@ -440,11 +442,12 @@ impl Descriptor {
         let contiguous = |slot| View { slot, offset: 0, strides: Strides::rows(self.layout, self.shape, channels) };
         // Two thresholds of a row lie side by side.
         let thresholds = if self.unit.has_low_threshold() { channels.saturating_mul(2) } else { channels };
-        let threshold = |offset| match self.threshold {
+        let threshold = |first| match self.threshold {
             Threshold::PerElement => {
-                View { slot: Slot::Threshold, offset, strides: Strides::rows(self.layout, self.shape, thresholds) }
+                let strides = Strides::rows(self.layout, self.shape, thresholds);
+                View { slot: Slot::Threshold, offset: strides.channels(first), strides }
             }
-            Threshold::PerChannel => View { offset, ..own(Slot::Threshold, 0, 0) },
+            Threshold::PerChannel => View { offset: first, ..own(Slot::Threshold, 0, 0) },
         };
         match operand {
             Operand::Candidate => Some(self.candidate_view.unwrap_or_else(|| contiguous(Slot::Candidate))),
@@ -641,9 +644,6 @@ impl Descriptor {
             let Some(view) = self.view(operand) else { continue };
             if !slots.contains(&view.slot) {
                 return invalid(operand, expected, format!("a view into {}", view.slot));
-            }
-            if view.strides.channel != 1 {
-                return invalid(operand, "a channel stride of 1", view.strides.channel.to_string());
             }
             let Some(region) = self.whole(operand)? else { continue };
             if operand == Operand::States && region.overlaps_itself() {

@@ -1,7 +1,7 @@
 //! Packed states: a bit for each state that is one of two.
 
 use crate::oracle::{Gate, index};
-use crate::{Descriptor, Direction, Error, Limits, Operand, Plan, SavedLayout, Shape, Slot, States, Strides, Tuning, View};
+use crate::{Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, States, Strides, Tuning, View};
 
 /// The packed states that a forward pass wrote, and what their bits stand for: the contents of the slots that unpacking reads.
 /// Slots that the descriptor does not use are empty.
@@ -156,7 +156,11 @@ impl Descriptor {
             _ if !self.packs() => None,
             Operand::FirstSet if self.saves() => Some(self.saved_layout().first_set()),
             Operand::FirstSet => lies(Slot::FirstSet, Strides { batch: channels, time: 0, channel: 1 }),
-            _ => lies(Slot::PackedStates, Strides::rows(self.memory_layout(), words, channels)),
+            // Channels are contiguous in words, whatever they are elsewhere.
+            _ => match self.memory_layout() {
+                Layout::TimeBatchChannel => lies(Slot::PackedStates, Strides::rows(Layout::TimeBatchChannel, words, channels)),
+                _ => lies(Slot::PackedStates, Strides::rows(Layout::BatchTimeChannel, words, channels)),
+            },
         }
     }
 

@@ -41,7 +41,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Order of the axes in memory, slowest first. Channels are contiguous in both.
+/// Order of the axes in memory, slowest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// `[B, T, D]`, what most frameworks call batch first.
@@ -49,6 +49,8 @@ pub enum Layout {
     BatchTimeChannel,
     /// `[T, B, D]`, time first.
     TimeBatchChannel,
+    /// `[B, D, T]`, time contiguous, as convolutions leave it.
+    BatchChannelTime,
 }
 
 /// Distance between neighbours along each axis, in elements.
@@ -63,14 +65,21 @@ pub struct Strides {
 }
 
 impl Strides {
-    /// Contiguous rows of `row ≥ D` elements in the given order.
+    /// Contiguous rows of `row ≥ D` elements in the given order; of [`Layout::BatchChannelTime`] so many rows of `T` elements in each
+    /// batch.
     #[must_use]
     pub fn rows(layout: Layout, shape: Shape, row: u64) -> Self {
-        let (batch, time) = match layout {
-            Layout::BatchTimeChannel => (shape.time.saturating_mul(row), row),
-            Layout::TimeBatchChannel => (row, shape.batch.saturating_mul(row)),
-        };
-        Self { batch, time, channel: 1 }
+        let batch = shape.time.saturating_mul(row);
+        match layout {
+            Layout::BatchTimeChannel => Self { batch, time: row, channel: 1 },
+            Layout::TimeBatchChannel => Self { batch: row, time: shape.batch.saturating_mul(row), channel: 1 },
+            Layout::BatchChannelTime => Self { batch, time: 1, channel: shape.time },
+        }
+    }
+
+    /// Elements of so many channels, from the first on.
+    pub(crate) fn channels(self, count: u64) -> u64 {
+        self.channel.saturating_mul(count)
     }
 }
 

@@ -213,6 +213,7 @@ impl<'a> Builder<'a> {
         match self.descriptor.memory_layout() {
             Layout::BatchTimeChannel => [0, 1, 2],
             Layout::TimeBatchChannel => [1, 0, 2],
+            Layout::BatchChannelTime => [0, 2, 1],
         }
     }
 

@@ -53,22 +53,25 @@ impl Builder<'_> {
         placed.is_some_and(|placed| placed.axes == Axes::Element)
     }
 
-    /// Steps that a vector of elements holds: with one channel or two, as many as make a vector of four, if steps follow each
-    /// other in memory without a gap and all of them make whole vectors.
+    /// Steps that a vector of elements holds: with one channel or two, or where time is contiguous, as many as make a vector of
+    /// four, if steps follow each other in memory without a gap and all of them make whole vectors.
     fn fold(&self, stage: Stage, params: &Params, boxes: &[Boxed]) -> u64 {
         let [_, _, channels] = self.whole;
-        let fold = 4u64.checked_div(channels).unwrap_or(1);
+        let contiguous = self.vector_width == 1 && channels > 1;
+        let width = if contiguous { 1 } else { channels };
+        let fold = 4u64.checked_div(width).unwrap_or(1);
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
         let possible = stage == Stage::Serial
             && !self.descriptor.takes_words()
             && !self.descriptor.carry().is_number()
             && self.tuning.max_vector_width == 4
-            && self.vector_width == channels
+            && self.vector_width == width
             && fold > 1
             && steps.iter().all(|steps| steps.is_multiple_of(fold));
         let follows = |boxed: &Boxed| {
             let Region { start, extent, strides, descends, .. } = boxed.region;
-            !descends && strides[1] == channels && start.is_multiple_of(4) && (extent[0] == 1 || strides[0].is_multiple_of(4))
+            let whole = |axis: usize| extent[axis] == 1 || strides[axis].is_multiple_of(4);
+            !descends && strides[1] == width && start.is_multiple_of(4) && whole(0) && (!contiguous || whole(2))
         };
         let alone = |boxed: &Boxed| {
             boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
@@ -93,7 +96,9 @@ impl Builder<'_> {
     /// can while there are workgroups enough, and no band is much longer than another.
     pub fn bands(&self, stage: Stage, rows: u64, vectors: u64) -> (u64, u64) {
         let workgroup = u64::from(self.tuning.workgroup_size);
-        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup {
+        // The vectors of a band lie side by side.
+        let apart = self.operands.iter().any(|placed| !placed.view.slot.is_scalar() && placed.view.strides.channel != 1);
+        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup || apart {
             return (1, vectors);
         }
         let shortest = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
@@ -111,7 +116,8 @@ fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
     let (time, last) = (stride(1), region.extent[1].saturating_sub(1) as u32);
     // Indices are counted modulo 2^32.
     let (offset, time) = if region.descends { (offset + last * time, time.wrapping_neg()) } else { (offset, time) };
-    ViewParams { offset, batch: stride(0), time, channel: 1 }
+    let channel = if region.strides[2] == 1 { 1 } else { stride(2) };
+    ViewParams { offset, batch: stride(0), time, channel }
 }
 
 /// The widest vectors that divide the channels and every offset and stride.
@@ -119,7 +125,8 @@ pub(super) fn widest(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64
     let divides = |width: u64| {
         whole[2].is_multiple_of(width)
             && operands.iter().filter(|placed| !placed.view.slot.is_scalar()).all(|Placed { view, .. }| {
-                [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
+                (width == 1 || view.strides.channel == 1)
+                    && [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
             })
     };
     [4, 2, 1].into_iter().find(|&width| width <= u64::from(tuning.max_vector_width) && divides(width)).unwrap_or(1)

@@ -123,6 +123,7 @@ impl Case {
                 let row = match self.options.layout {
                     Layout::BatchTimeChannel => b * self.time + t,
                     Layout::TimeBatchChannel => t * self.batch + b,
+                    Layout::BatchChannelTime => unreachable!("channels of a row lie side by side here"),
                 };
                 places.extend((0..self.channels).map(|d| row * width + offset + d));
             }

@@ -29,6 +29,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     crate::relaxed::backward(scope, &mut cases);
     crate::packed::backward(&mut cases);
     crate::sequences::backward(scope, &mut cases);
+    crate::channels::backward(scope, &mut cases);
     cases
 }
 

@@ -331,7 +331,7 @@ pub(crate) fn poison_slack_of_gradient(descriptor: &Descriptor, seed: u64, gradi
     let Some(view) = descriptor.view(Operand::StatesGradient) else { return };
     for t in slack(descriptor, &borders(descriptor, seed)) {
         for d in 0..descriptor.shape().channels {
-            gradient[(view.offset + t * view.strides.time + d) as usize] = f32::NAN;
+            gradient[(view.offset + t * view.strides.time + d * view.strides.channel) as usize] = f32::NAN;
         }
     }
 }

@@ -18,6 +18,7 @@ mod backward_matrix;
 mod blocking;
 mod bound;
 mod case;
+mod channels;
 pub mod data;
 mod family;
 mod folds;

@@ -46,6 +46,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     crate::packed::forward(scope, &mut cases);
     crate::in_place::forward(&mut cases);
     crate::sequences::forward(scope, &mut cases);
+    crate::channels::forward(scope, &mut cases);
     if scope == Scope::Full {
         huge(&mut cases);
     }

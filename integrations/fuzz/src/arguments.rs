@@ -82,11 +82,12 @@ fn view(bytes: &mut Unstructured<'_>, slot: Slot, layout: Layout, shape: Shape) 
         9..=12 => {
             let (offset, row, outer) = (gap(bytes)?, shape.channels.saturating_add(gap(bytes)?), gap(bytes)?);
             let slower = |count: u64| count.saturating_mul(row).saturating_add(outer);
-            let (batch, time) = match layout {
-                Layout::BatchTimeChannel => (slower(shape.time), row),
-                Layout::TimeBatchChannel => (row, slower(shape.batch)),
+            let (batch, time, channel) = match layout {
+                Layout::BatchTimeChannel => (slower(shape.time), row, 1),
+                Layout::TimeBatchChannel => (row, slower(shape.batch), 1),
+                Layout::BatchChannelTime => (slower(shape.time), 1, shape.time.saturating_add(outer)),
             };
-            Some(View { slot, offset, strides: Strides { batch, time, channel: 1 } })
+            Some(View { slot, offset, strides: Strides { batch, time, channel } })
         }
         13 => {
             let whole = Strides::rows(layout, shape, shape.channels);
@@ -130,7 +131,7 @@ fn backward(bytes: &mut Unstructured<'_>, mut descriptor: Descriptor) -> Result<
 fn descriptor(bytes: &mut Unstructured<'_>) -> Result<Descriptor> {
     let units = [Unit::Bistable, Unit::Bistable, Unit::FirstQuadrant, Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill];
     let (unit, shape) = (one_of(bytes, &units)?, shape(bytes)?);
-    let layout = one_of(bytes, &[Layout::BatchTimeChannel, Layout::TimeBatchChannel])?;
+    let layout = one_of(bytes, &[Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime])?;
     // What cannot be had together ends at once, and is drawn rarely.
     let anything = rarely(bytes, 16)?;
     let amplitude = one_of(bytes, &[Amplitude::PerChannel, Amplitude::PerChannel, Amplitude::PerElement])?;

@@ -199,6 +199,7 @@ impl Case {
             let strides = match layout {
                 Layout::BatchTimeChannel => Strides { batch: shape.time * row + outer, time: row, channel: 1 },
                 Layout::TimeBatchChannel => Strides { batch: row, time: shape.batch * row + outer, channel: 1 },
+                Layout::BatchChannelTime => Strides { batch: shape.time * row + outer, time: 1, channel: shape.time },
             };
             View { slot, offset, strides }
         };

@@ -1,0 +1,208 @@
+//! Channels that do not lie side by side: time contiguous, gaps between channels, and axes that inputs do not have.
+
+use bmru::{
+    Amplitude, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Sequences, Shape, Slot, States,
+    Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
+};
+
+use crate::backward::BackwardCase;
+use crate::case::name_seed;
+use crate::data::{Rate, Values};
+use crate::{Case, Profile, Scope};
+
+/// A name, and what it stands for.
+type Named = (&'static str, fn(Shape) -> Descriptor);
+
+const UNITS: [Named; 8] = [
+    ("bistable", Descriptor::bmru),
+    ("first quadrant", Descriptor::first_quadrant),
+    ("bistable per element", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
+    ("cumulative", Descriptor::cumulative),
+    ("cumulative per element", |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement)),
+    ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
+    ("forward fill", Descriptor::forward_fill),
+    ("forward fill by a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
+];
+
+/// Whole vectors of steps and not, words and tiles of them, one channel and more than a workgroup has.
+const SHAPES: [[u64; 3]; 6] = [[2, 5, 3], [1, 64, 1], [2, 100, 6], [3, 256, 9], [1, 1100, 70], [2, 0, 3]];
+
+/// Where element `(b, t, d)` lies.
+#[derive(Clone, Copy)]
+enum Placing {
+    /// `[B, D, T]`
+    TimeContiguous,
+    /// The same with gaps between channels and between rows.
+    Gaps,
+    /// Every second channel of rows of `[B, T, 2·D]`.
+    EverySecond,
+    /// `[D, B, T]`
+    ChannelsOutermost,
+}
+
+impl Placing {
+    const ALL: [(&'static str, Self); 4] = [
+        ("time contiguous", Self::TimeContiguous),
+        ("gaps", Self::Gaps),
+        ("every second", Self::EverySecond),
+        ("channels outermost", Self::ChannelsOutermost),
+    ];
+
+    fn view(self, slot: Slot, Shape { batch, time, channels }: Shape, columns: u64, column: u64) -> View {
+        let channels = columns * channels;
+        let (strides, offset) = match self {
+            Self::TimeContiguous => (Strides { batch: channels * time, time: 1, channel: time }, 0),
+            Self::Gaps => (Strides { batch: channels * (time + 3) + 7, time: 1, channel: time + 3 }, 5),
+            Self::EverySecond => (Strides { batch: 2 * channels * time, time: 2 * channels, channel: 2 }, 1),
+            Self::ChannelsOutermost => (Strides { batch: time, time: 1, channel: batch * time }, 0),
+        };
+        View { slot, offset: offset + column * channels / columns * strides.channel, strides }
+    }
+
+    fn place(self, descriptor: Descriptor) -> Descriptor {
+        let shape = descriptor.shape();
+        let per_element = descriptor.threshold_kind() == Threshold::PerElement && descriptor.unit() != Unit::ForwardFill;
+        let two = descriptor.unit() == Unit::FirstQuadrant;
+        let amplitudes = descriptor.amplitude_kind() == Amplitude::PerElement;
+        let columns = if two { 2 } else { 1 };
+        let mut placed = descriptor
+            .layout(Layout::BatchChannelTime)
+            .candidate_view(self.view(Slot::Candidate, shape, 1, 0))
+            .states_view(self.view(Slot::States, shape, 1, 0));
+        if per_element {
+            placed = placed.threshold_view(self.view(Slot::Threshold, shape, columns, 0));
+        }
+        if per_element && two {
+            placed = placed.low_threshold_view(self.view(Slot::Threshold, shape, columns, 1));
+        }
+        if amplitudes {
+            placed = placed.amplitude_view(self.view(Slot::Amplitude, shape, 1, 0));
+        }
+        placed
+    }
+}
+
+fn of(unit: fn(Shape) -> Descriptor, shape: Shape, element: Element, placing: Placing, hash: u64) -> Descriptor {
+    let pick = |bit: u64| hash >> bit & 1 == 1;
+    let descriptor = unit(shape).element(element);
+    let per_channel = pick(0) || descriptor.amplitude_kind() == Amplitude::PerElement && pick(1);
+    let descriptor = descriptor
+        .threshold(if per_channel { Threshold::PerChannel } else { Threshold::PerElement })
+        .time_order(if pick(2) && pick(3) { TimeOrder::Descending } else { TimeOrder::Ascending })
+        .initial_state(if pick(4) { InitialState::Given } else { InitialState::Zero });
+    if pick(5) && matches!(placing, Placing::TimeContiguous) {
+        // The layout alone says where all lies.
+        return if per_channel { descriptor.layout(Layout::BatchChannelTime) } else { descriptor.layout(Layout::BatchChannelTime).side_by_side() };
+    }
+    placing.place(descriptor)
+}
+
+pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
+    for (unit_name, unit) in UNITS {
+        for [batch, time, channels] in SHAPES {
+            for (placing_name, placing) in Placing::ALL {
+                for element in Element::ALL {
+                    for strategy in [Strategy::Serial, Strategy::Tiles, Strategy::Probe] {
+                        let shape = format!("{batch}x{time}x{channels}");
+                        let name = format!("channels/{placing_name}/{unit_name}/{element:?}/{shape}/{strategy}");
+                        let hash = name_seed(&name) >> 9;
+                        let thinned = if element == Element::F32 { hash >> 20 & 1 != 0 } else { hash >> 20 & 7 != 0 };
+                        if scope == Scope::Quick && thinned {
+                            continue;
+                        }
+                        let descriptor = of(unit, Shape { batch, time, channels }, element, placing, hash);
+                        let gated = descriptor.unit() != Unit::ForwardFill;
+                        let packs = matches!(descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant)
+                            && descriptor.amplitude_kind() == Amplitude::PerChannel;
+                        let descriptor = match hash >> 6 & 7 {
+                            0 | 1 if gated => descriptor.save(Save::Codes),
+                            2 if packs => descriptor.states(States::Packed),
+                            3 if !gated => descriptor.sequences(Sequences::Resets),
+                            4 | 5 => descriptor.final_state(FinalState::Written),
+                            6 => descriptor.states_in_place(),
+                            _ => descriptor,
+                        };
+                        let tiled = descriptor.sequences_kind() == Sequences::Rows || descriptor.limit_steps().is_none();
+                        let mut case = Case::new(name, descriptor, [Rate::Half, Rate::Once(20)][(hash >> 10) as usize % 2]);
+                        let edges = unit_name.starts_with("bistable") || unit_name.starts_with("first");
+                        case.values = if edges { Values::Edges } else { Values::Plain };
+                        case.strategy = Some(strategy).filter(|_| tiled);
+                        case.tile_steps = Some(32);
+                        // Two thresholds of one slot lie far apart.
+                        if hash >> 11 & 3 == 0 && time > 200 && case.descriptor.unit() != Unit::FirstQuadrant {
+                            case.profile = Profile::Small { kibibytes: 32 };
+                        }
+                        cases.push(case);
+                    }
+                }
+            }
+        }
+    }
+    broadcasts(cases);
+}
+
+/// Thresholds and amplitudes that some axes do not have: one for all, for each row, for each step, for each channel.
+fn broadcasts(cases: &mut Vec<Case>) {
+    let shape = Shape { batch: 3, time: 100, channels: 8 };
+    for axes in 0..8u32 {
+        for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime] {
+            for strategy in [Strategy::Serial, Strategy::Tiles, Strategy::Probe] {
+                let has = |axis: u32| axes >> axis & 1 == 1;
+                // Contiguous over the axes that are there.
+                let [batch, time, channel] = [has(0), has(1), has(2)];
+                let channels = if channel { shape.channels } else { 1 };
+                let steps = if time { shape.time } else { 1 };
+                let strides = Strides {
+                    batch: if batch { steps * channels } else { 0 },
+                    time: if time { channels } else { 0 },
+                    channel: u64::from(channel),
+                };
+                let view = |slot| View { slot, offset: 0, strides };
+                let of_amplitude = axes.count_ones() % 2 == 0;
+                let descriptor = Descriptor::bmru(shape).layout(layout).threshold_view(view(Slot::Threshold));
+                let descriptor = if of_amplitude {
+                    descriptor.amplitude(Amplitude::PerElement).amplitude_view(view(Slot::Amplitude))
+                } else {
+                    descriptor.save(Save::Codes)
+                };
+                let mut case = Case::new(format!("channels/broadcast/{axes:03b}/{layout:?}/{strategy}"), descriptor, Rate::Once(5));
+                case.strategy = Some(strategy);
+                case.tile_steps = Some(32);
+                cases.push(case);
+            }
+        }
+    }
+}
+
+pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
+    for (unit_name, unit) in UNITS.into_iter().filter(|(name, _)| !name.starts_with("forward")) {
+        for [batch, time, channels] in SHAPES {
+            for (placing_name, placing) in Placing::ALL {
+                for element in Element::ALL {
+                    let shape = format!("{batch}x{time}x{channels}");
+                    let name = format!("backward channels/{placing_name}/{unit_name}/{element:?}/{shape}");
+                    let hash = name_seed(&name) >> 9;
+                    let thinned = if element == Element::F32 { hash >> 20 & 1 != 0 } else { hash >> 20 & 7 != 0 };
+                    if scope == Scope::Quick && thinned {
+                        continue;
+                    }
+                    let descriptor = of(unit, Shape { batch, time, channels }, element, placing, hash).incoming(Incoming::Both);
+                    // Of the buffers that there are amplitudes, thresholds and candidates apart take too many.
+                    let apart = descriptor.amplitude_kind() == Amplitude::PerElement
+                        && descriptor.view(Operand::Amplitude).is_some_and(|view| view.slot == Slot::Amplitude);
+                    let descriptor = if apart {
+                        descriptor.gradient(Operand::AmplitudeGradient, Gradient::Omit).gradient(Operand::ThresholdGradient, Gradient::Omit)
+                    } else {
+                        descriptor
+                    };
+                    let mut case = BackwardCase::new(name, descriptor, [Rate::Half, Rate::Once(20)][(hash >> 10) as usize % 2]);
+                    if hash >> 11 & 3 == 0 && time > 200 && case.descriptor.unit() != Unit::FirstQuadrant {
+                        let small = Profile::Small { kibibytes: 32 };
+                        case.choices.push(crate::backward::Choice { profile: small, ..case.choices[0] });
+                    }
+                    cases.push(case);
+                }
+            }
+        }
+    }
+}
