@@ -17,6 +17,11 @@ fn combine(earlier: Element, later: Element) -> Element {
     return Element(select(earlier.code, later.code, later.code != Vector(0u)));
 }
 
+// What the steps of a vector do together.
+fn joined(element: Element) -> Element {
+    return Element(latest(element.code));
+}
+
 // Not 0 where nothing earlier can change the element.
 fn decided(element: Element) -> Vector {
     return element.code;

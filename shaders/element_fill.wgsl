@@ -22,6 +22,11 @@ fn combine(earlier: Element, later: Element) -> Element {
     return Element(earlier.sets | later.sets, select(earlier.payload, later.payload, sets));
 }
 
+// A vector has one step of each channel.
+fn joined(element: Element) -> Element {
+    return element;
+}
+
 // Not 0 where nothing earlier can change the element.
 fn decided(element: Element) -> Vector {
     return element.sets;

@@ -11,3 +11,16 @@ fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
 fn last_state(states: Vector) -> Vector {
     return states;
 }
+
+// The step of each component, counted from the first of the vector.
+const LANE_STEPS = Vector(0u);
+
+// The bits of all steps of a vector.
+fn gathered(bits: Vector) -> Vector {
+    return bits;
+}
+
+// What the last step of a vector has that has anything but 0.
+fn latest(codes: Vector) -> Vector {
+    return codes;
+}

@@ -12,3 +12,16 @@ fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
 fn last_state(states: Vector) -> Vector {
     return states.zwzw;
 }
+
+// The step of each component, counted from the first of the vector.
+const LANE_STEPS = Vector(0u, 0u, 1u, 1u);
+
+// The bits of all steps of a vector, in all of its steps.
+fn gathered(bits: Vector) -> Vector {
+    return bits | bits.zwxy;
+}
+
+// What the last step of a vector has that has anything but 0, in all of its steps.
+fn latest(codes: Vector) -> Vector {
+    return select(codes.xyxy, codes.zwzw, codes.zwzw != Vector(0u));
+}

@@ -14,3 +14,18 @@ fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
 fn last_state(states: Vector) -> Vector {
     return states.wwww;
 }
+
+// The step of each component, counted from the first of the vector.
+const LANE_STEPS = Vector(0u, 1u, 2u, 3u);
+
+// The bits of all steps of a vector, in all of its steps.
+fn gathered(bits: Vector) -> Vector {
+    return Vector(bits.x | bits.y | bits.z | bits.w);
+}
+
+// What the last step of a vector has that has anything but 0, in all of its steps.
+fn latest(codes: Vector) -> Vector {
+    let first = select(codes.x, codes.y, codes.y != 0u);
+    let last = select(codes.z, codes.w, codes.w != 0u);
+    return Vector(select(first, last, last != 0u));
+}

@@ -28,10 +28,10 @@ fn at_step(tile: Node, step: u32) -> At {
     return At(
         tile,
         step,
-        candidate_at(tile.b, step, tile.d),
-        threshold_at(tile.b, step, tile.d),
-        low_threshold_at(tile.b, step, tile.d),
-        amplitude_at(tile.b, step, tile.d),
+        candidate_at(tile.b, step / FOLD, tile.d),
+        threshold_at(tile.b, step / FOLD, tile.d),
+        low_threshold_at(tile.b, step / FOLD, tile.d),
+        amplitude_at(tile.b, step / FOLD, tile.d),
     );
 }
 

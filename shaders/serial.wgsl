@@ -149,7 +149,7 @@ fn walk(band: ptr<function, Band>, first: At) {
 
 fn next_step(before: At) -> At {
     var at = before;
-    at.bit++;
+    at.bit += FOLD;
     at.candidate += candidate_step();
     at.threshold += threshold_step();
     at.low_threshold += low_threshold_step();
@@ -260,7 +260,7 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var action = gate(candidate, thresholds);
     action.sets &= within(at.borders, at.bit);
     if TAKES_WORDS {
-        walk.z |= action.sets << Vector(at.bit);
+        walk.z |= action.sets << (Vector(at.bit) + LANE_STEPS);
     }
     walk.state = next_state(walk.state, action, payload, at, offset);
     store_states(at.states + offset, walk.state.bits & within(at.borders, at.bit));
@@ -273,8 +273,8 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
 // Stores where the steps of a word set. One that the part before began is completed.
 fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
-    walk.state = leave_word_of_state(walk.state, walk.z, at, offset);
-    var z = walk.z;
+    var z = gathered(walk.z);
+    walk.state = leave_word_of_state(walk.state, z, at, offset);
     if !TREE && at.begin_bit > 0u {
         z |= load_codes(at.codes + offset);
     }

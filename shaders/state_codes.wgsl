@@ -38,7 +38,7 @@ fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Sta
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     var state = before;
     if TAKES_WORDS {
-        state.p |= plus_bit(action) << Vector(at.bit);
+        state.p |= plus_bit(action) << (Vector(at.bit) + LANE_STEPS);
     }
     if RESOLVES {
         state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets != Vector(0u));
@@ -49,7 +49,7 @@ fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u3
 // Stores the signs of a word, those after its steps and those before them, and remembers the last.
 fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
     var state = before;
-    let p = state.p;
+    let p = gathered(state.p);
     let inside = Vector(0xffffffffu >> (32u - at.bit));
     let begun = !TREE && at.begin_bit > 0u;
     var signs = signs_before(z >> Vector(at.begin_bit), p >> Vector(at.begin_bit), state.plus) << Vector(at.begin_bit);

@@ -10,7 +10,7 @@ fn probe_tile(tile: Node) {
     var band: Band;
     band[0] = begin_walk(tile);
     if STEPS_AHEAD > 1u {
-        while at.step >= begin + STEPS_AHEAD && smallest(decided(band[0].of_tile)) == 0u {
+        while at.step >= begin + STEPS_AHEAD * FOLD && smallest(decided(band[0].of_tile)) == 0u {
             at = advance_ahead_band(&band, at);
         }
     }
@@ -24,7 +24,7 @@ fn probe_tile(tile: Node) {
 // The step before.
 fn next_step(behind: At) -> At {
     var at = behind;
-    at.step--;
+    at.step -= FOLD;
     at.candidate -= candidate_step();
     at.threshold -= threshold_step();
     at.low_threshold -= low_threshold_step();
@@ -36,7 +36,7 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
     let bit = at.step % 32u;
     let borders = borders_of(at.tile.b, at.step / 32u);
-    walk.of_tile = combine(element_of_step(walk, inputs, borders, bit), walk.of_tile);
+    walk.of_tile = combine(joined(element_of_step(walk, inputs, borders, bit)), walk.of_tile);
     if BORDERED && begins(borders, bit) {
         let row = row_of(borders, at.tile.b, bit);
         var initial_state = Vector(0u);

@@ -221,6 +221,11 @@ impl Stage {
         (Self::AdjointReduce..=Self::HandOver).contains(&self)
     }
 
+    /// Whether a vector of this stage can hold several steps.
+    pub(crate) fn can_fold(self) -> bool {
+        matches!(self, Self::Serial | Self::TileProbe)
+    }
+
     /// Whether the stage walks over steps that may belong to several sequences.
     fn has_sequences(self) -> bool {
         matches!(self, Self::Serial | Self::TileProbe | Self::AdjointReduce | Self::Adjoint)
@@ -521,11 +526,11 @@ impl Variant {
     #[must_use]
     pub fn wgsl(&self) -> String {
         let mut text = self.header().expect("writing to a string succeeds");
-        let fold: &[&str] = match (self.stage, self.fold) {
-            (Stage::Serial, 1) => &[include_str!("../shaders/fold_1.wgsl")],
-            (Stage::Serial, 2) => &[include_str!("../shaders/fold_2.wgsl")],
-            (Stage::Serial, _) => &[include_str!("../shaders/fold_4.wgsl")],
-            _ => &[],
+        let fold: &[&str] = match self.fold {
+            _ if !self.stage.can_fold() => &[],
+            1 => &[include_str!("../shaders/fold_1.wgsl")],
+            2 => &[include_str!("../shaders/fold_2.wgsl")],
+            _ => &[include_str!("../shaders/fold_4.wgsl")],
         };
         let unit: &[&str] = match (self.stage, self.unit) {
             (Stage::Adjoint, Unit::FirstQuadrant) => {

@@ -331,7 +331,9 @@ impl<'a> Builder<'a> {
         });
         // A trip of a folded walk takes several steps; before it, it may look back.
         let earlier = boxes.iter().find(|boxed| boxed.operand == Operand::Aggregates).map_or(0, |boxed| boxed.region.extent[1]);
-        let folded = earlier + u64::from(params.rows) * (2 + u64::from(params.steps.min(params.tile_steps)) / vectors.fold);
+        let steps = u64::from(params.steps.min(params.tile_steps));
+        let words = if descriptor.takes_words() { steps.div_ceil(32) + 1 } else { 0 };
+        let folded = earlier + u64::from(params.rows) * (2 + steps / vectors.fold + words);
         let iterations = if vectors.fold > 1 { folded } else { iterations };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });
         detours.into_iter().try_for_each(|detour| self.pack(detour))

@@ -61,8 +61,7 @@ impl Builder<'_> {
         let width = if contiguous { 1 } else { channels };
         let fold = 4u64.checked_div(width).unwrap_or(1);
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
-        let possible = stage == Stage::Serial
-            && !self.descriptor.takes_words()
+        let possible = stage.can_fold()
             && !self.descriptor.carry().is_number()
             && self.tuning.max_vector_width == 4
             && self.vector_width == width

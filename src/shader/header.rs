@@ -49,7 +49,7 @@ impl Variant {
             Stage::AdjointReduce => ("largest", "max"),
             _ => return Ok(()),
         };
-        let folded = match self.vector_width {
+        let folded = match self.vector_width * self.fold {
             1 => "x".to_owned(),
             2 => format!("{function}(x.x, x.y)"),
             _ => format!("{function}({function}(x.x, x.y), {function}(x.z, x.w))"),
