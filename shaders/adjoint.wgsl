@@ -99,17 +99,17 @@ fn walk_back(tile: Node) {
         tile,
         begin,
         end,
-        candidate_at(tile.b, behind, tile.d),
-        threshold_at(tile.b, behind, tile.d),
-        low_threshold_at(tile.b, behind, tile.d),
-        amplitude_at(tile.b, behind, tile.d),
+        candidate_at(tile.b, behind / FOLD, tile.d),
+        threshold_at(tile.b, behind / FOLD, tile.d),
+        low_threshold_at(tile.b, behind / FOLD, tile.d),
+        amplitude_at(tile.b, behind / FOLD, tile.d),
         // Nothing lies before the first step of all.
         states_before_at(tile.b, behind - select(1u, 0u, params.time_origin > 0u), tile.d),
-        states_gradient_at(tile.b, behind, tile.d),
-        candidate_gradient_at(tile.b, behind, tile.d),
-        threshold_gradient_at(tile.b, behind, tile.d),
-        low_threshold_gradient_at(tile.b, behind, tile.d),
-        amplitude_gradient_at(tile.b, behind, tile.d),
+        states_gradient_at(tile.b, behind / FOLD, tile.d),
+        candidate_gradient_at(tile.b, behind / FOLD, tile.d),
+        threshold_gradient_at(tile.b, behind / FOLD, tile.d),
+        low_threshold_gradient_at(tile.b, behind / FOLD, tile.d),
+        amplitude_gradient_at(tile.b, behind / FOLD, tile.d),
         Borders(),
     );
     var band: Band;
@@ -120,7 +120,7 @@ fn walk_back(tile: Node) {
         enter_word_band(&band, at);
         let word_begin = max(begin, (at.time - 1u) & ~31u);
         if STEPS_AHEAD > 1u {
-            while at.time >= word_begin + STEPS_AHEAD {
+            while at.time >= word_begin + STEPS_AHEAD * FOLD {
                 at = advance_ahead_band(&band, at);
             }
         }
@@ -138,7 +138,7 @@ fn walk_back(tile: Node) {
 // The step before: the walk goes back.
 fn next_step(behind: At) -> At {
     var at = behind;
-    at.time--;
+    at.time -= FOLD;
     at.candidate -= candidate_step();
     at.threshold -= threshold_step();
     at.low_threshold -= low_threshold_step();
@@ -238,7 +238,7 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
 
 // Where a step sets, as the codes say. Its bit is the highest, those of the steps behind it are shifted out.
 fn ends_of(walk: Walk, at: At) -> Mask {
-    return Signed(walk.z << Vector(31u - at.time % 32u)) < Signed(0);
+    return Signed(walk.z << (Vector(31u - at.time % 32u) - LANE_STEPS)) < Signed(0);
 }
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
@@ -270,13 +270,14 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     }
 
     let inside = within(at.borders, at.time % 32u);
-    var sum = walk.registers.gradient + masked(inputs.states_gradient, inside);
+    var incoming = masked(inputs.states_gradient, inside);
     if PACKED_SEQUENCES && ends(at.borders, at.time % 32u) {
-        sum += final_state_gradient_of(at, offset);
+        incoming += final_state_gradient_of(at, offset);
     }
-    let gradient = sum + carry_behind(walk, at);
     let ends = ends_of(walk, at);
-    walk.registers.gradient = kept(sum, ends);
+    let sums = sweep(walk.registers.gradient, incoming, ends);
+    let gradient = sums + carry_behind(walk, at);
+    walk.registers.gradient = of_first(kept(sums, ends));
     walk.registers.held = held_before(walk.registers.held, ends);
     if BORDERED && begins(at.borders, at.time % 32u) {
         walk.registers = leave_sequence(walk.registers, at, offset, kept(gradient, ends));
@@ -295,12 +296,12 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     store_threshold_gradient(at.threshold_gradient + offset, bitcast<Vector>(element.threshold));
     store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));
     store_amplitude_gradient(at.amplitude_gradient + offset, bitcast<Vector>(element.amplitude));
-    walk.registers.amplitude_block += element.amplitude;
+    walk.registers.amplitude_block = added(walk.registers.amplitude_block, element.amplitude);
     if THRESHOLD_PER_CHANNEL {
-        walk.registers.threshold_block += element.threshold;
+        walk.registers.threshold_block = added(walk.registers.threshold_block, element.threshold);
     }
     if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
-        walk.registers.low_threshold_block += element.low_threshold;
+        walk.registers.low_threshold_block = added(walk.registers.low_threshold_block, element.low_threshold);
     }
     return walk;
 }

@@ -39,12 +39,13 @@ fn reduce_stretch(tile: Node) {
     var leaving = Floats(0.0);
     var band: Band;
     band[0] = Walk(first_set, Floats(0.0));
-    let behind = largest(first_set);
-    var at = At(tile, behind, states_gradient_at(tile.b, behind, tile.d));
+    // Whole vectors: what is behind the first that sets is not added.
+    let behind = (largest(first_set) + FOLD - 1u) / FOLD * FOLD;
+    var at = At(tile, behind, states_gradient_at(tile.b, behind / FOLD, tile.d));
     while at.step > begin {
         let block_begin = max(begin, 32u * ((at.step - 1u) / 32u));
         if STEPS_AHEAD > 1u {
-            while at.step >= block_begin + STEPS_AHEAD {
+            while at.step >= block_begin + STEPS_AHEAD * FOLD {
                 at = advance_ahead_band(&band, at);
             }
         }
@@ -62,7 +63,7 @@ fn reduce_stretch(tile: Node) {
 
 // The step before.
 fn next_step(behind: At) -> At {
-    return At(behind.tile, behind.step - 1u, behind.states_gradient - states_gradient_step());
+    return At(behind.tile, behind.step - FOLD, behind.states_gradient - states_gradient_step());
 }
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
@@ -75,6 +76,7 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     if PACKED_SEQUENCES {
         incoming = incoming_of(at.tile.b, at.step, at.tile.d + offset, incoming);
     }
-    walk.gradient = select(Floats(0.0), walk.gradient + incoming, Vector(at.step) < walk.first_set);
+    let reaches = Vector(at.step) + LANE_STEPS < walk.first_set;
+    walk.gradient = added(walk.gradient, select(Floats(0.0), incoming, reaches));
     return walk;
 }

@@ -2,7 +2,7 @@
 
 // Found anew at each step: to keep it would be to store it.
 fn carry_behind(walk: Walk, at: At) -> Floats {
-    let steps_behind = Vector(0xfffffffeu << (at.time % 32u));
+    let steps_behind = Vector(0xfffffffeu) << (Vector(at.time % 32u) + LANE_STEPS);
     return select(Floats(0.0), walk.carry, (cuts_of(walk, at) & steps_behind) == Vector(0u));
 }
 

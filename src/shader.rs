@@ -223,7 +223,7 @@ impl Stage {
 
     /// Whether a vector of this stage can hold several steps.
     pub(crate) fn can_fold(self) -> bool {
-        matches!(self, Self::Serial | Self::TileProbe)
+        matches!(self, Self::Serial | Self::TileProbe | Self::AdjointReduce | Self::Adjoint)
     }
 
     /// Whether the stage walks over steps that may belong to several sequences.
@@ -465,7 +465,9 @@ impl Variant {
             return if self.amplitude == Amplitude::PerElement { self.fold } else { 1 };
         }
         let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::States];
-        let element = of_steps.contains(&operand) && !per_channel;
+        let gradients =
+            [Operand::StatesGradient, Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient];
+        let element = (of_steps.contains(&operand) || gradients.contains(&operand)) && !per_channel;
         if element { self.fold } else { 1 }
     }
 
@@ -532,6 +534,12 @@ impl Variant {
             2 => &[include_str!("../shaders/fold_2.wgsl")],
             _ => &[include_str!("../shaders/fold_4.wgsl")],
         };
+        let sweep: &[&str] = match self.fold {
+            _ if !matches!(self.stage, Stage::AdjointReduce | Stage::Adjoint) => &[],
+            1 => &[include_str!("../shaders/sweep_1.wgsl")],
+            2 => &[include_str!("../shaders/sweep_2.wgsl")],
+            _ => &[include_str!("../shaders/sweep_4.wgsl")],
+        };
         let unit: &[&str] = match (self.stage, self.unit) {
             (Stage::Adjoint, Unit::FirstQuadrant) => {
                 &[include_str!("../shaders/first_quadrant.wgsl"), include_str!("../shaders/first_quadrant_adjoint.wgsl")]
@@ -548,7 +556,7 @@ impl Variant {
         let element = self.element.parts(self.widens());
         let carry = self.carry_parts();
         let sequence = self.sequence_parts();
-        let parts = element.iter().chain(fold).chain(unit).chain(&sequence).chain(&carry).chain(self.stage.parts());
+        let parts = element.iter().chain(fold).chain(unit).chain(&sequence).chain(&carry).chain(sweep).chain(self.stage.parts());
         for part in parts.chain(&[ENTRY]) {
             text.push('\n');
             text.push_str(part);

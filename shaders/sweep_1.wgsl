@@ -1,0 +1,16 @@
+// Backward: a vector holds one step of each channel.
+
+// The gradient of each step, of the block alone; the last step first.
+fn sweep(gradient: Floats, incoming: Floats, ends: Mask) -> Floats {
+    return gradient + incoming;
+}
+
+// What the first step of a vector has, for each component.
+fn of_first(values: Floats) -> Floats {
+    return values;
+}
+
+// Terms are added one by one, the last step first.
+fn added(sum: Floats, terms: Floats) -> Floats {
+    return sum + terms;
+}
