@@ -14,6 +14,7 @@ mod order;
 mod packed;
 mod quirks;
 mod recording;
+mod sequences;
 mod streams;
 mod traffic;
 
@@ -45,11 +46,12 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 32] = [
+const TESTS: [(&str, Test); 39] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
     ("backward: what the shaders move is what the plan states", traffic::backward),
+    ("sequences: the shaders move no more than the plan states", traffic::bordered),
     ("unpacking: what the shaders move is what the plan states", traffic::unpacking),
     ("packed states of the host", packed::host),
     ("packed states beside a buffer of the caller's", packed::bound),
@@ -75,6 +77,12 @@ const TESTS: [(&str, Test); 32] = [
     ("two layers on one encoder share scratch", streams::layers),
     ("the gradient goes back through the borders of chunks", streams::gradients),
     ("decoding step by step, the state in place", streams::decodes),
+    ("sequences: what is packed is each sequence alone", sequences::packed),
+    ("sequences: thousands of no step and of one", sequences::many),
+    ("sequences: borders at every bit", sequences::every_bit),
+    ("sequences: descending time is flipped", sequences::reverse),
+    ("sequences: borders that go down stay inside", sequences::going_down),
+    ("sequences: faults are seen", sequences::faults_are_seen),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
     ("a race is seen in other orders", order::races_are_seen),

@@ -292,7 +292,7 @@ fn borders(descriptor: &Descriptor, seed: u64) -> Slots {
             let mut word = |at: u64| match kind {
                 0 => u32::MAX,
                 1 => 0,
-                2 => u32::from(at % row_words == 0) | u32::from(at % row_words == row_words - 1) << last,
+                2 => u32::from(at.is_multiple_of(row_words)) | u32::from(at % row_words == row_words - 1) << last,
                 3 => (0..32).map(|bit| u32::from(rng.u8(..20) == 0) << bit).sum(),
                 _ => rng.u32(..),
             };
