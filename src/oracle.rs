@@ -216,7 +216,8 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
     if packed {
         for (n, d) in (0..descriptor.state_rows()).flat_map(|n| (0..channels).map(move |d| (n, d))) {
             // As long as it has no steps.
-            let amplitude = if descriptor.amplitude_kind() == Amplitude::PerChannel { load(view(Operand::Amplitude), 0, 0, d) } else { 0.0 };
+            let amplitude =
+                if descriptor.amplitude_kind() == Amplitude::PerChannel { load(view(Operand::Amplitude), 0, 0, d) } else { 0.0 };
             hand_on(n, d, &begin(Some(n), d), amplitude);
             if descriptor.saves() {
                 let initial_state = load(view(Operand::InitialState), n, 0, d);

@@ -5,6 +5,58 @@ use crate::plan::split::Axes;
 use crate::{Descriptor, Error, FinalState, Operand, Slot, States, Strides, TimeOrder, View};
 
 /// How the steps of a row belong to sequences, each of which begins in an initial state.
+///
+/// With `prev(t)` in place of `h_{t−1}` the recurrence is that of the unit, whichever it is; backward, with `keep_t` the part of the state
+/// before step `t` that is left behind it (of bistable units 1 where a step holds and 0 where it sets):
+///
+/// ```text
+/// prev(t) = h0[n]  if t is the first step of sequence n, or is reset        h_{t−1}  otherwise
+/// g_t     = dh_t + ( dhT[n] if t is the last step of sequence n    0 if t + 1 is reset    keep_{t+1}·g_{t+1} otherwise )
+/// dh0[n]  = Σ keep_t·g_t over all t with prev(t) = h0[n]                    no steps: hT[n] = h0[n], dh0[n] = dhT[n]
+/// ```
+///
+/// In the order of time that the descriptor has: descending, a sequence begins in its last step, and a reset acts before its step as it is
+/// taken. Borders are the same for all channels.
+///
+/// Forward, every sequence has the bits that it has alone: of states that are sums, as far as the oracle's bits are promised at all.
+/// Backward, gradients are within their bound, and are added in an order that the descriptor and the places of the borders fix: every plan gives
+/// the same bits, but a sequence need not have those that it has alone. What each unit combines with stands in `docs/combinations.md`.
+///
+/// ```
+/// # fn main() -> Result<(), bmru::Error> {
+/// use bmru::{Descriptor, FinalState, InitialState, Inputs, Sequences, Shape, Threshold, oracle};
+///
+/// // Two steps, none, and three, in a row of six.
+/// let scan = Descriptor::bmru(Shape { batch: 1, time: 6, channels: 1 })
+///     .threshold(Threshold::PerChannel)
+///     .sequences(Sequences::Packed { count: 3 })
+///     .initial_state(InitialState::Given)
+///     .final_state(FinalState::Written);
+/// let inputs = Inputs {
+///     candidate: &[0.5, 2.0, 0.5, -3.0, 0.5, f32::NAN],
+///     threshold: &[1.0],
+///     amplitude: &[10.0],
+///     initial_state: &[7.0, 8.0, 9.0],
+///     cu_seqlens: &[0, 2, 2, 5],
+///     ..Inputs::default()
+/// };
+/// let outputs = oracle::forward(&scan, &inputs)?;
+/// assert_eq!(outputs.states, [7.0, 10.0, 9.0, -10.0, -10.0, 0.0]);
+/// assert_eq!(outputs.final_state, [10.0, 8.0, -10.0]);
+///
+/// // The same row, reset before its steps 2 and 4.
+/// let scan = scan.sequences(Sequences::Resets);
+/// let inputs = Inputs { initial_state: &[7.0], cu_seqlens: &[], resets: &[0b01_0100], ..inputs };
+/// assert_eq!(oracle::forward(&scan, &inputs)?.states, [7.0, 10.0, 7.0, -10.0, 7.0, 7.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Planning refuses with [`Error::Incompatible`] packed sequences in another number of batch rows than 1, packed states
+/// ([`States::Packed`], [`States::Both`]), [`FinalState::InPlace`], health, and final states of packed sequences of 16-bit elements in rows of an
+/// odd number of channels; tiles of units whose state is a sum or has an age; and with [`Error::AxisTooLong`] more sequences than
+/// [`MAX_AXIS`](crate::MAX_AXIS) − 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Sequences {
     /// Each batch row is one.
@@ -34,7 +86,9 @@ pub enum Sequences {
 /// [`Error::InvalidBorders`], which names the first border that does.
 pub fn check_cu_seqlens(cu_seqlens: &[u32]) -> Result<(), Error> {
     match cu_seqlens.windows(2).position(|pair| pair[1] < pair[0]) {
-        Some(place) => Err(Error::InvalidBorders { place: place + 1, expected: cu_seqlens[place], actual: cu_seqlens[place + 1] }),
+        Some(place) => {
+            Err(Error::InvalidBorders { place: place + 1, expected: cu_seqlens[place], actual: cu_seqlens[place + 1] })
+        }
         None => Ok(()),
     }
 }

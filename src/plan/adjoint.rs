@@ -324,7 +324,9 @@ impl Group {
         for (origin, part) in parts([builder.descriptor.state_rows(), 1, channels], row_part).filter(|(_, part)| part[0] > 0) {
             let mut boxes = Vec::new();
             let copied = [(Operand::Source, source), (Operand::Target, target)];
-            for (operand, placed) in copied.into_iter().chain([(Operand::CuSeqlens, borders), (Operand::FinalStateGradient, of_empty)]) {
+            for (operand, placed) in
+                copied.into_iter().chain([(Operand::CuSeqlens, borders), (Operand::FinalStateGradient, of_empty)])
+            {
                 let Some(placed) = placed else { continue };
                 let in_scratch = placed.view.slot == Slot::Scratch;
                 let here = Placed { operand, ..row_by_row(placed) };
@@ -369,7 +371,7 @@ impl Group {
                 // At most: it reads the gradients before the first step that sets.
                 Moved::loads(Operand::StatesGradient, batch * steps * channels),
                 Moved::loads(Operand::Codes, batch * steps.div_ceil(FAN_OUT) * channels),
-                Moved::loads(Operand::Borders, builder.border_loads() * batch * (steps + steps.div_ceil(FAN_OUT)) * channels),
+                Moved::loads(Operand::Borders, builder.told(part, 0, batch * (steps + steps.div_ceil(FAN_OUT)) * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::stores(Operand::Stretches, 2 * rows),
             ],
@@ -486,8 +488,8 @@ impl Group {
                 Moved::loads(Operand::StatesBefore, elements - if origin[1] == 0 { batch * channels } else { 0 }),
                 Moved::stores(Operand::AmplitudeGradient, elements),
                 Moved::loads(Operand::FirstSet, rows),
-                Moved::loads(Operand::SavedInitialState, rows + builder.sequence_rows() * channels),
-                Moved::loads(Operand::Borders, builder.border_loads() * batch * words * channels),
+                Moved::loads(Operand::SavedInitialState, rows + builder.beginnings(part)),
+                Moved::loads(Operand::Borders, builder.told(part, rows, batch * words * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::loads(Operand::SavedAmplitude, rows),
                 Moved::loads(Operand::Beyond, rows),
@@ -495,7 +497,10 @@ impl Group {
                 Moved::stores(Operand::CandidateGradient, elements),
                 Moved::stores(Operand::ThresholdGradient, elements),
                 Moved::stores(Operand::LowThresholdGradient, elements),
-                Moved::stores(Operand::InitialStateGradient, builder.descriptor.state_rows() * channels),
+                Moved::stores(
+                    Operand::InitialStateGradient,
+                    builder.descriptor.sequences_kind().packed().unwrap_or(batch) * channels,
+                ),
                 Moved::stores(Operand::AmplitudeTerms, terms),
                 Moved::stores(Operand::ThresholdTerms, terms),
                 Moved::stores(Operand::LowThresholdTerms, terms),

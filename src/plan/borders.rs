@@ -1,7 +1,7 @@
 //! Borders of sequences: what walks are told of them, found once for all channels, and what packed sequences without steps hand on.
 
 use super::build::{Builder, Launch, Moved};
-use super::split::{Axes, Placed, part_count, parts, split};
+use super::split::{Axes, Extent, Placed, part_count, parts, split};
 use crate::carry::Carry;
 use crate::{Error, Operand, Params, Sequences, Slot, Stage, Strides, View};
 
@@ -35,6 +35,23 @@ impl Builder<'_> {
             Sequences::Packed { .. } => BIT_WORDS,
             Sequences::Resets => 1,
         }
+    }
+
+    /// At most: sequences that begin within so many steps of each row.
+    pub fn beginnings(&self, [batch, steps, channels]: Extent) -> u64 {
+        match self.descriptor.sequences_kind() {
+            Sequences::Rows => 0,
+            Sequences::Packed { count } => count.min(steps).saturating_mul(channels),
+            Sequences::Resets => batch.saturating_mul(steps).saturating_mul(channels),
+        }
+    }
+
+    /// At most: what walks load of borders that begin so often and enter so many words, and how often they look up a sequence: where
+    /// they begin, and where one or what lies between two of them begins or ends.
+    pub fn told(&self, [_, steps, channels]: Extent, walks: u64, words: u64) -> u64 {
+        let bits = self.border_loads() * (words + 2 * walks);
+        let looked_up = |count: u64| walks + 3 * (2 * count + 1).min(steps).saturating_mul(channels);
+        bits + self.descriptor.sequences_kind().packed().map_or(0, looked_up)
     }
 
     /// Rows of initial states that a pass over so many rows of time loads beside the first of each.

@@ -315,7 +315,8 @@ impl<'a> Builder<'a> {
             element: self.element_in(stage, &boxes),
             saves: self.direction == Direction::Forward && descriptor.saves(),
             packs: matches!(stage, Stage::Serial | Stage::TileApply) && descriptor.packs(),
-            packed_sequences: descriptor.sequences_kind().packed().is_some(),
+            packed_sequences: descriptor.sequences_kind().packed().is_some()
+                && boxes.iter().any(|boxed| boxed.operand == Operand::Borders),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,

@@ -60,8 +60,8 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         builder.scratch_elements = builder.scratch_elements.max(scratch);
     }
     let bordered = builder.borders().is_some();
-    if whole[1] == 0 && builder.descriptor.sequences_kind().packed().is_some() {
-        // All are empty.
+    if whole[1] == 0 && builder.descriptor.sequences_kind().packed().is_some_and(|count| count > 0) {
+        // All are empty; where there is none, the amplitudes are saved all the same.
         return Ok(());
     }
     operands.retain(|placed| rests.iter().all(|rest| placed.operand != rest.leaves.operand));
@@ -138,6 +138,11 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let thresholds = builder.threshold_loads(elements, groups * channels * steps.min(1));
     // At most: all sequences can lie in this part.
     let handed = rows + builder.sequence_rows() * channels;
+    let begun_states = builder.beginnings(extent);
+    // One that begins is loaded again where it is saved.
+    let copied =
+        if builder.descriptor.saves() { builder.descriptor.sequences_kind().packed().map_or(0, |_| begun_states) } else { 0 };
+    let registers = if builder.borders().is_some() && builder.descriptor.carry() == Carry::Age { 2 * rows } else { rows };
     Launch {
         stage: Stage::Serial,
         params: Params {
@@ -157,11 +162,11 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::loads(Operand::Threshold, thresholds),
             Moved::loads(Operand::LowThreshold, thresholds),
             Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, groups * channels)),
-            Moved::loads(Operand::InitialState, handed),
+            Moved::loads(Operand::InitialState, rows + begun_states + copied),
             Moved::stores(Operand::States, elements),
             Moved::loads(Operand::Validity, elements),
-            Moved::loads(Operand::InitialCount, handed),
-            Moved::loads(Operand::Borders, builder.border_loads() * words * rows),
+            Moved::loads(Operand::InitialCount, rows + begun_states),
+            Moved::loads(Operand::Borders, builder.told(extent, rows, words * rows)),
             Moved::stores(Operand::FinalState, handed),
             Moved::stores(Operand::Counts, elements),
             Moved::stores(Operand::FinalCount, handed),
@@ -169,11 +174,11 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved { operand: Operand::PackedStates, loads: begun, stores: words * rows },
             Moved {
                 operand: Operand::Registers,
-                loads: if origin[1] > 0 { rows } else { 0 },
-                stores: if origin[1] + steps < builder.whole[1] { rows } else { 0 },
+                loads: if origin[1] > 0 { registers } else { 0 },
+                stores: if origin[1] + steps < builder.whole[1] { registers } else { 0 },
             },
             Moved { operand: Operand::FirstSet, loads: if origin[1] > 0 { rows } else { 0 }, stores: rows },
-            Moved::stores(Operand::SavedInitialState, rows),
+            Moved::stores(Operand::SavedInitialState, rows.max(copied)),
             Moved::stores(Operand::SavedAmplitude, channels),
         ],
     }

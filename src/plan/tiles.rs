@@ -164,14 +164,7 @@ struct Level {
 
 impl Scratch {
     /// Behind so many words.
-    fn new(
-        base: u64,
-        [batch, time, channels]: Extent,
-        tiles: Tiles,
-        codes: bool,
-        carry: Carry,
-        marks_first_set: bool,
-    ) -> Self {
+    fn new(base: u64, [batch, time, channels]: Extent, tiles: Tiles, codes: bool, carry: Carry, marks_first_set: bool) -> Self {
         let tile_steps = tiles.steps;
         let mut elements = base;
         let mut place = |operand, length: u64, axes| {
@@ -302,6 +295,7 @@ impl Group {
         let mut regions = self.regions(builder, stage, origin, part)?;
         regions.push(self.scratch.aggregates.boxed(origin, part)?);
         let words = builder.descriptor.carry().words();
+        let ahead = u64::from(builder.tuning.steps_ahead.max(1));
         let launch = Launch {
             stage,
             params: Params { time_origin: origin[1] as u32, ..self.params(builder, batch, steps, tiles) },
@@ -315,8 +309,9 @@ impl Group {
                 Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
                 Moved::loads(Operand::Validity, elements),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
-                Moved::loads(Operand::Borders, builder.border_loads() * elements),
-                Moved::loads(Operand::InitialState, rows),
+                Moved::loads(Operand::Borders, builder.border_loads() * elements + ahead * rows),
+                // A border decides it, but steps are taken several at once.
+                Moved::loads(Operand::InitialState, ahead * rows),
                 Moved::stores(Operand::Aggregates, words * rows),
             ],
         };
@@ -407,8 +402,8 @@ impl Group {
                 Moved::loads(Operand::Aggregates, batch * earlier * channels),
                 Moved::loads(Operand::Parent, if carry.is_number() { carry.words() } else { 2 } * rows),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
-                Moved::loads(Operand::InitialState, rows + builder.sequence_rows() * channels),
-                Moved::loads(Operand::Borders, builder.border_loads() * words),
+                Moved::loads(Operand::InitialState, rows + 2 * builder.beginnings(part)),
+                Moved::loads(Operand::Borders, builder.told(part, rows, words)),
                 Moved::loads(Operand::Validity, elements),
                 Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::States, elements),
@@ -417,7 +412,7 @@ impl Group {
                 Moved::stores(Operand::FinalState, (batch + builder.sequence_rows()) * channels),
                 Moved::stores(Operand::Counts, elements),
                 Moved::stores(Operand::FinalCount, batch * channels),
-                Moved::stores(Operand::SavedInitialState, batch * channels),
+                Moved::stores(Operand::SavedInitialState, batch.max(builder.sequence_rows()) * channels),
                 Moved::stores(Operand::SavedAmplitude, channels),
             ],
         };

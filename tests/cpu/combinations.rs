@@ -1,11 +1,12 @@
 //! The table of what combines with what, `docs/combinations.md`, is what planning says.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, Error, FinalState, InitialState, Limits, Save, Shape, States, Threshold, TimeOrder,
-    Tuning, Validity,
+    Amplitude, Counts, Descriptor, Element, Error, FinalState, InitialState, Limits, Save, Sequences, Shape, States, Threshold,
+    TimeOrder, Tuning, Validity,
 };
 
-const SHAPE: Shape = Shape { batch: 2, time: 70, channels: 5 };
+/// One batch row, in which sequences can be packed.
+const SHAPE: Shape = Shape { batch: 1, time: 70, channels: 5 };
 
 type Option = (&'static str, fn(Descriptor) -> Descriptor);
 
@@ -22,7 +23,7 @@ fn units() -> [(&'static str, Descriptor); 8] {
     ]
 }
 
-const OPTIONS: [Option; 11] = [
+const OPTIONS: [Option; 13] = [
     ("f16, bf16", |of| of.element(Element::F16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
@@ -30,6 +31,8 @@ const OPTIONS: [Option; 11] = [
     ("counts", |of| of.counts(Counts::All)),
     ("a mask", |of| of.validity(Validity::Mask)),
     ("a limit", |of| of.limit(5)),
+    ("packed sequences", |of| of.sequences(Sequences::Packed { count: 3 })),
+    ("resets", |of| of.sequences(Sequences::Resets)),
     ("descending time", |of| of.time_order(TimeOrder::Descending)),
     ("packed states", |of| of.states(States::Packed)),
     ("final state in place", |of| of.initial_state(InitialState::Given).final_state(FinalState::InPlace)),
@@ -81,4 +84,45 @@ fn refusals_name_what_does_not_combine() {
             assert!(text.contains(expected) && text.contains(actual), "{name} with {option}: {text}");
         }
     }
+}
+
+/// What rows with borders do not have, in whatever unit.
+#[test]
+fn sequences_refuse_what_they_lack() {
+    let (limits, tuning) = (Limits::default(), Tuning::default());
+    let packed = |batch| Descriptor::bmru(Shape { batch, ..SHAPE }).sequences(Sequences::Packed { count: 3 });
+    let resets = Descriptor::bmru(SHAPE).sequences(Sequences::Resets).initial_state(InitialState::Given);
+    let halves = packed(1).element(Element::F16).final_state(FinalState::Written);
+    let even = Descriptor::bmru(Shape { channels: 6, ..SHAPE }).sequences(Sequences::Packed { count: 3 });
+    let even = even.element(Element::F16).final_state(FinalState::Written);
+    for (refused, why) in [
+        (packed(2), "several batch rows"),
+        (packed(0), "several batch rows"),
+        (packed(1).states(States::Packed), "packed states"),
+        (resets.clone().states(States::Both), "packed states"),
+        (resets.clone().final_state(FinalState::InPlace), "in place"),
+        (halves.clone(), "16-bit elements"),
+    ] {
+        let error = refused.forward(&limits, &tuning).expect_err(why);
+        assert!(matches!(error, Error::Incompatible { .. }) && error.to_string().contains(why), "{error}");
+    }
+    // A row of final states is made of whole words, or none is written.
+    even.forward(&limits, &tuning).expect("whole words");
+    assert!(even.forward(&limits, &Tuning { max_vector_width: 1, ..tuning.clone() }).is_err(), "vectors of one element");
+    halves.final_state(FinalState::Discarded).forward(&limits, &tuning).expect("no final states");
+    let error = resets.health(bmru::HealthSource::Inputs, &limits, &tuning).expect_err("no health");
+    assert!(error.to_string().contains("health"), "{error}");
+    // Sums, counts and ages are walked over, and a plan that is free to choose says so by doing it.
+    for unit in [Descriptor::cumulative(SHAPE), Descriptor::relaxed(SHAPE, 0.5), Descriptor::forward_fill(SHAPE).limit(3)] {
+        let unit = unit.sequences(Sequences::Resets);
+        let plan = unit.forward(&limits, &tuning).expect("it walks");
+        assert_eq!(plan.strategy(), bmru::Strategy::Serial);
+        for strategy in [bmru::Strategy::Tiles, bmru::Strategy::Probe] {
+            let error = unit.forward(&limits, &tuning.clone().with_strategy(strategy)).expect_err("it only walks");
+            assert!(error.to_string().contains("rows with borders"), "{error}");
+        }
+    }
+    let many = Descriptor::bmru(SHAPE).sequences(Sequences::Packed { count: u64::MAX });
+    let error = many.forward(&limits, &tuning).expect_err("too many");
+    assert!(matches!(error, Error::AxisTooLong { axis: "sequences", .. }), "{error}");
 }

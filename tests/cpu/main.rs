@@ -10,5 +10,6 @@ mod oracle;
 mod packed;
 mod plan;
 mod quirks;
+mod sequences;
 mod shader;
 mod time_order;

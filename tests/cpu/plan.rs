@@ -1,6 +1,7 @@
 //! Plans without a GPU: random descriptors, limits and tunings, checked in arithmetic of its own; and every refusal.
 
 mod adjoint_twin;
+mod borders_twin;
 mod checks;
 mod errors;
 mod health_twin;

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use bmru::{
     Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Shape, Stage, States, Strategy, Surrogate, Threshold,
-    Tuning, Unit, Validity, Variant, ViewParams,
+    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Sequences, Shape, Slot, Stage, States, Strategy,
+    Surrogate, Threshold, TimeOrder, Tuning, Unit, Validity, Variant, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -85,6 +85,34 @@ fn of_family(number: usize) -> Vec<Descriptor> {
     descriptors
 }
 
+/// Rows with borders, of every unit and type of elements, for the `number`th descriptor.
+fn of_sequences(number: usize) -> Vec<Descriptor> {
+    let mut descriptors = Vec::new();
+    for unit in UNITS {
+        for element in Element::ALL {
+            for (time, channels) in [(0, 4), (1, 4), (40, 3), (1200, 1), (1200, 2), (1200, 4)] {
+                let pick = |bit: usize| (number + descriptors.len()) >> bit & 1 == 1;
+                let (filled, per_element) = (unit == Unit::ForwardFill, pick(4) && unit != Unit::ForwardFill);
+                let (batch, sequences) = if pick(0) { (1, Sequences::Packed { count: 3 }) } else { (2, Sequences::Resets) };
+                let descriptor = Descriptor::new(unit, Shape { batch, time, channels })
+                    .sequences(sequences)
+                    .element(element)
+                    .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
+                    .epsilon(0.5)
+                    .time_order(if pick(1) { TimeOrder::Descending } else { TimeOrder::Ascending })
+                    .threshold(if pick(2) { Threshold::PerChannel } else { Threshold::PerElement })
+                    .initial_state(if pick(3) { InitialState::Given } else { InitialState::Zero })
+                    .final_state(if pick(5) { FinalState::Written } else { FinalState::Discarded })
+                    .save(if pick(1) && !filled { Save::Codes } else { Save::Nothing })
+                    .validity(if filled && pick(1) { Validity::Mask } else { Validity::NotNan });
+                let limited = filled && pick(2);
+                descriptors.push(if limited { descriptor.limit(9).counts(Counts::Final) } else { descriptor });
+            }
+        }
+    }
+    descriptors
+}
+
 /// What only the backward pass looks at, for the `number`th descriptor: everything meets everything else in the long run.
 fn adjoint(descriptor: Descriptor, number: usize) -> Descriptor {
     const SURROGATES: [Surrogate; 6] = [
@@ -154,7 +182,8 @@ static VARIANTS: LazyLock<HashSet<Variant>> = LazyLock::new(|| {
         }
     }
     for (turn, tuning) in tunings.iter().enumerate() {
-        for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 5).step_by(5) {
+        let sequences = of_sequences(7 * turn).into_iter().enumerate().skip(turn % 5).step_by(5);
+        for (number, descriptor) in of_family(7 * turn).into_iter().enumerate().skip(turn % 5).step_by(5).chain(sequences) {
             let plans = [
                 descriptor.forward(&Limits::default(), tuning),
                 descriptor.unpack(&Limits::default(), tuning),
@@ -237,7 +266,8 @@ fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(),
         let fold = inside.map_or(1, |operand| variant.fold_of(operand));
         let (slot, _) = variant.storage_bindings()[number as usize];
         // Two elements of 16 bits are at least a word.
-        let bytes = variant.vector_width() * fold * variant.element_of(slot).bytes() as u32;
+        let vector = if matches!(slot, Slot::CuSeqlens | Slot::Resets) { 1 } else { variant.vector_width() * fold };
+        let bytes = vector * variant.element_of(slot).bytes() as u32;
         ensure!(stride == bytes.max(4), "{:?} has elements of {stride} bytes", global.name);
         // Loads of `f32` may lose what a NaN carries.
         let scalar = module.types[base].inner.scalar();
@@ -395,10 +425,10 @@ fn loops(module: &Module) -> Vec<usize> {
 /// The loops that `Dispatch::iterations` counts: a new one must be counted too.
 fn counted_loops(variant: &Variant) -> &'static [usize] {
     match variant.stage() {
-        // Tiles before this one, where there is a look back; words, and the steps of a word, several at once or one by one; in another
-        // function, the rows.
-        Stage::Serial if variant.wgsl().contains("fn before_tile(") => &[0, 0, 1, 1, 0],
-        Stage::Serial => &[0, 1, 1, 0],
+        // In a function of its own, the vectors of packed sequences without steps; tiles before this one, where there is a look back;
+        // words, and the steps of a word, several at once or one by one; in another function, the rows.
+        Stage::Serial if variant.wgsl().contains("fn before_tile(") => &[0, 0, 0, 1, 1, 0],
+        Stage::Serial => &[0, 0, 1, 1, 0],
         // Words, and the steps of a word, several at once or one by one.
         Stage::TileReduce => &[0, 1, 1],
         // Tiles before this one; the steps of a word in a function of their own, three times for three kinds of words; words.
@@ -426,6 +456,8 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         Stage::HealthReduce | Stage::HealthJoin => &[0, 0],
         Stage::HealthClassify => &[0, 0, 1],
         Stage::HealthSum => &[0],
+        // Lanes, reset bits, the search of a sequence, steps.
+        Stage::Borders => &[0, 0, 0, 0],
         stage => unreachable!("{stage} is new"),
     }
 }
@@ -498,7 +530,7 @@ fn mistakes_in_a_text_are_seen() {
     fails(variant, &with("@workgroup_size(WORKGROUP_SIZE)", "@workgroup_size(32)"), "workgroups of");
     fails(variant, &with("fn main(", "fn start("), "entry point start");
     fails(variant, &with("return candidate_slot[at];", "return Vector(0u);"), "not used");
-    fails(variant, &with("scan_rows(node_of(item))", "workgroupBarrier();\n    scan_rows(node_of(item))"), "Barrier");
+    fails(variant, &with("scan_rows(node);", "workgroupBarrier();\n    scan_rows(node);"), "Barrier");
     fails(variant, &format!("{text}\nvar<workgroup> shared_word: u32;"), "without a binding");
     fails(variant, &format!("{text}\nstruct Shared {{ word: atomic<u32> }}"), "atomic");
     fails(variant, &format!("{text}\nfn other() {{ storageBarrier(); }}"), "Barrier");

@@ -1,8 +1,8 @@
 //! Plans in a host that is not ours; with the text changed so that it counts, how many iterations invocations run.
 
 use bmru::{
-    Access, Descriptor, Direction, Error, FinalState, HealthSource, Incoming, InitialState, Limits, Plan, Save, Shape, Slot,
-    States, Strategy, Threshold, Tuning, Variant, oracle,
+    Access, Descriptor, Direction, Error, FinalState, HealthSource, Incoming, InitialState, Limits, Plan, Save, Sequences, Shape,
+    Slot, States, Strategy, Threshold, Tuning, Variant, oracle,
 };
 use bmru_conformance::backward::incoming;
 use bmru_conformance::data::{self, Rate, Values};
@@ -71,6 +71,19 @@ pub fn runs(runner: &Runner) -> Result<(), Failed> {
         assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final state of {plan}");
         assert!(host.download(&ran, Slot::Saved)? == expected.saved, "saved of {plan}");
     }
+    for (batch, sequences) in [(1, Sequences::Packed { count: 7 }), (3, Sequences::Resets)] {
+        let descriptor = Descriptor::bmru(Shape { batch, time: 1500, channels: 6 })
+            .sequences(sequences)
+            .initial_state(InitialState::Given)
+            .final_state(FinalState::Written);
+        let uploads = uploaded(&descriptor, Rate::Once(30), Values::Edges)?;
+        let expected = oracle::forward(&descriptor, &uploads.data.inputs())?;
+        for plan in plans(&host, 32, |limits, tuning| descriptor.forward(limits, tuning))? {
+            let ran = host.run(&plan, &uploads.given(Direction::Forward))?;
+            assert!(host.download(&ran, Slot::States)? == bits(&expected.states), "states of {plan}");
+            assert!(host.download(&ran, Slot::FinalState)? == bits(&expected.final_state), "final states of {plan}");
+        }
+    }
     let numbers = expected.states;
     let packed = descriptor.clone().states(States::Packed);
     let uploads = uploaded(&packed, Rate::Once(30), Values::Edges)?;
@@ -129,6 +142,17 @@ pub fn iterations(runner: &Runner) -> Result<(), Failed> {
     }
     for plan in plans(&host, 1024, |limits, tuning| descriptor.unpack(limits, tuning))? {
         counts(&host, &plan, &uploads)?;
+    }
+    for sequences in [Sequences::Packed { count: 20 }, Sequences::Resets] {
+        let descriptor = Descriptor::bmru(shape).threshold(Threshold::PerChannel).sequences(sequences).save(Save::Codes);
+        let mut data = data::generate(&descriptor, Rate::Never, Values::Plain, 11);
+        // A border ends the search of a tile.
+        data.resets.fill(0);
+        data.cu_seqlens.iter_mut().skip(1).for_each(|border| *border = shape.time as u32);
+        let uploads = Uploads::new(&descriptor, data, incoming(&descriptor, 11))?;
+        for plan in plans(&host, 1024, |limits, tuning| descriptor.forward(limits, tuning))? {
+            counts(&host, &plan, &uploads)?;
+        }
     }
     let descriptor = Descriptor::bmru(shape).incoming(Incoming::Both).threshold(Threshold::PerChannel).save(Save::Codes);
     let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;

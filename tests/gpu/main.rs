@@ -14,6 +14,7 @@ mod order;
 mod packed;
 mod quirks;
 mod recording;
+mod sequences;
 mod streams;
 mod summaries;
 mod traffic;
@@ -46,11 +47,12 @@ impl Device {
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 35] = [
+const TESTS: [(&str, Test); 42] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
     ("backward: what the shaders move is what the plan states", traffic::backward),
+    ("sequences: the shaders move no more than the plan states", traffic::bordered),
     ("unpacking: what the shaders move is what the plan states", traffic::unpacking),
     ("packed states of the host", packed::host),
     ("packed states beside a buffer of the caller's", packed::bound),
@@ -79,6 +81,12 @@ const TESTS: [(&str, Test); 35] = [
     ("stretches know each other by their summaries", summaries::forward),
     ("gradients pass stretches by their summaries", summaries::gradients),
     ("a summary is cut as limits say", summaries::limits),
+    ("sequences: what is packed is each sequence alone", sequences::packed),
+    ("sequences: thousands of no step and of one", sequences::many),
+    ("sequences: borders at every bit", sequences::every_bit),
+    ("sequences: descending time is flipped", sequences::reverse),
+    ("sequences: borders that go down stay inside", sequences::going_down),
+    ("sequences: faults are seen", sequences::faults_are_seen),
     ("the table of quirks is right about loops", quirks::loops),
     ("invocations in other orders give the same bits", order::same_bits),
     ("a race is seen in other orders", order::races_are_seen),

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
-    Plan, Save, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, Traffic, Tuning, Unit, Variant, View, oracle,
+    Plan, Save, Sequences, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, TimeOrder, Traffic, Tuning, Unit, Variant,
+    View, oracle,
 };
 use bmru_conformance::Runner;
-use bmru_conformance::backward::BEFORE;
-use bmru_conformance::data::Slots;
+use bmru_conformance::backward::{BEFORE, incoming};
+use bmru_conformance::data::{self, Rate, Slots, Values};
 use libtest_mimic::Failed;
 
 use crate::host::{Host, Ran, Uploads, declared};
@@ -304,7 +305,8 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
 fn moved(variant: &Variant, counted: &[u32]) -> Traffic {
     let counts = variant.operands().zip(counted.chunks(2));
     counts.fold(Traffic::default(), |sum, (operand, counts)| {
-        let bytes = 4 * u64::from(variant.vector_width() * variant.fold_of(operand));
+        let scalar = matches!(operand, Operand::CuSeqlens | Operand::Resets);
+        let bytes = if scalar { 4 } else { 4 * u64::from(variant.vector_width() * variant.fold_of(operand)) };
         let [loads, stores] = [counts[0], counts[1]].map(|count| bytes * u64::from(count));
         Traffic { read: sum.read + loads, written: sum.written + stores }
     })
@@ -459,6 +461,90 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     }
     met.assert_all(&Stage::ALL[..9]);
     assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
+    println!("{dispatches} dispatches");
+    crate::failed(&wrong, dispatches)
+}
+
+/// What is stated of rows with borders is what they move at most: how many sequences begin and end where, only the device knows. What
+/// is read and written of steps is known all the same.
+pub fn bordered(runner: &Runner) -> Result<(), Failed> {
+    let (host, boxcar) = (Host::new(runner, Some(counting)), Surrogate::Boxcar { half_width: 1.0 });
+    let kinds = [(1, Sequences::Packed { count: 40 }), (2, Sequences::Resets), (1, Sequences::Packed { count: 3000 })];
+    let units: [fn(Shape) -> Descriptor; 4] = [
+        Descriptor::bmru,
+        |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement).side_by_side(),
+        |shape| Descriptor::cumulative(shape).threshold(Threshold::PerChannel),
+        |shape| Descriptor::relaxed(shape, 0.5),
+    ];
+    let (mut wrong, mut dispatches, mut stages) = (Vec::new(), 0, BTreeSet::new());
+    for (number, way) in [&WHOLE, &WAYS[2], &WAYS[5]].into_iter().enumerate() {
+        for ((batch, sequences), unit) in kinds.into_iter().flat_map(|kind| units.map(|unit| (kind, unit))) {
+            let descriptor = unit(Shape { batch, time: 1120, channels: 12 })
+                .sequences(sequences)
+                .initial_state(InitialState::Given)
+                .final_state(FinalState::Written)
+                .incoming(Incoming::Both)
+                .surrogates(boxcar, boxcar)
+                .save(Save::Codes)
+                .time_order(if number == 1 { TimeOrder::Descending } else { TimeOrder::Ascending });
+            let values = data::generate(&descriptor, Rate::Once(9), Values::Plain, number as u64);
+            let uploads = Uploads::new(&descriptor, values, incoming(&descriptor, 3))?;
+            let states = oracle::forward(&descriptor, &uploads.data.inputs())?.states;
+            for (direction, strategy) in [
+                (Direction::Forward, Strategy::Serial),
+                (Direction::Forward, Strategy::Tiles),
+                (Direction::Backward, Strategy::Serial),
+                (Direction::Backward, Strategy::Tiles),
+            ] {
+                let walks = matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
+                if walks && (direction, strategy) == (Direction::Forward, Strategy::Tiles) {
+                    continue;
+                }
+                let plan = way.plan(&host, &descriptor, direction, strategy)?;
+                let mut given = uploads.given(direction);
+                if direction == Direction::Backward {
+                    given.push((Slot::States, bytemuck::cast_slice(&states)));
+                }
+                let ran = host.run(&plan, &given)?;
+                dispatches += plan.dispatches().len();
+                for (dispatch, counted) in plan.dispatches().iter().zip(&ran.counted) {
+                    let variant = &plan.variants()[dispatch.variant()];
+                    stages.insert(variant.stage());
+                    let (moved, stated) = (moved(variant, counted), dispatch.traffic());
+                    let exact = |operand| counted[2 * variant.operands().position(|present| present == operand).unwrap_or(0)];
+                    let elements = u64::from(dispatch.params().batch) * u64::from(dispatch.params().steps);
+                    let elements = elements * u64::from(dispatch.params().channels);
+                    let walks = matches!(variant.stage(), Stage::Serial | Stage::Adjoint);
+                    let walks = walks && variant.binding_of(Operand::Candidate).is_some();
+                    let missed = walks && u64::from(exact(Operand::Candidate)) != elements;
+                    // Of resets all stores are known.
+                    let stores = sequences == Sequences::Resets && moved.written != stated.written;
+                    if moved.read > stated.read || moved.written > stated.written || missed || stores {
+                        let counts: Vec<String> = variant
+                            .operands()
+                            .zip(counted.chunks(2))
+                            .map(|(operand, pair)| format!("{operand} {pair:?}"))
+                            .collect();
+                        wrong.push(format!(
+                            "{}, {sequences:?}: moved {moved:?}, stated {stated:?}; {}\n{plan}",
+                            variant.stage(),
+                            counts.join(", ")
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    let met = [
+        Stage::TileProbe,
+        Stage::Serial,
+        Stage::AdjointReduce,
+        Stage::Adjoint,
+        Stage::SumReduce,
+        Stage::HandOver,
+        Stage::Borders,
+    ];
+    assert!(met.iter().all(|stage| stages.contains(stage)), "{stages:?}");
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

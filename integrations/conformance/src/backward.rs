@@ -2,7 +2,8 @@
 
 use bmru::oracle::{self, Gradients, IncomingGradients};
 use bmru::{
-    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Strategy, Tuning, Unit, View, wgpu,
+    Access, Buffers, Descriptor, Error, Gradient, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Strategy, Tuning, Unit,
+    View, wgpu,
 };
 
 use crate::bound::{bounds, rounding};

@@ -23,7 +23,10 @@ use crate::allowed::Wide;
 use crate::scaled::{Scaled, deepest};
 use crate::state_bound::state_bounds;
 use bmru::oracle::{self, Borders, Gradients, IncomingGradients, Inputs};
-use bmru::{Amplitude, Boundary, Descriptor, Element, Error, Operand, Sequences, Slot, States, Surrogate, Threshold, TimeOrder, Unit, View};
+use bmru::{
+    Amplitude, Boundary, Descriptor, Element, Error, Operand, Sequences, Slot, States, Surrogate, Threshold, TimeOrder, Unit,
+    View,
+};
 
 const EPSILON: f64 = 1.1920928955078125e-7;
 

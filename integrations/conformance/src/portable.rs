@@ -8,7 +8,7 @@ use crate::allowed::{Allowed, allowed, are_sums};
 use crate::backward::{SLOTS, incoming, memory, wanted};
 use crate::data::generate;
 use crate::image::{POISON, elements, poison};
-use crate::runner::{Handed, MARGIN, Memory, OWNED, image, pieces, unpacked};
+use crate::runner::{Handed, MARGIN, Memory, OWNED, image, pieces, state_rows, unpacked};
 use crate::{BackwardCase, Case, HealthCase, bounds};
 
 /// A case.
@@ -112,8 +112,8 @@ impl Case {
             let words = self.descriptor.slot_bytes(slot)? / 4;
             owned.push((slot, run.buffer(slot, words, &data.words(&self.descriptor, slot))));
         }
-        let shape = self.descriptor.shape();
-        let channels = shape.batch * shape.channels;
+        // Batch rows, or packed sequences.
+        let channels = state_rows(&self.descriptor) * self.descriptor.shape().channels;
         let rows = (channels * self.descriptor.element_type().bytes()).div_ceil(4);
         let handed = [0, 1].map(|_| run.buffer(Slot::FinalState, rows, &[]));
         let counted = [0, 1].map(|_| run.buffer(Slot::FinalCount, channels, &[]));

@@ -2,8 +2,8 @@
 
 use bmru::host::Gpu;
 use bmru::{
-    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Sequences, Slot, States,
-    Strides, Tuning, Unit, View, oracle, wgpu,
+    Amplitude, Buffers, Counts, Descriptor, Error, FinalState, InitialCount, InitialState, Operand, Outputs, Plan, Sequences,
+    Slot, States, Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
 use crate::allowed::{Allowed, allowed_sums};
@@ -135,7 +135,7 @@ pub(crate) fn states_slot(descriptor: &Descriptor) -> Slot {
 }
 
 /// Rows of initial and final states.
-fn state_rows(descriptor: &Descriptor) -> u64 {
+pub(crate) fn state_rows(descriptor: &Descriptor) -> u64 {
     match descriptor.sequences_kind() {
         Sequences::Packed { count } => count,
         _ => descriptor.shape().batch,

@@ -2,8 +2,8 @@
 //! sequences of no step and of one; slack full of NaN.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand, Save, Sequences,
-    Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
+    Amplitude, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand, Save,
+    Sequences, Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::BackwardCase;
@@ -100,8 +100,10 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                     if scope == Scope::Quick && hash >> 20 & 3 != 0 && element != Element::F32 {
                         continue;
                     }
-                    let incoming = [Incoming::States, Incoming::FinalState, Incoming::Both, Incoming::Both][(hash >> 5) as usize % 4];
-                    let mut descriptor = of(*unit, Shape { batch, time, channels }, sequences, hash).element(element).incoming(incoming);
+                    let incoming =
+                        [Incoming::States, Incoming::FinalState, Incoming::Both, Incoming::Both][(hash >> 5) as usize % 4];
+                    let mut descriptor =
+                        of(*unit, Shape { batch, time, channels }, sequences, hash).element(element).incoming(incoming);
                     if hash >> 11 & 3 == 0 {
                         descriptor = descriptor.gradient(Operand::InitialStateGradient, Gradient::Accumulate);
                     }

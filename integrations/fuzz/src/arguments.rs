@@ -6,8 +6,8 @@
 use arbitrary::{Result, Unstructured};
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, Strategy, Strides, Surrogate, Threshold,
-    TimeOrder, Tuning, Unit, Validity, View,
+    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Sequences, Shape, Slot, Strategy, Strides, Surrogate,
+    Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 use bmru_conformance::surrogate_kinds;
 
@@ -139,6 +139,14 @@ fn descriptor(bytes: &mut Unstructured<'_>) -> Result<Descriptor> {
         Unit::Cumulative | Unit::ForwardFill if !anything => Amplitude::PerChannel,
         _ => amplitude,
     };
+    let sequences = match bytes.int_in_range(0..=7u8)? {
+        0..=4 => Sequences::Rows,
+        5..=6 => Sequences::Packed { count: axis(bytes)? },
+        _ => Sequences::Resets,
+    };
+    let bordered = sequences != Sequences::Rows;
+    let packed = matches!(sequences, Sequences::Packed { .. });
+    let shape = if packed && !anything { Shape { batch: 1, ..shape } } else { shape };
     let of_codes = amplitude == Amplitude::PerChannel && matches!(unit, Unit::Bistable | Unit::FirstQuadrant);
     let element = one_of(bytes, &[Element::F32, Element::F32, Element::F16, Element::Bf16])?;
     let save = one_of(bytes, &[Save::Nothing, Save::Codes])?;
@@ -149,7 +157,11 @@ fn descriptor(bytes: &mut Unstructured<'_>) -> Result<Descriptor> {
         .boundary(one_of(bytes, &[Boundary::Hold, Boundary::Set])?)
         .threshold(one_of(bytes, &[Threshold::PerElement, Threshold::PerChannel])?)
         .initial_state(one_of(bytes, &[InitialState::Zero, InitialState::Given])?)
-        .final_state(one_of(bytes, &[FinalState::Discarded, FinalState::Written, FinalState::InPlace])?)
+        .final_state(match one_of(bytes, &[FinalState::Discarded, FinalState::Written, FinalState::InPlace])? {
+            FinalState::InPlace if bordered && !anything => FinalState::Written,
+            final_state => final_state,
+        })
+        .sequences(sequences)
         .save(if anything || unit != Unit::ForwardFill { save } else { Save::Nothing })
         .amplitude(amplitude);
     if anything || unit == Unit::Relaxed {

@@ -151,7 +151,7 @@ fn spans(launched: &Launched<'_>) -> Result<(), String> {
             let reach = i128::from(count - 1) * stride;
             (least, most) = (least + reach.min(0), most + reach.max(0));
         }
-        let bytes = i128::from(launched.bytes(operand) * launched.width() * fold);
+        let bytes = i128::from(launched.bytes(operand) * launched.width_of(operand) * fold);
         if least < 0 || (most + 1) * bytes > i128::from(binding.size) {
             return Err(format!("{operand} reaches from byte {} to {} of {binding:?}", least * bytes, (most + 1) * bytes));
         }

@@ -10,8 +10,8 @@ use bmru::{
 };
 use proptest::prelude::any;
 
-use super::checks::{ensure, planned};
-use super::twin::{Machine, Memory, Miscounted, POISON, data, raise, run};
+use super::checks::{self, ensure, planned};
+use super::twin::{Machine, Memory, Miscounted, OF_STEPS, POISON, borders, data, poison_slack, raise, run};
 use super::{Met, count, for_all, random};
 
 /// What flows in from beyond the block up to the end of its 32^2, ..., 32^7 steps, and from beyond the stretch.
@@ -65,17 +65,20 @@ impl Machine<'_, '_> {
     }
 
     pub fn hand_over(&mut self, b: u64, d: u64) {
-        let row = self.load(Operand::Source, b, 0, d);
+        let mut row = self.load(Operand::Source, b, 0, d);
+        if self.launched.asks_for_empty() && self.is_empty(b) {
+            row = self.load(Operand::FinalStateGradient, b, 0, d);
+        }
         self.store(Operand::Target, b, 0, d, row);
     }
 
-    pub fn sum_reduce(&mut self, node: u64, d: u64) {
+    pub fn sum_reduce(&mut self, b: u64, node: u64, d: u64) {
         let end = (32 * node + 32).min(self.launched.params().steps.into());
         let mut sum = 0.0;
         for term in 32 * node..end {
-            sum += self.load_float(Operand::Terms, 0, term, d);
+            sum += self.load_float(Operand::Terms, b, term, d);
         }
-        self.store_float(Operand::Sum, 0, node, d, sum);
+        self.store_float(Operand::Sum, b, node, d, sum);
     }
 
     /// The stages over stretches and nodes.
@@ -97,6 +100,8 @@ impl Machine<'_, '_> {
         let mut first_set = end;
         for word in begin / 32..end.div_ceil(32) {
             let z = self.load(Operand::Codes, b, self.code_lines() * word, d);
+            let begins: u32 = (0..32).map(|bit| u32::from(self.borders_again(b, word, bit).begins) << bit).sum();
+            let z = z | begins;
             if z != 0 {
                 first_set = first_set.min(32 * word + u64::from(z.trailing_zeros()));
             }
@@ -108,7 +113,7 @@ impl Machine<'_, '_> {
             let mut gradient = 0.0;
             while step > block_begin {
                 step -= 1;
-                gradient += self.load_float(Operand::StatesGradient, b, step, d);
+                gradient += self.incoming_of(b, step, d);
             }
             leaving += gradient;
         }
@@ -123,13 +128,17 @@ impl Machine<'_, '_> {
             let z = self.load(Operand::Codes, b, word, d);
             let (mut gradient, mut block_held) = (0.0, 1.0);
             for step in (begin.max(32 * word)..end.min(32 * word + 32)).rev() {
-                gradient += self.load_float(Operand::StatesGradient, b, step, d);
+                gradient += self.incoming_of(b, step, d);
                 if z >> (step % 32) & 1 == 1 {
                     gradient *= self.epsilon();
                     block_held *= self.epsilon();
                 }
+                if self.borders_again(b, word, step % 32).begins {
+                    (gradient, block_held) = (0.0, 0.0);
+                }
             }
-            leaving = gradient + leaving * block_held;
+            let passes = if self.launched.is_bordered() { passed(leaving, block_held) } else { leaving * block_held };
+            leaving = gradient + passes;
             held *= block_held;
         }
         self.store_float(Operand::Stretches, b, 2 * index, d, leaving);
@@ -182,7 +191,7 @@ impl Machine<'_, '_> {
         let first_set = u64::from(self.load(Operand::FirstSet, b, 0, d));
         let beyond = self.load_float(Operand::Beyond, b, index, d);
         // The gradient, seven carries, and of both sums that of the block and that of 1,024 steps.
-        let mut registers = [0.0; 14];
+        let mut registers = [0.0; 16];
         registers[7] = 0.0 + beyond;
         registers[12] = f32::from(u8::from(scales));
         let resumes = self.launched.places.get(Operand::Registers).is_some();
@@ -196,7 +205,8 @@ impl Machine<'_, '_> {
         let mut gradient = registers[0];
         let mut carries: Carries = std::array::from_fn(|number| registers[1 + number]);
         // Of amplitudes, thresholds and low thresholds.
-        let [mut blocks, mut sums] = [0, 1].map(|place| [8, 10, 12].map(|pair| registers[pair + place]));
+        // And where a row is reset, what comes to its initial state.
+        let [mut blocks, mut sums] = [0, 1].map(|place| [8, 10, 12, 14].map(|pair| registers[pair + place]));
         if scales {
             (blocks[2], sums[2]) = (0.0, 0.0);
         }
@@ -208,6 +218,11 @@ impl Machine<'_, '_> {
             let signs = if self.is_number() { 0 } else { self.load(Operand::Codes, b, codes + 1, d) };
             let block_end = end.min(32 * word + 32);
             let walked = z.checked_shr((block_end - 32 * word) as u32).unwrap_or(0);
+            let word_of_part = word - origin / 32;
+            self.borders_of(b, word_of_part, 0);
+            let begins: u32 = (0..32).map(|bit| u32::from(self.borders_again(b, word_of_part, bit).begins) << bit).sum();
+            let cuts = z | if scales { 0 } else { begins };
+            let walked = walked | begins.checked_shr((block_end - 32 * word) as u32).unwrap_or(0);
             let mut carry = if walked == 0 || scales { carried(carries) } else { 0.0 };
             for time in (begin.max(32 * word)..block_end).rev() {
                 let t = time - origin;
@@ -217,22 +232,45 @@ impl Machine<'_, '_> {
                 let ends = z >> (time % 32) & 1 == 1;
                 let sets = if counts { self.action(candidate, [threshold, low]).0 } else { ends };
                 let amplitude = if of_channel { amplitude } else { self.load(Operand::Amplitude, b, t, d) };
+                let borders = self.borders_again(b, word_of_part, time % 32);
+                let row = if borders.begins || borders.ends { self.row_of(b, word_of_part, time % 32) } else { None };
                 let before = match () {
                     () if counts => 0,
+                    () if borders.begins => row.map_or(0, |row| self.load(Operand::SavedInitialState, row, 0, d)),
                     () if self.is_number() && time == 0 => initial_state,
                     () if self.is_number() => self.load(Operand::StatesBefore, b, t - u64::from(origin == 0), d),
                     () if time <= first_set => initial_state,
                     () => self.state_of(amplitude, signs >> (time % 32) & 1 == 1),
                 };
-                let sum = gradient + incoming;
-                let g = sum + if scales { carry * held } else { carry };
+                let mut sum = gradient + if borders.inside { incoming } else { 0.0 };
+                if borders.ends {
+                    let row = row.expect("it ends there");
+                    sum += self.load_float(Operand::FinalStateGradient, row, 0, d);
+                }
+                let passes = if self.launched.is_bordered() { passed(carry, held) } else { carry * held };
+                let g = sum + if scales { passes } else { carry };
                 (gradient, carry) = match () {
                     () if ends && scales => (self.epsilon() * sum, carry),
                     () if ends => (0.0, 0.0),
                     () => (sum, carry),
                 };
                 held = if ends && scales { self.epsilon() * held } else { held };
+                if borders.begins {
+                    let leaving = match () {
+                        () if ends && scales => self.epsilon() * g,
+                        () if ends => 0.0,
+                        () => g,
+                    };
+                    match row {
+                        _ if !self.is_packed() => blocks[3] += leaving,
+                        Some(row) => self.store_float(Operand::InitialStateGradient, row, 0, d, leaving),
+                        None => {}
+                    }
+                    (gradient, carry) = (0.0, if scales { carry } else { 0.0 });
+                    held = 0.0;
+                }
                 let element = self.gate_adjoint([candidate, threshold, low, amplitude, before].map(f32::from_bits), g, sets);
+                let element = if borders.inside { element } else { [0.0; 4] };
                 self.store_float(Operand::CandidateGradient, b, t, d, element[0]);
                 self.store_float(Operand::ThresholdGradient, b, t, d, element[1]);
                 self.store_float(Operand::LowThresholdGradient, b, t, d, element[2]);
@@ -242,18 +280,25 @@ impl Machine<'_, '_> {
                     blocks[1] += element[1];
                     blocks[2] += element[2];
                 }
-                if time == 0 {
+                if time == 0 && !self.is_packed() {
+                    let bordered = self.launched.is_bordered();
                     let leaving = match () {
+                        () if borders.begins => 0.0,
+                        () if scales && bordered => gradient + passed(carry, held),
                         () if scales => gradient + carry * held,
                         () if ends => 0.0,
                         () => g,
                     };
-                    self.store_float(Operand::InitialStateGradient, b, 0, d, leaving);
+                    if bordered {
+                        blocks[3] += leaving;
+                    } else {
+                        self.store_float(Operand::InitialStateGradient, b, 0, d, leaving);
+                    }
                 }
             }
             let time = begin.max(32 * word);
             if time % 32 == 0 {
-                let block_held = if scales { held } else { f32::from(u8::from(z == 0)) };
+                let block_held = if scales { held } else { f32::from(u8::from(cuts == 0)) };
                 carries = leave_block(carries, std::mem::take(&mut gradient), block_held, time);
                 held = 1.0;
                 for (sum, block) in sums.iter_mut().zip(&mut blocks) {
@@ -262,7 +307,8 @@ impl Machine<'_, '_> {
             }
             if time % 1024 == 0 {
                 let term = time / 1024 - origin / 1024;
-                let terms = [Operand::AmplitudeTerms, Operand::ThresholdTerms, Operand::LowThresholdTerms];
+                let terms =
+                    [Operand::AmplitudeTerms, Operand::ThresholdTerms, Operand::LowThresholdTerms, Operand::InitialStateTerms];
                 for (operand, sum) in terms.into_iter().zip(&mut sums) {
                     self.store_float(operand, b, term, d, std::mem::take(sum));
                 }
@@ -282,6 +328,7 @@ impl Machine<'_, '_> {
 
     fn kept_registers(&self) -> usize {
         match self.launched.plan.descriptor().unit() {
+            _ if self.launched.is_bordered() => 16,
             Unit::Relaxed => 13,
             Unit::FirstQuadrant => 14,
             _ => 12,
@@ -355,6 +402,8 @@ const SLOTS: [Slot; 4] = [Slot::CandidateGradient, Slot::ThresholdGradient, Slot
 /// The inputs of a descriptor. `exact`: whole numbers so small that no sum is rounded.
 struct Given {
     slices: BTreeMap<Slot, Vec<f32>>,
+    cu_seqlens: Vec<u32>,
+    resets: Vec<u32>,
     exact: bool,
 }
 
@@ -411,7 +460,12 @@ impl Given {
                 values[at] = [1.0, -2.0, 3.0, -1.0][number % 4];
             }
         }
-        Self { slices, exact }
+        let [cu_seqlens, resets] = borders(descriptor, seed);
+        let poisoned = [&OF_STEPS[..], &[Operand::StatesGradient]].concat();
+        poison_slack(descriptor, &cu_seqlens, &poisoned, |slot, at| {
+            slices.get_mut(&slot).expect("the slot is an input")[at] = f32::NAN;
+        });
+        Self { slices, cu_seqlens, resets, exact }
     }
 
     fn inputs(&self) -> Inputs<'_> {
@@ -422,6 +476,8 @@ impl Given {
             amplitude: slot(Slot::Amplitude),
             initial_state: slot(Slot::InitialState),
             initial_count: bytemuck::cast_slice(slot(Slot::InitialCount)),
+            cu_seqlens: &self.cu_seqlens,
+            resets: &self.resets,
             ..Inputs::default()
         }
     }
@@ -438,7 +494,7 @@ fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = u
     let [batch, time] = match operand {
         Operand::AmplitudeGradient if descriptor.amplitude_kind() == Amplitude::PerChannel => [1, 1],
         Operand::ThresholdGradient | Operand::LowThresholdGradient if per_channel => [1, 1],
-        Operand::InitialStateGradient => [batch, 1],
+        Operand::InitialStateGradient => [checks::state_rows(descriptor), 1],
         _ => [batch, time],
     };
     let view = descriptor.view(operand);
@@ -460,6 +516,8 @@ fn outputs(
         values.iter().map(|&value| element.encode(value)).collect::<Vec<u32>>()
     };
     let mut memory: Memory = given.slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
+    memory.insert(Slot::CuSeqlens, given.cu_seqlens.clone());
+    memory.insert(Slot::Resets, given.resets.clone());
     memory.insert(Slot::Saved, saved.clone());
     memory.insert(Slot::States, states.clone());
     memory.insert(Slot::Scratch, vec![POISON; (plan.slot_bytes(Slot::Scratch) / 4) as usize]);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bmru::{
     Amplitude, BindingAccess, Descriptor, Direction, Dispatch, Element, Error, HealthSource, Layout, Limits, Operand, Plan,
-    SavedLayout, Shape, Slot, Stage, SummaryOf, States, Strategy, Threshold, Tuning, Unit, View,
+    SavedLayout, Sequences, Shape, Slot, Stage, States, Strategy, SummaryOf, Threshold, Tuning, Unit, View,
 };
 
 use super::reach::{Launched, Places};
@@ -90,7 +90,7 @@ fn indices(launched: &Launched<'_>) -> Result<(), String> {
         for (b, t, d) in [(b, t, d), (b, 0, d), (0, t, 0), (0, 0, 0)] {
             let begin = launched.address(operand, b, t, d);
             ensure!(begin >= binding.offset, "{operand} begins at byte {begin}, before {binding:?}");
-            let end = begin + launched.bytes(operand) * width - binding.offset;
+            let end = begin + launched.bytes(operand) * launched.width_of(operand) - binding.offset;
             ensure!(end <= binding.size, "{operand} reaches byte {end} of {}", binding.size);
             ensure!(end / 4 <= u32::MAX.into(), "indices of {operand} wrap");
         }
@@ -158,6 +158,13 @@ fn counts(launched: &Launched<'_>) -> Result<(), String> {
             counts_time = false;
         }
         Stage::Pack => counts_time = false,
+        Stage::Borders => {
+            // Steps are sequences here, and steps of a tile the lanes of a vector.
+            ensure!([1, 2, 4].contains(&params.tile_steps), "{} lanes", params.tile_steps);
+            ensure!(params.time_origin % 32 == 0 && u64::from(params.time_total) == time, "words begin in the middle of one");
+            ensure!(u64::from(params.time_origin / 32 + params.nodes) <= time.div_ceil(32), "words beyond the end");
+            counts_time = false;
+        }
         _ => {}
     }
     if counts_time {
@@ -214,6 +221,16 @@ fn order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     if launched.iter().any(|launched| launched.stage() == Stage::Pack) {
         return Ok(());
     }
+    // Borders come first, and what packed sequences without steps hand on.
+    let first = |launched: &Launched<'_>| launched.stage() == Stage::Borders || launched.asks_for_empty();
+    let walks = launched.iter().position(|launched| !first(launched)).unwrap_or(launched.len());
+    let packed = matches!(plan.descriptor().sequences_kind(), Sequences::Packed { .. });
+    let (borders, launched) = launched.split_at(walks);
+    ensure!(borders.is_empty() || plan.descriptor().sequences_kind() != Sequences::Rows, "borders of whole rows");
+    ensure!(packed || borders.iter().all(|launched| launched.stage() == Stage::Borders), "empty rows");
+    if launched.is_empty() && packed && plan.descriptor().shape().time == 0 {
+        return Ok(());
+    }
     // An empty scan has no tiles, and one tile has nothing to probe.
     let serial = launched.iter().all(|launched| launched.stage() == Stage::Serial);
     ensure!(serial || plan.strategy() != Strategy::Serial, "not serial");
@@ -226,6 +243,8 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     let numbers = plan.descriptor().states_kind() != States::Packed || plan.descriptor().has_final_state();
     let handed = match plan.descriptor().unit() {
         // The bit rests with the first set step.
+        // The initial state comes again, so that what is carried rests beside it.
+        _ if plan.descriptor().sequences_kind() != Sequences::Rows => vec![(Operand::Registers, Operand::Registers)],
         _ if !numbers => vec![(Operand::FirstSet, Operand::FirstSet)],
         Unit::Cumulative if plan.descriptor().amplitude_kind() == Amplitude::PerChannel => vec![of_counts],
         Unit::ForwardFill if plan.descriptor().limit_steps().is_some() => vec![of_states, of_counts],
@@ -273,7 +292,8 @@ fn tiles_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     };
     let descriptor = plan.descriptor();
     let of_number = matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed | Unit::ForwardFill)
-        || descriptor.amplitude_kind() == Amplitude::PerElement;
+        || descriptor.amplitude_kind() == Amplitude::PerElement
+        || descriptor.sequences_kind() != Sequences::Rows;
     let [before, behind] = match plan.strategy() {
         _ if of_number => [Stage::TileProbe, Stage::Serial],
         Strategy::Probe => [Stage::TileProbe, Stage::Serial],
@@ -395,6 +415,14 @@ fn cover(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
     }
 }
 
+/// Rows of initial and final states.
+pub fn state_rows(descriptor: &Descriptor) -> u64 {
+    match descriptor.sequences_kind() {
+        Sequences::Packed { count } => count,
+        _ => descriptor.shape().batch,
+    }
+}
+
 /// What the caller's operands mean.
 fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
     let Shape { batch, time, channels } = descriptor.shape();
@@ -404,7 +432,7 @@ fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
         let bounds = match operand {
             Operand::ThresholdGradient | Operand::LowThresholdGradient if per_channel => [1, 1, channels],
             Operand::AmplitudeGradient if descriptor.amplitude_kind() == Amplitude::PerChannel => [1, 1, channels],
-            Operand::FinalState | Operand::InitialStateGradient => [batch, 1, channels],
+            Operand::FinalState | Operand::InitialStateGradient => [state_rows(descriptor), 1, channels],
             _ => [batch, time, channels],
         };
         if let Some(view) = descriptor.view(operand) {
@@ -464,7 +492,10 @@ fn cover_forward(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         for operand in [Operand::SavedAmplitude, Operand::SavedInitialState, Operand::FirstSet, Operand::Codes] {
             let touched = all(operand);
             ensure!(touched.keys().all(|&(slot, _)| slot == Slot::Saved), "{operand} is elsewhere");
-            if matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState) {
+            // Every walk has those of all packed sequences.
+            let packed = matches!(descriptor.sequences_kind(), Sequences::Packed { .. });
+            let of_sequences = operand == Operand::SavedInitialState && packed;
+            if matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState) && !of_sequences {
                 ensure!(touched.values().all(|&count| count == 1), "{operand} is written again");
             }
             words.extend(touched.into_keys().map(|(_, word)| word));
@@ -595,5 +626,6 @@ fn saved_layout(descriptor: &Descriptor) -> SavedLayout {
         .time_order(descriptor.order_of_time())
         .threshold(descriptor.threshold_kind())
         .amplitude(descriptor.amplitude_kind())
+        .sequences(descriptor.sequences_kind())
         .saved_layout()
 }

@@ -2,8 +2,8 @@
 
 use bmru::{
     Access, Amplitude, Beyond, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Shape, Slot, States, Strategy, Strides, Surrogate,
-    Threshold, TimeOrder, Tuning, Unit, Validity, View,
+    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Sequences, Shape, Slot, States, Strategy, Strides,
+    Surrogate, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -122,6 +122,12 @@ fn carry() -> impl Random<Value = (Amplitude, InitialCount, Counts, f32)> {
     (amplitude, pick(InitialCount::Zero, InitialCount::Given), counts, select(vec![0.0, 0.5, 0.75, 1.0]))
 }
 
+/// Rows mostly; packed sequences are fewer and more than steps, and absurdly many.
+fn sequences() -> impl Random<Value = Sequences> {
+    let count = prop_oneof![6 => 0..=9u64, 3 => 10..=300u64, 1 => Just(2000), 1 => 0..=MAX_AXIS];
+    prop_oneof![6 => Just(Sequences::Rows), 1 => Just(Sequences::Resets), 1 => count.prop_map(|count| Sequences::Packed { count })]
+}
+
 pub fn unit() -> impl Random<Value = Unit> {
     select(vec![Unit::Bistable, Unit::Bistable, Unit::FirstQuadrant, Unit::Cumulative, Unit::Relaxed, Unit::ForwardFill])
 }
@@ -149,7 +155,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         pick(InitialState::Zero, InitialState::Given),
         select(vec![FinalState::Discarded, FinalState::Written, FinalState::Written, FinalState::InPlace]),
         (pick(Save::Nothing, Save::Codes), select(vec![States::Numbers, States::Packed, States::Both])),
-        (backward(), carry()),
+        (backward(), carry(), sequences()),
     );
     let beside = || pick(Slot::Candidate, Slot::Threshold);
     let views = ((read(), read(), read(), read(), written()), (beside(), beside()), 0..6u32);
@@ -161,13 +167,17 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             initial_state,
             final_state,
             (save, written),
-            ((surrogates, incoming, gradients), (amplitude, initial_count, counts, epsilon)),
+            ((surrogates, incoming, gradients), (amplitude, initial_count, counts, epsilon), sequences),
         ) = options;
         let ((candidates, thresholds, low_thresholds, amplitudes, states), (beside, low_beside), side_by_side) = views;
         // Nothing is planned of what cannot be had together.
         let amplitude = if unit == Unit::ForwardFill { Amplitude::PerChannel } else { amplitude };
         let two = matches!(unit, Unit::Bistable | Unit::FirstQuadrant) && amplitude == Amplitude::PerChannel;
         let written = if two { written } else { States::Numbers };
+        let bordered = written == States::Numbers && sequences != Sequences::Rows;
+        let sequences = if bordered { sequences } else { Sequences::Rows };
+        let final_state = if bordered && final_state == FinalState::InPlace { FinalState::Written } else { final_state };
+        let shape = if matches!(sequences, Sequences::Packed { .. }) { Shape { batch: 1, ..shape } } else { shape };
         let save = if unit == Unit::ForwardFill { Save::Nothing } else { save };
         let mut descriptor = Descriptor::new(unit, shape)
             .element(element)
@@ -179,6 +189,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
             .final_state(final_state)
             .save(save)
             .states(written)
+            .sequences(sequences)
             .surrogates(surrogates[0], surrogates[1])
             .incoming(incoming)
             .amplitude(amplitude)

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bmru::{Amplitude, Dispatch, Operand, Params, Plan, Stage, States, Threshold, Unit, Variant, ViewParams};
+use bmru::{Amplitude, Dispatch, Operand, Params, Plan, Sequences, Slot, Stage, States, Threshold, Unit, Variant, ViewParams};
 
 /// Where the header of a variant puts an operand, and what it does with it.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,37 @@ impl<'a> Launched<'a> {
         self.variant.vector_width().into()
     }
 
+    /// Elements of a vector of an operand: of what has no channels no vectors are made.
+    pub fn width_of(&self, operand: Operand) -> u64 {
+        let Place { binding, .. } = self.places.get(operand).expect("the variant has the operand");
+        let scalar = matches!(self.dispatch.bindings()[binding].slot, Slot::CuSeqlens | Slot::Resets);
+        if scalar { 1 } else { self.width() }
+    }
+
+    /// Whether it is told of borders of sequences within rows.
+    pub fn is_bordered(&self) -> bool {
+        self.places.get(Operand::Borders).is_some()
+    }
+
+    /// Packed sequences of a dispatch that walks over all of them.
+    pub fn packed(&self) -> Option<u64> {
+        match self.plan.descriptor().sequences_kind() {
+            Sequences::Packed { count } if self.is_bordered() => Some(count),
+            _ => None,
+        }
+    }
+
+    /// Whether it asks which packed sequences have no steps.
+    pub fn asks_for_empty(&self) -> bool {
+        self.stage() != Stage::Borders && self.places.get(Operand::CuSeqlens).is_some()
+    }
+
+    /// Words of the borders of 32 steps: bits in each lane of a vector, and the sequence of each step.
+    fn border_words(&self, lanes: u64) -> u64 {
+        let packed = matches!(self.plan.descriptor().sequences_kind(), Sequences::Packed { .. });
+        if packed { 3 * lanes + 32 } else { lanes }
+    }
+
     /// Bytes of an element of an operand.
     pub fn bytes(&self, operand: Operand) -> u64 {
         let Place { binding, .. } = self.places.get(operand).expect("the variant has the operand");
@@ -95,7 +126,7 @@ impl<'a> Launched<'a> {
         let [b, t_folded, d] = [b, t / fold, d].map(|index| index as u32);
         let sum = [(b, batch), (t_folded, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
         let index = u64::from(sum.into_iter().fold(offset, u32::wrapping_add));
-        self.dispatch.bindings()[binding].offset + self.bytes(operand) * self.width() * (fold * index + t % fold)
+        self.dispatch.bindings()[binding].offset + self.bytes(operand) * self.width_of(operand) * (fold * index + t % fold)
     }
 
     /// The vectors and lanes that invocation `place` of a row takes.
@@ -118,7 +149,8 @@ impl<'a> Launched<'a> {
         match self.plan.descriptor().unit() {
             Unit::Cumulative => 1,
             Unit::Relaxed | Unit::ForwardFill => 2,
-            _ => 2 * u64::from(self.amplitude_per_element()),
+            // Where a row has borders a bistable state is one of three.
+            _ => 2 * u64::from(self.amplitude_per_element() || self.plan.descriptor().sequences_kind() != Sequences::Rows),
         }
     }
 
@@ -156,7 +188,28 @@ impl<'a> Launched<'a> {
         let [batch, steps, channels, nodes] = [params.batch, params.steps, params.channels, params.nodes].map(u64::from);
         let (tile_steps, origin) = (u64::from(params.tile_steps), u64::from(params.time_origin));
         let last = nodes.saturating_sub(1);
+        let (count, bordered) = (self.packed(), self.is_bordered());
+        let of_sequences = matches!(
+            operand,
+            Operand::InitialState
+                | Operand::InitialCount
+                | Operand::FinalState
+                | Operand::FinalCount
+                | Operand::SavedInitialState
+        );
+        let of_sequences_back = matches!(operand, Operand::FinalStateGradient | Operand::InitialStateGradient);
+        if let Some(count) = count.filter(|_| of_sequences || of_sequences_back) {
+            return [count, 1, channels];
+        }
         let time = match (self.stage(), operand) {
+            (Stage::Borders, Operand::Borders) => return [batch, nodes, self.border_words(tile_steps)],
+            (Stage::Borders, Operand::CuSeqlens) => return [1, steps + 1, 1],
+            (Stage::Borders, Operand::Resets) => return [batch, u64::from(params.time_total).div_ceil(32), 1],
+            (_, Operand::CuSeqlens) => return [batch, 2, 1],
+            (_, Operand::Borders) => return [batch, self.words(), self.border_words(self.width()) / self.width()],
+            (Stage::HandOver, Operand::FinalStateGradient) => 1,
+            (Stage::Serial, Operand::Registers) if bordered && self.plan.descriptor().limit_steps().is_some() => 2,
+            (Stage::Adjoint, Operand::Registers) if bordered => 16,
             (_, Operand::Amplitude) if self.amplitude_per_element() => self.end(),
             (_, Operand::Amplitude | Operand::SavedAmplitude) => return [1, 1, channels],
             (Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin, Operand::Records) => 8 * nodes,
@@ -231,18 +284,19 @@ impl<'a> Launched<'a> {
                 }
             }
             // The terms of the 1,024 steps that begin in this part.
-            (Stage::Adjoint, Operand::AmplitudeTerms | Operand::ThresholdTerms | Operand::LowThresholdTerms) => {
-                match (origin + self.end() - 1) / 1024 * 1024 {
-                    begin if begin < origin => 0,
-                    begin => begin / 1024 - origin / 1024 + 1,
-                }
-            }
+            (
+                Stage::Adjoint,
+                Operand::AmplitudeTerms | Operand::ThresholdTerms | Operand::LowThresholdTerms | Operand::InitialStateTerms,
+            ) => match (origin + self.end() - 1) / 1024 * 1024 {
+                begin if begin < origin => 0,
+                begin => begin / 1024 - origin / 1024 + 1,
+            },
             (Stage::Adjoint, Operand::Candidate | Operand::Threshold | Operand::StatesGradient) => self.end(),
             (Stage::Adjoint, Operand::CandidateGradient | Operand::ThresholdGradient | Operand::LowThresholdGradient) => {
                 self.end()
             }
-            (Stage::SumReduce, Operand::Terms) => return [1, steps.min(32 * nodes), channels],
-            (Stage::SumReduce, Operand::Sum) => return [1, nodes, channels],
+            (Stage::SumReduce, Operand::Terms) => steps.min(32 * nodes),
+            (Stage::SumReduce, Operand::Sum) => nodes,
             (stage, operand) => unreachable!("{stage} has no {operand}"),
         };
         [batch, time, channels]
@@ -254,10 +308,12 @@ impl<'a> Launched<'a> {
         let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
         let tile = steps.min(tile_steps);
         let rows = u64::from(params.rows);
+        let by_words = self.takes_words() || self.is_bordered();
         match self.stage() {
+            Stage::Serial if self.asks_for_empty() => self.variant.band().into(),
             Stage::Serial if self.variant.fold() > 1 => rows * (2 + tile / u64::from(self.variant.fold())),
-            Stage::Serial if rows > 1 => rows * (1 + steps + if self.takes_words() { self.words() } else { 1 }),
-            Stage::Serial if !self.takes_words() => tile + tile.min(1),
+            Stage::Serial if rows > 1 => rows * (1 + steps + if by_words { self.words() } else { 1 }),
+            Stage::Serial if !by_words => tile + tile.min(1),
             Stage::Serial if nodes == 1 => steps + self.words(),
             Stage::Serial => tile + tile.div_ceil(32),
             Stage::TileProbe => tile,
@@ -283,6 +339,11 @@ impl<'a> Launched<'a> {
             Stage::AdjointReduce => tile + 2 * tile.div_ceil(32),
             Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
             Stage::HandOver => 0,
+            // Steps, and the search of a sequence for each and those beside them; words of bits for each lane.
+            Stage::Borders => {
+                let searches = if self.places.get(Operand::CuSeqlens).is_some() { steps.div_ceil(32) } else { 0 };
+                32 + 34 * (steps + 1).ilog2() as u64 * searches.min(1) + self.border_words(tile_steps).min(3 * tile_steps)
+            }
             // Words, and a run of 31 steps in each.
             Stage::HealthReduce => 32 * tile.div_ceil(32),
             Stage::HealthClassify => tile + 32 * tile.div_ceil(32),
@@ -297,7 +358,7 @@ impl<'a> Launched<'a> {
         let rows = u64::from(params.batch.div_ceil(params.rows)) * u64::from(params.bands);
         match self.stage() {
             Stage::FirstSet | Stage::HandOver => rows,
-            Stage::SumReduce | Stage::HealthSum => u64::from(params.nodes) * u64::from(params.channels),
+            Stage::HealthSum => u64::from(params.nodes) * u64::from(params.channels),
             // Words.
             Stage::Pack => u64::from(params.time_total - params.time_origin).min(params.items.into()),
             _ => rows * u64::from(params.nodes),

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bmru::oracle::forward;
 use bmru::{
-    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Shape, Slot, Stage, States, Strategy,
-    Threshold, Traffic, Tuning, Unit, View,
+    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Stage, States,
+    Strategy, Threshold, Traffic, Tuning, Unit, View,
 };
 use proptest::prelude::any;
 
@@ -33,8 +33,8 @@ pub struct Machine<'a, 'm> {
     /// Who touched an element in this dispatch, and whether it was written.
     touched: BTreeMap<(Slot, u64), (u64, bool)>,
     item: u64,
-    lane: u64,
-    moved: Traffic,
+    pub lane: u64,
+    pub moved: Traffic,
     /// The first thing that went wrong.
     fault: Option<String>,
 }
@@ -44,7 +44,8 @@ impl Machine<'_, '_> {
         let place = self.launched.places.get(operand)?;
         let binding = self.launched.dispatch.bindings()[place.binding];
         let bytes = self.launched.bytes(operand);
-        let byte = self.launched.address(operand, b, t, d) + bytes * self.lane;
+        let lane = if self.launched.width_of(operand) > 1 { self.lane } else { 0 };
+        let byte = self.launched.address(operand, b, t, d) + bytes * lane;
         if byte < binding.offset || byte + bytes > binding.offset + binding.size {
             self.fault.get_or_insert_with(|| format!("{operand} ({b}, {t}, {d}) is byte {byte}, outside {binding:?}"));
             return None;
@@ -163,6 +164,8 @@ impl Machine<'_, '_> {
             for (d, lane) in self.launched.band(place) {
                 self.lane = lane;
                 match self.launched.stage() {
+                    Stage::Borders => self.borders(row / nodes, row % nodes),
+                    Stage::Serial if self.launched.asks_for_empty() => self.hand_on_empty(row, d),
                     Stage::Serial => self.serial_rows(row / nodes, row % nodes, d),
                     Stage::TileProbe => self.tile_probe(row / nodes, row % nodes, d),
                     Stage::TileReduce => self.tile_reduce(row / nodes, row % nodes, d),
@@ -172,7 +175,7 @@ impl Machine<'_, '_> {
                     Stage::CarryScan => self.carry_scan(row / nodes, row % nodes, d),
                     Stage::TileApply => self.tile_apply(row / nodes, row % nodes, d),
                     Stage::FirstSet => self.first_set(row, d),
-                    Stage::SumReduce => self.sum_reduce(row, d),
+                    Stage::SumReduce => self.sum_reduce(row / nodes, row % nodes, d),
                     Stage::HandOver => self.hand_over(row, d),
                     Stage::HealthSum => self.health_sum(row, d),
                     Stage::Unpack => self.unpack(row / nodes, row % nodes, d),
@@ -260,12 +263,16 @@ impl Machine<'_, '_> {
         let (begin, end) = self.tile(index);
         let tree = self.looks_back() || self.launched.places.get(Operand::Parent).is_some();
         let of_whole = u64::from(params.time_origin / params.tile_steps) + index;
-        let initial = self.load(Operand::InitialState, b, 0, d);
+        let first_bit = (origin + begin) % 32;
+        let row = self.row_of(b, begin / 32, first_bit);
         let numbers = self.is_number();
-        let mut number = Number::begin(self, b, d, initial, amplitude, tree.then_some(of_whole));
+        let mut number = Number::begin(self, [b, d], row, amplitude, tree.then_some(of_whole));
+        let initial = row.map_or(0, |row| self.again(Operand::InitialState, row, 0, d));
         let mut state = initial;
         if self.saves() && (!tree || of_whole == 0) {
-            self.store(Operand::SavedInitialState, b, 0, d, state);
+            if !self.is_packed() {
+                self.store(Operand::SavedInitialState, b, 0, d, state);
+            }
             if b == 0 {
                 self.store(Operand::SavedAmplitude, 0, 0, d, amplitude);
             }
@@ -295,9 +302,21 @@ impl Machine<'_, '_> {
                 packed = if time % 32 > 0 { self.load(Operand::PackedStates, b, 0, d) } else { 0 };
             }
             let (sets, positive) = self.gate(b, t, d, threshold);
+            let payload = self.payload(b, t, d, amplitude);
+            // A word of them is loaded once.
+            let entered = time % 32 == 0 || t == begin;
+            let borders = if entered { self.borders_of(b, word, time % 32) } else { self.borders_again(b, word, time % 32) };
+            let sets = sets && borders.inside;
+            if borders.begins {
+                let row = self.row_of(b, word, time % 32);
+                number = Number::start(self, row, d, payload);
+                if let Some(row) = row.filter(|_| self.saves() && self.is_packed()) {
+                    let initial = self.again(Operand::InitialState, row, 0, d);
+                    self.store(Operand::SavedInitialState, row, 0, d, initial);
+                }
+            }
             z |= u32::from(sets) << (time % 32);
             signs |= u32::from(plus) << (time % 32);
-            let payload = self.payload(b, t, d, amplitude);
             if sets {
                 plus = positive;
                 state = self.state_of(payload, positive);
@@ -306,9 +325,14 @@ impl Machine<'_, '_> {
             if numbers {
                 number.step(self, payload, sets.then_some(positive));
                 state = number.bits;
-                self.store(Operand::Counts, b, t, d, number.count as u32);
+                self.store(Operand::Counts, b, t, d, if borders.inside { number.count as u32 } else { 0 });
             }
-            self.store(Operand::States, b, t, d, state);
+            self.store(Operand::States, b, t, d, if borders.inside { state } else { 0 });
+            if borders.ends {
+                let row = self.row_of(b, word, time % 32).expect("it ends there");
+                self.store(Operand::FinalState, row, 0, d, state);
+                self.store(Operand::FinalCount, row, 0, d, number.count as u32);
+            }
             packed |= u32::from(plus) << (time % 32);
             if time % 32 == 31 || t + 1 == end {
                 self.store(Operand::PackedStates, b, word, d, packed);
@@ -321,10 +345,8 @@ impl Machine<'_, '_> {
                 }
             }
         }
-        if !tree || origin + end == u64::from(params.time_total) {
+        if !self.is_packed() && (!tree || origin + end == u64::from(params.time_total)) {
             self.store(Operand::FinalCount, b, 0, d, number.count as u32);
-        }
-        if !tree || origin + end == u64::from(params.time_total) {
             self.store(Operand::FinalState, b, 0, d, state);
         }
         if tree && !numbers {
@@ -516,8 +538,13 @@ pub fn run(plan: &Plan, memory: &mut Memory, backwards: bool) -> Result<Miscount
         let less = less || matches!(stage, Stage::Serial | Stage::TileApply) && launched_back;
         // A part of what is packed can lie elsewhere.
         let less = less || stage == Stage::Pack;
+        // How many sequences begin and end where is not known of borders, nor how they are found.
+        let bordered = places[variant].get(Operand::Borders).is_some() || places[variant].get(Operand::CuSeqlens).is_some();
+        let fewer = bordered && matches!(plan.descriptor().sequences_kind(), Sequences::Packed { .. });
+        let less = less || bordered;
         let Traffic { read, written } = dispatch.traffic();
-        if moved.written != written || moved.read > read || (moved.read < read && !less) {
+        let differs = moved.written > written || moved.written < written && !fewer;
+        if differs || moved.read > read || (moved.read < read && !less) {
             miscounted.get_or_insert_with(|| format!("dispatch {number} ({stage}) moved {moved:?}\n{dispatch:?}"));
         }
     }
@@ -534,6 +561,51 @@ pub fn raise(descriptor: &Descriptor, slices: &mut [(Slot, Vec<f32>)]) {
         values[at] = values[at].abs();
     }
 }
+
+/// Borders of sequences, as data: at words and tiles and between them, none, in every step, before the first and behind the last.
+pub fn borders(descriptor: &Descriptor, seed: u64) -> [Vec<u32>; 2] {
+    let time = descriptor.shape().time;
+    let mut state = seed ^ 0xb0de;
+    let mut next = move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let length = |slot| descriptor.slot_elements(slot).expect("the plan exists") as usize;
+    let mut cuts: Vec<u32> = (0..length(Slot::CuSeqlens))
+        .map(|_| {
+            let granule = [1, 1, 32, 256][(next() % 4) as usize];
+            (next() % (time + 20) / granule * granule) as u32
+        })
+        .collect();
+    cuts.sort_unstable();
+    if let Some(first) = cuts.first_mut().filter(|_| seed.is_multiple_of(2)) {
+        *first = 0;
+    }
+    let resets = (0..length(Slot::Resets))
+        .map(|_| match seed % 4 {
+            0 => next() as u32,
+            1 => 1 << (next() % 32),
+            2 => u32::MAX,
+            _ => 0,
+        })
+        .collect();
+    [cuts, resets]
+}
+
+/// What lies in steps that belong to no packed sequence is NaN, where it belongs to one step alone.
+pub fn poison_slack(descriptor: &Descriptor, cuts: &[u32], operands: &[Operand], mut poison: impl FnMut(Slot, usize)) {
+    let Shape { time, channels, .. } = descriptor.shape();
+    let Sequences::Packed { .. } = descriptor.sequences_kind() else { return };
+    let outside = |t: u64| !cuts.windows(2).any(|pair| u64::from(pair[0]) <= t && t < u64::from(pair[1]));
+    for view in operands.iter().filter_map(|&operand| descriptor.view(operand)).filter(|view| view.strides.time > 0) {
+        for (t, d) in (0..time).filter(|&t| outside(t)).flat_map(|t| (0..channels).map(move |d| (t, d))) {
+            poison(view.slot, (view.offset + t * view.strides.time + d * view.strides.channel) as usize);
+        }
+    }
+}
+
+/// What is read of steps.
+pub const OF_STEPS: [Operand; 4] = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::Amplitude];
 
 /// Runs a plan; the outputs are the oracle's.
 pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
@@ -556,6 +628,11 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     if descriptor.unit() == Unit::FirstQuadrant {
         raise(descriptor, &mut slices);
     }
+    let [cu_seqlens, resets] = borders(descriptor, seed);
+    poison_slack(descriptor, &cu_seqlens, &OF_STEPS, |slot, at| {
+        let (_, values) = slices.iter_mut().find(|(held, _)| *held == slot).expect("the slot is an input");
+        values[at] = f32::NAN;
+    });
     let validity: Vec<u32> =
         (0..length(Slot::Validity)).map(|word| (word as u32 + 1).wrapping_mul(0x9e37_79b9) & 0x7103_1881).collect();
     let initial_count: Vec<i32> = (0..length(Slot::InitialCount)).map(|row| 5 - row as i32).collect();
@@ -566,6 +643,8 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
         initial_state: &slices[3].1,
         initial_count: &initial_count,
         validity: &validity,
+        cu_seqlens: &cu_seqlens,
+        resets: &resets,
     };
     let expected = forward(descriptor, &inputs).map_err(|error| error.to_string())?;
 
@@ -575,6 +654,8 @@ pub fn agree(plan: &Plan, seed: u64) -> Result<Miscounted, String> {
     };
     let mut memory: Memory = slices.iter().map(|(slot, values)| (*slot, in_bits(*slot, values))).collect();
     memory.insert(Slot::Validity, validity.clone());
+    memory.insert(Slot::CuSeqlens, cu_seqlens.clone());
+    memory.insert(Slot::Resets, resets.clone());
     memory.insert(Slot::InitialCount, initial_count.iter().map(|&count| count as u32).collect());
     for slot in [Slot::States, Slot::FinalState, Slot::PackedStates, Slot::FirstSet] {
         memory.insert(slot, vec![POISON; length(slot)]);
