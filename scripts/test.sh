@@ -68,5 +68,8 @@ step benchmarks
 # In the profile of the tests, which is built anyway.
 cargo test -q "${whole[@]}" --bench forward --bench backward -- --test
 
+step "a minute of soak"
+scripts/soak.sh --duration 1m
+
 step tests
 cargo test "${whole[@]}" --no-fail-fast
