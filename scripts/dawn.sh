@@ -26,7 +26,7 @@ while (($#)); do
 done
 ((${#drivers[@]})) || drivers=(swiftshader)
 dawn
-cargo build -q --example export
+cargo build -q "${whole[@]}" --example export
 exporter=$(target_directory)/debug/examples/export
 commit=$(git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null || echo unknown)
 [[ -z $reports ]] || mkdir -p "$reports"

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced: what scripts need of Debian and npm.
+# Sourced: what scripts need of Debian and npm, and examples.
 
 # packages NAME…: installs those that are missing.
 packages() {
@@ -27,4 +27,14 @@ dawn() {
 # The target directory of cargo.
 target_directory() {
     cargo metadata --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
+
+# What to build. A package alone asks less of naga and serde than the workspace, and cargo builds them and all that stands on them
+# once for each wish; this is what the tests are built with.
+whole=(--workspace --all-features)
+
+# example NAME ARGUMENT…: builds an example and runs it.
+example() {
+    cargo build --quiet "${whole[@]}" --example "$1" &&
+        "$(target_directory)/debug/examples/$1" "${@:2}"
 }

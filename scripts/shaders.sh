@@ -95,8 +95,8 @@ refuses() {
     printf '%-18s refuses %s of %s\n' "$name" "$failures" "$files"
 }
 
-cargo build -q --example export
-cargo build -q -p bmru-translate
+cargo build -q "${whole[@]}" --example export
+cargo build -q "${whole[@]}" --bin bmru-translate
 translate=$target/debug/bmru-translate
 
 echo "broken shaders:"

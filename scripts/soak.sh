@@ -7,17 +7,18 @@ cd "$(dirname "$0")/.."
 source scripts/adapters.sh
 
 # Else in the profile of the tests, which is built anyway.
-profile=()
+profile=dev folder=debug
 if [[ ${1:-} == --release ]]; then
-    profile=(--release)
+    profile=release folder=release
     shift
 fi
-soak() { cargo run --quiet "${profile[@]}" --example soak -- "$@"; }
+cargo build --quiet "${whole[@]}" --profile "$profile" --example soak
+soak=$(target_directory)/$folder/examples/soak
 
 # planted WHAT MESSAGE
 planted() {
     local told
-    told=$(soak --duration 4s --adapter swiftshader --plant "$1" 2>&1 || true)
+    told=$("$soak" --duration 4s --adapter swiftshader --plant "$1" 2>&1 || true)
     grep -o "FAILED: $2" <<<"$told" | sed "s/FAILED/a planted $1 is found/" || {
         printf '%s\nsoak.sh: nobody finds the planted %s\n' "$told" "$1" >&2
         exit 1
@@ -25,4 +26,4 @@ planted() {
 }
 planted object 'left on the device'
 planted memory 'the process grew by .*'
-soak "$@"
+"$soak" "$@"

@@ -14,7 +14,7 @@ done
 cargo fmt --all --check
 
 step lints
-cargo clippy --workspace --all-targets --all-features -- -D warnings
+cargo clippy "${whole[@]}" --all-targets -- -D warnings
 
 step "each feature alone"
 for features in "" wgpu host; do
@@ -45,17 +45,17 @@ step "the supply chain, what is quick of it"
 scripts/supply.sh --quick
 
 step examples
-cargo run -q --example quickstart
-cargo run -q --example embed
-cargo run -q --example bidirectional
-cargo run -q --example stream
-cargo run -q --example train -- --all
+example quickstart
+example embed
+example bidirectional
+example stream
+example train --all
 # The tests run all of them.
-cargo run -q --example conformance -- --quick --case value/
-cargo run -q --example roofline -- --quick
-cargo run -q --example roofline -- --quick --variants
-cargo run -q --example roofline -- --quick --stages --try usual --try strategy=tiles,tile=32,ahead=4,lookback=64 --rows /element
-cargo run -q --example report -- --quick --jobs 2 --adapter SwiftShader --folder "$(mktemp -d)"
+example conformance --quick --case value/
+example roofline --quick
+example roofline --quick --variants
+example roofline --quick --stages --try usual --try strategy=tiles,tile=32,ahead=4,lookback=64 --rows /element
+example report --quick --jobs 2 --adapter SwiftShader --folder "$(mktemp -d)"
 
 step "another host, and other compilers"
 scripts/dawn.sh
@@ -66,7 +66,10 @@ scripts/web.sh
 
 step benchmarks
 # In the profile of the tests, which is built anyway.
-cargo test -q --bench forward --bench backward -- --test
+cargo test -q "${whole[@]}" --bench forward --bench backward -- --test
+
+step "a minute of soak"
+scripts/soak.sh --duration 1m
 
 step tests
-cargo test --workspace --all-features --no-fail-fast
+cargo test "${whole[@]}" --no-fail-fast

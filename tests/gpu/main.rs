@@ -26,7 +26,7 @@ use bmru::wgpu;
 use bmru_conformance::{BackwardCase, Case, Runner, Scope, adapters, backward_matrix, matrix};
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// One adapter. Tests share its device, one at a time: software drivers run on all cores anyway.
+/// One adapter. Tests share its device, one at a time.
 #[derive(Clone)]
 pub struct Device {
     adapter: wgpu::Adapter,
@@ -101,7 +101,9 @@ fn main() -> ExitCode {
     let cases = matrix(Scope::Quick);
     let mut groups: Vec<&str> = cases.iter().map(group).collect();
     groups.dedup();
+    let mut of_adapters = Vec::new();
     for (device, name) in devices.iter().zip(&present) {
+        let mut trials = Vec::new();
         for group_name in &groups {
             let cases: Vec<Case> = cases.iter().filter(|case| group(case) == *group_name).cloned().collect();
             let device = device.clone();
@@ -129,6 +131,11 @@ fn main() -> ExitCode {
             let device = device.clone();
             trials.push(Trial::test(format!("{name}: {test_name}"), move || device.with(test)));
         }
+        of_adapters.push(trials.into_iter());
+    }
+    // The adapters take turns: drivers compile on one core, and another core has the test of another adapter meanwhile.
+    while of_adapters.iter().any(|of_adapter| of_adapter.len() > 0) {
+        trials.extend(of_adapters.iter_mut().filter_map(Iterator::next));
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Drivers tear down their threads with their devices; what the process still holds when it exits they may free twice.
