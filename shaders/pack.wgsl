@@ -47,26 +47,24 @@ fn place_of(element: u32) -> Place {
 
 // The same where channels do not lie side by side: three strides, in any order.
 fn place_apart(element: u32, view: View) -> Place {
-    var strides = array<u32, 3>(view.batch, view.time, view.channel);
-    var index = array<u32, 3>(0u, 0u, 0u);
-    var distance = element - view.offset;
-    var below = 0xffffffffu;
-    for (var turn = 0u; turn < 3u; turn++) {
-        var longest = 0u;
-        for (var axis = 0u; axis < 3u; axis++) {
-            longest = max(longest, select(0u, strides[axis], strides[axis] < below));
-        }
-        for (var axis = 0u; axis < 3u; axis++) {
-            if strides[axis] == longest {
-                index[axis] = steps_of(distance, longest);
-            }
-        }
-        distance -= steps_of(distance, longest) * longest;
-        below = longest;
-    }
-    let inside = element >= view.offset && distance == 0u
-        && index[0] < params.batch && index[1] < params.steps && index[2] < params.channels;
-    return Place(source_at(index[0], index[1], index[2]), inside);
+    let longest = max(max(view.batch, view.time), view.channel);
+    let shortest = min(min(view.batch, view.time), view.channel);
+    let middle = max(min(view.batch, view.time), min(max(view.batch, view.time), view.channel));
+    let distance = element - view.offset;
+    let first = steps_of(distance, longest);
+    let behind_first = distance - first * longest;
+    let second = steps_of(behind_first, middle);
+    let behind_second = behind_first - second * middle;
+    let third = steps_of(behind_second, shortest);
+    let strides = vec3<u32>(view.batch, view.time, view.channel);
+    let index = select(
+        select(vec3<u32>(third), vec3<u32>(second), strides == vec3<u32>(middle)),
+        vec3<u32>(first),
+        strides == vec3<u32>(longest),
+    );
+    let inside = element >= view.offset && behind_second == third * shortest
+        && index.x < params.batch && index.y < params.steps && index.z < params.channels;
+    return Place(source_at(index.x, index.y, index.z), inside);
 }
 
 // A stride of 0 is that of an axis with one element.

@@ -5,7 +5,8 @@ use crate::plan::split::Axes;
 use crate::shape::Region;
 use crate::{
     Amplitude, Boundary, Direction, Element, Error, FinalState, Gradient, Health, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, SavedLayout, Sequences, Shape, Slot, States, Strides, SummaryOf, Surrogate, Threshold, TimeOrder, Tuning, Unit, View,
+    Limits, Operand, Plan, Save, SavedLayout, Sequences, Shape, Slot, States, Strides, SummaryOf, Surrogate, Threshold,
+    TimeOrder, Tuning, Unit, View,
 };
 
 /// What is computed, and where its tensors lie.
@@ -167,7 +168,8 @@ impl Descriptor {
         let amplitudes = self.amplitude_kind() == Amplitude::PerElement;
         let row = channels.saturating_mul(columns + u64::from(amplitudes));
         let strides = Strides::rows(self.layout, self.shape, row);
-        let column = |number: u64| View { slot: Slot::Candidate, offset: strides.channels(channels.saturating_mul(number)), strides };
+        let column =
+            |number: u64| View { slot: Slot::Candidate, offset: strides.channels(channels.saturating_mul(number)), strides };
         let placed = self.threshold(Threshold::PerElement).candidate_view(column(0)).threshold_view(column(1));
         let placed = if amplitudes { placed.amplitude_view(column(columns)) } else { placed };
         if two_thresholds { placed.low_threshold_view(column(2)) } else { placed }
@@ -331,7 +333,9 @@ impl Descriptor {
             Slot::Amplitude | Slot::AmplitudeGradient if self.amplitude_kind() == Amplitude::PerChannel => Element::F32,
             Slot::Saved | Slot::Scratch | Slot::Health => Element::F32,
             Slot::Summary | Slot::GradientSummary => Element::F32,
-            Slot::CuSeqlens | Slot::Resets | Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => Element::F32,
+            Slot::CuSeqlens | Slot::Resets | Slot::Validity | Slot::InitialCount | Slot::Counts | Slot::FinalCount => {
+                Element::F32
+            }
             Slot::PackedStates | Slot::FirstSet => Element::F32,
             Slot::ThresholdGradient if self.threshold == Threshold::PerChannel => Element::F32,
             _ => self.element,

@@ -6,8 +6,8 @@ mod summary;
 
 pub use crate::sequences::Borders;
 pub use health::health;
-pub use summary::summarize;
 use held::Held;
+pub use summary::summarize;
 
 use crate::{Amplitude, Boundary, Descriptor, Direction, Error, Operand, SavedLayout, Shape, Slot, Surrogate, Unit, View};
 

@@ -1,7 +1,9 @@
 //! Packed states: a bit for each state that is one of two.
 
 use crate::oracle::{Gate, index};
-use crate::{Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, States, Strides, Tuning, View};
+use crate::{
+    Descriptor, Direction, Error, Layout, Limits, Operand, Plan, SavedLayout, Shape, Slot, States, Strides, Tuning, View,
+};
 
 /// The packed states that a forward pass wrote, and what their bits stand for: the contents of the slots that unpacking reads.
 /// Slots that the descriptor does not use are empty.

@@ -15,7 +15,9 @@ use core::fmt;
 
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
-use crate::{Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, SummaryOf, Tuning, Variant, quirks};
+use crate::{
+    Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, SummaryOf, Tuning, Variant, quirks,
+};
 
 /// How the scan is spread over a device. Every strategy gives the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -245,7 +247,8 @@ impl Plan {
             check(Slot::Saved, descriptor.saved_layout().bytes())?;
         }
         let in_place = direction == Direction::Forward && descriptor.is_in_place();
-        let untold = direction == Direction::Forward && descriptor.sequences_kind().has_borders() && descriptor.carry() != Carry::Fill;
+        let untold =
+            direction == Direction::Forward && descriptor.sequences_kind().has_borders() && descriptor.carry() != Carry::Fill;
         let walks = in_place || untold;
         let build = |strategy| match strategy {
             Strategy::Tiles | Strategy::Probe if in_place => Err(Error::Incompatible {

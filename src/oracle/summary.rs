@@ -50,7 +50,9 @@ pub fn summarize(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Summary
             (_, None) => {}
             (Carry::Codes, Some((upper, ..))) => words[at] = 1 | u32::from(upper) << 1,
             (Carry::Fill, Some((_, state, _))) => (words[at], words[second]) = (1, element.pattern(state)),
-            (Carry::Age, Some((_, state, since))) => (words[at], words[second]) = (1 | (since as u32) << 1, element.pattern(state)),
+            (Carry::Age, Some((_, state, since))) => {
+                (words[at], words[second]) = (1 | (since as u32) << 1, element.pattern(state))
+            }
             (Carry::Sum, Some(_)) => words[at] = (held.exact(0.0) as f32).to_bits(),
             (Carry::Decay, Some(_)) => {
                 words[at] = (f64::from(descriptor.epsilon_value()).powi(sets) as f32).to_bits() ^ 0x3f80_0000;

@@ -4,8 +4,8 @@
 use super::Plan;
 use super::borders::row_by_row;
 use super::build::{Builder, Launch, Moved, scratch_view};
-use super::tiles;
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
+use super::tiles;
 use crate::carry::Carry;
 use crate::{Amplitude, Descriptor, Error, Operand, Params, Sequences, Slot, Stage, Strategy, SummaryOf, Threshold, Unit, View};
 

@@ -6,8 +6,8 @@ use crate::carry::Carry;
 use crate::shader::BindingAccess;
 use crate::shape::Region;
 use crate::{
-    Access, Amplitude, Boundary, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, SummaryOf, Surrogate,
-    Threshold, TimeOrder, Tuning, Unit, Variant, View,
+    Access, Amplitude, Boundary, Descriptor, Element, Error, Gradient, Layout, Limits, Operand, Params, Slot, Stage, SummaryOf,
+    Surrogate, Threshold, TimeOrder, Tuning, Unit, Variant, View,
 };
 
 pub(super) struct Built {
@@ -333,7 +333,8 @@ impl<'a> Builder<'a> {
         // A trip of a folded walk takes several steps; before it, it may look back.
         let earlier = boxes.iter().find(|boxed| boxed.operand == Operand::Aggregates).map_or(0, |boxed| boxed.region.extent[1]);
         let steps = u64::from(params.steps.min(params.tile_steps));
-        let words = if descriptor.takes_words() { steps.div_ceil(32) + 1 } else { 0 };
+        // Words are looked through first where a stretch is reduced.
+        let words = if descriptor.takes_words() { 2 * (steps.div_ceil(32) + 1) } else { 0 };
         let folded = earlier + u64::from(params.rows) * (2 + steps / vectors.fold + words);
         let iterations = if vectors.fold > 1 { folded } else { iterations };
         self.dispatches.push(Dispatch { variant, params, bindings, grid, invocations, iterations, traffic });

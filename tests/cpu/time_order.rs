@@ -11,6 +11,7 @@ fn flipped<T: Copy>(values: &[T], shape: Shape, layout: Layout) -> Vec<T> {
     let at = |b: u64, t: u64, d: u64| match layout {
         Layout::BatchTimeChannel => (b * time + t) * channels + d,
         Layout::TimeBatchChannel => (t * batch + b) * channels + d,
+        Layout::BatchChannelTime => (b * channels + d) * time + t,
     };
     let mut flipped = values.to_vec();
     for b in 0..batch {
@@ -30,7 +31,7 @@ fn bits(values: &[f32]) -> Vec<u32> {
 #[test]
 fn descending_is_flipping_twice() {
     let mut rng = fastrand::Rng::with_seed(5);
-    for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel] {
+    for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime] {
         for threshold in [Threshold::PerElement, Threshold::PerChannel] {
             for (batch, time, channels) in [(1, 0, 2), (1, 1, 1), (2, 33, 3), (3, 64, 2), (1, 1100, 2)] {
                 let shape = Shape { batch, time, channels };

@@ -2,8 +2,8 @@
 
 use bmru::host::Gpu;
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, FinalState, GradientSummary, Incoming, IncomingGradients, InitialCount, InitialState, Inputs,
-    Layout, Operand, Save, Shape, Slot, Strategy, Summary, TimeOrder, Tuning, Unit, Validity, View, oracle,
+    Amplitude, Counts, Descriptor, Element, FinalState, GradientSummary, Incoming, IncomingGradients, InitialCount, InitialState,
+    Inputs, Layout, Operand, Save, Shape, Slot, Strategy, Summary, TimeOrder, Tuning, Unit, Validity, View, oracle,
 };
 use bmru_conformance::data::{self, Rate, Slots, Values};
 use bmru_conformance::{Runner, allowed, backward};
@@ -78,7 +78,12 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     Ok(())
 }
 
-fn one_sequence(gpu: &Gpu, unit: fn(Shape) -> Descriptor, element: Element, rate: Rate) -> Result<(), Box<dyn std::error::Error>> {
+fn one_sequence(
+    gpu: &Gpu,
+    unit: fn(Shape) -> Descriptor,
+    element: Element,
+    rate: Rate,
+) -> Result<(), Box<dyn std::error::Error>> {
     let of = |time| {
         let descriptor = unit(Shape { batch: 2, time, channels: 4 }).layout(Layout::TimeBatchChannel).element(element);
         let beside = descriptor.view(Operand::Threshold).is_some_and(|view| view.slot == Slot::Candidate);
@@ -118,7 +123,10 @@ fn one_sequence(gpu: &Gpu, unit: fn(Shape) -> Descriptor, element: Element, rate
             let close = (f64::from(*state) - allowed.wanted[at]).abs() <= 4.0 * bound;
             assert!(state.to_bits() == wanted.to_bits() || sums && close, "state {at} is {state:e}, not {wanted:e}");
         }
-        assert!(sums || last.states.iter().map(|x| x.to_bits()).eq(expected.final_state.iter().map(|x| x.to_bits())) || !last.counts.is_empty());
+        assert!(
+            sums || last.states.iter().map(|x| x.to_bits()).eq(expected.final_state.iter().map(|x| x.to_bits()))
+                || !last.counts.is_empty()
+        );
     }
     assert_eq!(last.counts, if last.counts.is_empty() { Vec::new() } else { expected.final_count });
     Ok(())
@@ -193,9 +201,13 @@ pub fn limits(runner: &Runner) -> Result<(), Failed> {
     let scan = Descriptor::bmru(Shape { batch: 3, time: 2500, channels: 8 }).time_order(TimeOrder::Descending);
     let data = data::generate(&scan, Rate::Once(900), Values::Plain, 23);
     let summary = oracle::summarize(&scan, &data.inputs())?;
-    assert!(summary.words().contains(&0) && summary.words().contains(&1) && summary.words().contains(&3), "all that there can be");
+    assert!(
+        summary.words().contains(&0) && summary.words().contains(&1) && summary.words().contains(&3),
+        "all that there can be"
+    );
     assert_eq!(gpu.summarize_blocking(&scan, &data.inputs())?, summary);
-    let small = bmru::Limits { max_storage_buffer_binding_size: 6 << 10, max_compute_workgroups_per_dimension: 2, ..gpu.limits() };
+    let small =
+        bmru::Limits { max_storage_buffer_binding_size: 6 << 10, max_compute_workgroups_per_dimension: 2, ..gpu.limits() };
     let plan = scan.summarize(&small, runner.tuning())?;
     assert!(plan.dispatches().len() > 10, "{plan}");
     let host = Host::new(runner, None);

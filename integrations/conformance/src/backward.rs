@@ -270,7 +270,9 @@ fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize,
     };
     let steps = if view.strides.time > 0 { time } else { 1 };
     let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
-    triples.map(move |[b, t, d]| ((view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize, [b, t, d]))
+    triples.map(move |[b, t, d]| {
+        ((view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize, [b, t, d])
+    })
 }
 
 /// An element of an output, and what it must be.

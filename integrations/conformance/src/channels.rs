@@ -1,8 +1,8 @@
 //! Channels that do not lie side by side: time contiguous, gaps between channels, and axes that inputs do not have.
 
 use bmru::{
-    Amplitude, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Sequences, Shape, Slot, States,
-    Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
+    Amplitude, Descriptor, Element, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Save, Sequences, Shape, Slot,
+    States, Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
 };
 
 use crate::backward::BackwardCase;
@@ -92,7 +92,11 @@ fn of(unit: fn(Shape) -> Descriptor, shape: Shape, element: Element, placing: Pl
         .initial_state(if pick(4) { InitialState::Given } else { InitialState::Zero });
     if pick(5) && matches!(placing, Placing::TimeContiguous) {
         // The layout alone says where all lies.
-        return if per_channel { descriptor.layout(Layout::BatchChannelTime) } else { descriptor.layout(Layout::BatchChannelTime).side_by_side() };
+        return if per_channel {
+            descriptor.layout(Layout::BatchChannelTime)
+        } else {
+            descriptor.layout(Layout::BatchChannelTime).side_by_side()
+        };
     }
     placing.place(descriptor)
 }
@@ -165,7 +169,8 @@ fn broadcasts(cases: &mut Vec<Case>) {
                 } else {
                     descriptor.save(Save::Codes)
                 };
-                let mut case = Case::new(format!("channels/broadcast/{axes:03b}/{layout:?}/{strategy}"), descriptor, Rate::Once(5));
+                let mut case =
+                    Case::new(format!("channels/broadcast/{axes:03b}/{layout:?}/{strategy}"), descriptor, Rate::Once(5));
                 case.strategy = Some(strategy);
                 case.tile_steps = Some(32);
                 cases.push(case);
@@ -191,7 +196,9 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                     let apart = descriptor.amplitude_kind() == Amplitude::PerElement
                         && descriptor.view(Operand::Amplitude).is_some_and(|view| view.slot == Slot::Amplitude);
                     let descriptor = if apart {
-                        descriptor.gradient(Operand::AmplitudeGradient, Gradient::Omit).gradient(Operand::ThresholdGradient, Gradient::Omit)
+                        descriptor
+                            .gradient(Operand::AmplitudeGradient, Gradient::Omit)
+                            .gradient(Operand::ThresholdGradient, Gradient::Omit)
                     } else {
                         descriptor
                     };

@@ -2,8 +2,8 @@
 //! candidates, by every strategy.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Layout, Operand, Save, Shape, Slot, Strategy, Strides,
-    Threshold, TimeOrder, Unit, View,
+    Amplitude, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Layout, Operand, Save, Shape, Slot, Strategy,
+    Strides, Threshold, TimeOrder, Unit, View,
 };
 
 use crate::case::name_seed;

@@ -498,7 +498,9 @@ fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = u
         _ => [batch, time],
     };
     let view = descriptor.view(operand);
-    let at = |View { offset, strides, .. }: View, b, t, d| (offset + b * strides.batch + t * strides.time + d) as usize;
+    let at = |View { offset, strides, .. }: View, b, t, d| {
+        (offset + b * strides.batch + t * strides.time + d * strides.channel) as usize
+    };
     let rows = (0..batch).flat_map(move |b| (0..time).map(move |t| (b, t)));
     rows.flat_map(move |(b, t)| (0..channels).filter_map(move |d| view.map(|view| at(view, b, t, d))))
 }

@@ -1,8 +1,8 @@
 //! Every refusal of planning, with what was expected and what came.
 
 use bmru::{
-    Access, Descriptor, Error, FinalState, InitialState, Layout, Limits, MAX_AXIS, Operand, Plan, Save, Shape, Slot, Stage,
-    Strategy, Strides, Threshold, Tuning, View,
+    Access, Descriptor, Error, FinalState, Gradient, InitialState, Layout, Limits, MAX_AXIS, Operand, Plan, Save, Shape, Slot,
+    Stage, States, Strategy, Strides, Threshold, Tuning, View,
 };
 
 fn bmru(batch: u64, time: u64, channels: u64) -> Descriptor {
@@ -49,19 +49,60 @@ fn views_into_other_slots() {
         let expected = invalid(Operand::Threshold, "a view into threshold or candidate", slot);
         refuses(&bmru(1, 3, 2).threshold_view(view(slot)), expected);
     }
-    for slot in [Slot::Candidate, Slot::FinalState, Slot::Saved] {
-        refuses(&bmru(1, 3, 2).states_view(view(slot)), invalid(Operand::States, "a view into states", slot));
+    for slot in [Slot::Threshold, Slot::FinalState, Slot::Saved] {
+        refuses(&bmru(1, 3, 2).states_view(view(slot)), invalid(Operand::States, "a view into states or candidate", slot));
     }
 }
 
 #[test]
 fn views_whose_channels_are_apart() {
-    for channel in [0, 2, u64::MAX] {
-        let view = |slot| View { slot, offset: 0, strides: Strides { batch: 6, time: 2, channel } };
-        let invalid = |operand| Error::InvalidView { operand, expected: "a channel stride of 1", actual: channel.to_string() };
-        refuses(&bmru(1, 3, 2).candidate_view(view(Slot::Candidate)), invalid(Operand::Candidate));
-        refuses(&bmru(1, 3, 2).threshold_view(view(Slot::Candidate)), invalid(Operand::Threshold));
-        refuses(&bmru(1, 3, 2).states_view(view(Slot::States)), invalid(Operand::States));
+    let view = |slot, channel| View { slot, offset: 0, strides: Strides { batch: 0, time: 2, channel } };
+    for channel in [0, 1, 7, 1 << 20] {
+        let plan = bmru(1, 3, 2).candidate_view(view(Slot::Candidate, channel)).threshold_view(view(Slot::Threshold, channel));
+        assert!(plan.forward(&Limits::default(), &Tuning::default()).is_ok(), "{channel}");
+    }
+    let overflow = Error::Overflow { operand: Operand::Candidate };
+    refuses(&bmru(1, 3, 2).candidate_view(view(Slot::Candidate, u64::MAX)), overflow);
+    // What is written once lies somewhere of its own.
+    let shared = |operand, strides: Strides| Error::InvalidView {
+        operand,
+        expected: "strides that give every element a place of its own",
+        actual: format!("{strides:?}"),
+    };
+    for channel in [0, 2, 4] {
+        let states = view(Slot::States, channel);
+        refuses(&bmru(1, 3, 2).states_view(states), shared(Operand::States, states.strides));
+    }
+    // One threshold for several elements has no gradient of its own.
+    let broadcast = bmru(1, 3, 2).threshold_view(view(Slot::Threshold, 0)).save(Save::Codes);
+    let backward = |scan: &Descriptor| scan.backward(&Limits::default(), &Tuning::default());
+    let refused = backward(&broadcast).expect_err("two gradients have one place");
+    assert!(matches!(refused, Error::InvalidView { operand: Operand::ThresholdGradient, .. }), "{refused}");
+    assert!(backward(&broadcast.gradient(Operand::ThresholdGradient, Gradient::Omit)).is_ok());
+}
+
+#[test]
+fn states_over_inputs() {
+    let scan = bmru(2, 3, 4);
+    let actual = "states over the candidates";
+    let expected = "Save::Nothing: gradients need the candidates";
+    refuses(&scan.clone().save(Save::Codes).states_in_place(), Error::Incompatible { expected, actual });
+    let packed = scan.clone().states(States::Both).states_in_place();
+    refuses(&packed, Error::Incompatible { expected: "states that are numbers", actual });
+    let gradients = Error::Incompatible { expected: "a forward pass", actual: "gradients of states over the candidates" };
+    let backward = scan.clone().states_in_place().backward(&Limits::default(), &Tuning::default());
+    assert_eq!(backward.expect_err("nothing is left to go back over"), gradients);
+    // Of one input element for element, or of none; not of half of it.
+    let beside = scan.clone().side_by_side();
+    for offset in [0, 4] {
+        let states = View { offset, ..beside.view(Operand::Candidate).expect("it has candidates") };
+        assert!(beside.clone().states_view(states).forward(&Limits::default(), &Tuning::default()).is_ok(), "{offset}");
+    }
+    for offset in [1, 3, 5] {
+        let states = View { offset, ..beside.view(Operand::Candidate).expect("it has candidates") };
+        let refused = beside.clone().states_view(states).forward(&Limits::default(), &Tuning::default());
+        let refused = refused.expect_err("it would write what is read later");
+        assert!(matches!(refused, Error::InvalidView { operand: Operand::States, .. }), "{refused}");
     }
 }
 

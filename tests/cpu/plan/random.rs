@@ -57,16 +57,20 @@ impl Wish {
             Self::Padded { offset, row, outer } => {
                 let row = channels.checked_add(row)?;
                 let slower = |count: u64| count.saturating_mul(row).saturating_add(outer);
-                let (batch, time) = match layout {
-                    Layout::BatchTimeChannel => (slower(time), row),
-                    Layout::TimeBatchChannel => (row, slower(batch)),
+                let strides = match layout {
+                    Layout::BatchTimeChannel => Strides { batch: slower(time), time: row, channel: 1 },
+                    Layout::TimeBatchChannel => Strides { batch: row, time: slower(batch), channel: 1 },
+                    Layout::BatchChannelTime => {
+                        let channel = time.saturating_add(outer);
+                        Strides { batch: row.saturating_mul(channel), time: 1, channel }
+                    }
                 };
-                Some(View { slot, offset, strides: Strides { batch, time, channel: 1 } })
+                Some(View { slot, offset, strides })
             }
             Self::Broadcast { batch, time } => {
                 let whole = Strides::rows(layout, shape, channels);
                 let stride = |repeats: bool, stride| if repeats { 0 } else { stride };
-                let strides = Strides { batch: stride(batch, whole.batch), time: stride(time, whole.time), channel: 1 };
+                let strides = Strides { batch: stride(batch, whole.batch), time: stride(time, whole.time), ..whole };
                 Some(View { slot, offset: 0, strides })
             }
         }
@@ -147,7 +151,7 @@ pub fn descriptor(shape: impl Random<Value = Shape>) -> impl Random<Value = Desc
         (
             unit(),
             select(&Element::ALL[..]),
-            pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel),
+            prop_oneof![4 => pick(Layout::BatchTimeChannel, Layout::TimeBatchChannel), 1 => Just(Layout::BatchChannelTime)],
             pick(TimeOrder::Ascending, TimeOrder::Descending),
         ),
         pick(Boundary::Hold, Boundary::Set),

@@ -308,15 +308,18 @@ impl<'a> Launched<'a> {
         let [steps, nodes, tile_steps] = [params.steps, params.nodes, params.tile_steps].map(u64::from);
         let tile = steps.min(tile_steps);
         let rows = u64::from(params.rows);
+        let fold = u64::from(self.variant.fold());
         let by_words = self.takes_words() || self.is_bordered();
         match self.stage() {
             Stage::Serial if self.asks_for_empty() => self.variant.band().into(),
-            Stage::Serial if self.variant.fold() > 1 => rows * (2 + tile / u64::from(self.variant.fold())),
+            Stage::Serial if self.variant.fold() > 1 => {
+                rows * (2 + tile / u64::from(self.variant.fold()) + if by_words { self.words() } else { 0 })
+            }
             Stage::Serial if rows > 1 => rows * (1 + steps + if by_words { self.words() } else { 1 }),
             Stage::Serial if !by_words => tile + tile.min(1),
             Stage::Serial if nodes == 1 => steps + self.words(),
             Stage::Serial => tile + tile.div_ceil(32),
-            Stage::TileProbe => tile,
+            Stage::TileProbe => tile / fold,
             Stage::TileApply if self.plan.descriptor().states_kind() == States::Packed => tile.div_ceil(32),
             Stage::Unpack if nodes == 1 => steps + self.words(),
             Stage::TileReduce | Stage::TileApply | Stage::Unpack => tile + tile.div_ceil(32),
@@ -333,10 +336,10 @@ impl<'a> Launched<'a> {
                 bisections
             }
             // A part can begin and end within a word.
-            Stage::Adjoint if nodes == 1 => steps + self.words(),
-            Stage::Adjoint => tile + tile.div_ceil(32),
+            Stage::Adjoint if nodes == 1 => steps / fold + self.words(),
+            Stage::Adjoint => tile / fold + tile.div_ceil(32),
             // Words, then blocks and their steps.
-            Stage::AdjointReduce => tile + 2 * tile.div_ceil(32),
+            Stage::AdjointReduce => tile / fold + 2 * tile.div_ceil(32),
             Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
             Stage::HandOver => 0,
             // Steps, and the search of a sequence for each and those beside them; words of bits for each lane.

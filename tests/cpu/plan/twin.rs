@@ -557,7 +557,7 @@ pub fn raise(descriptor: &Descriptor, slices: &mut [(Slot, Vec<f32>)]) {
     let View { slot, offset, strides } = descriptor.view(Operand::Threshold).expect("this unit has thresholds");
     let (_, values) = slices.iter_mut().find(|(held, _)| *held == slot).expect("the slot is an input");
     for (b, t, d) in (0..batch).flat_map(|b| (0..time).flat_map(move |t| (0..channels).map(move |d| (b, t, d)))) {
-        let at = (offset + b * strides.batch + t * strides.time + d) as usize;
+        let at = (offset + b * strides.batch + t * strides.time + d * strides.channel) as usize;
         values[at] = values[at].abs();
     }
 }
