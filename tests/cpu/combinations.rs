@@ -1,8 +1,8 @@
 //! The table of what combines with what, `docs/combinations.md`, is what planning says.
 
 use bmru::{
-    Amplitude, Counts, Descriptor, Element, Error, FinalState, InitialState, Limits, Save, Sequences, Shape, States, Threshold,
-    TimeOrder, Tuning, Validity,
+    Amplitude, Counts, Descriptor, Element, Error, FinalState, InitialState, Layout, Limits, Save, Sequences, Shape, States,
+    Threshold, TimeOrder, Tuning, Validity,
 };
 
 /// One batch row, in which sequences can be packed.
@@ -23,7 +23,7 @@ fn units() -> [(&'static str, Descriptor); 8] {
     ]
 }
 
-const OPTIONS: [Option; 13] = [
+const OPTIONS: [Option; 15] = [
     ("f16, bf16", |of| of.element(Element::F16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
@@ -36,6 +36,8 @@ const OPTIONS: [Option; 13] = [
     ("descending time", |of| of.time_order(TimeOrder::Descending)),
     ("packed states", |of| of.states(States::Packed)),
     ("final state in place", |of| of.initial_state(InitialState::Given).final_state(FinalState::InPlace)),
+    ("states over candidates", Descriptor::states_in_place),
+    ("`[B, D, T]`", |of| of.layout(Layout::BatchChannelTime)),
     ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),
 ];
 

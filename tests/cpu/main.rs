@@ -12,4 +12,5 @@ mod plan;
 mod quirks;
 mod sequences;
 mod shader;
+mod summaries;
 mod time_order;

@@ -1,0 +1,187 @@
+//! Summaries compose as the scan does: associative, with an identity, whatever the unit; and bytes are what they say.
+
+use bmru::{
+    Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
+    Sequences, Shape, Summary, Threshold, Validity, oracle,
+};
+
+type Unit = (&'static str, fn(Shape) -> Descriptor);
+
+/// With the words that one channel takes.
+const UNITS: [(Unit, usize); 8] = [
+    (("bistable", Descriptor::bmru), 1),
+    (("first quadrant", Descriptor::first_quadrant), 1),
+    (("bistable per element", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)), 2),
+    (("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::Final).initial_count(InitialCount::Given)), 1),
+    (("cumulative per element", |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement)), 1),
+    (("relaxed", |shape| Descriptor::relaxed(shape, 0.5)), 2),
+    (("forward fill", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)), 2),
+    (
+        ("forward fill with a limit", |shape| {
+            Descriptor::forward_fill(shape).limit(4).counts(Counts::Final).initial_count(InitialCount::Given)
+        }),
+        2,
+    ),
+];
+
+/// Inputs of `[T, 1, D]` in small multiples of ½, so that sums are exact.
+struct Given {
+    candidate: Vec<f32>,
+    threshold: Vec<f32>,
+    amplitude: Vec<f32>,
+    validity: Vec<u32>,
+    initial_state: Vec<f32>,
+    initial_count: Vec<i32>,
+}
+
+fn given(descriptor: &Descriptor, seed: u64) -> Given {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let length = |slot| descriptor.slot_elements(slot).expect("it exists") as usize;
+    let mut halves = |length: usize, sharp: bool| -> Vec<f32> {
+        let of = |rng: &mut fastrand::Rng| if sharp && rng.u8(..3) > 0 { f32::NAN } else { f32::from(rng.i8(-6..=6)) * 0.5 };
+        (0..length).map(|_| of(&mut rng)).collect()
+    };
+    let nan = descriptor.unit() == bmru::Unit::ForwardFill;
+    Given {
+        candidate: halves(length(bmru::Slot::Candidate), nan),
+        threshold: halves(length(bmru::Slot::Threshold), false),
+        amplitude: halves(length(bmru::Slot::Amplitude), false),
+        initial_state: halves(length(bmru::Slot::InitialState), false),
+        validity: (0..length(bmru::Slot::Validity)).map(|word| 0x9249_2492_u32.rotate_left(word as u32)).collect(),
+        initial_count: (0..length(bmru::Slot::InitialCount)).map(|row| row as i32 % 3).collect(),
+    }
+}
+
+impl Given {
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs {
+            candidate: &self.candidate,
+            threshold: &self.threshold,
+            amplitude: &self.amplitude,
+            initial_state: &self.initial_state,
+            initial_count: &self.initial_count,
+            validity: &self.validity,
+            ..Inputs::default()
+        }
+    }
+}
+
+fn of(unit: fn(Shape) -> Descriptor, time: u64) -> Descriptor {
+    let descriptor = unit(Shape { batch: 2, time, channels: 3 }).layout(Layout::TimeBatchChannel);
+    descriptor.initial_state(InitialState::Given).final_state(FinalState::Written)
+}
+
+/// What follows a summary is the final state of the loop, for stretches that set seldom, often and never.
+#[test]
+fn a_summary_is_what_the_loop_does() {
+    for ((name, unit), words) in UNITS {
+        for time in [0, 1, 2, 5, 40] {
+            let descriptor = of(unit, time);
+            let given = given(&descriptor, time);
+            let summary = oracle::summarize(&descriptor, &given.inputs()).expect("it has a summary");
+            assert_eq!(summary.words().len(), 2 * words * 3, "{name}");
+            let outputs = oracle::forward(&descriptor, &given.inputs()).expect("the loop runs");
+            let after = summary.after(&descriptor, &given.inputs()).expect("it is of this kind");
+            if descriptor.view(bmru::Operand::FinalCount).is_some() {
+                assert_eq!(after.counts, outputs.final_count, "{name}, {time} steps");
+            }
+            // A count hands on h0 again, and what is older than its limit is held no longer, but is still known.
+            if descriptor.view(bmru::Operand::InitialCount).is_none() {
+                let [after, wanted] = [&after.states, &outputs.final_state].map(|states| states.iter().map(|x| x.to_bits()));
+                assert!(after.eq(wanted), "{name}, {time} steps: {summary:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn composing_is_associative_and_has_an_identity() {
+    for ((name, unit), _) in UNITS {
+        let parts = [3, 1, 6].map(|time| {
+            let descriptor = of(unit, time);
+            oracle::summarize(&descriptor, &given(&descriptor, 7 * time).inputs()).expect("it has a summary")
+        });
+        let [a, b, c] = &parts;
+        let then = |x: &Summary, y: &Summary| x.then(y).expect("they are of one kind");
+        assert_eq!(then(&then(a, b), c), then(a, &then(b, c)), "{name}");
+        let identity = Summary::identity(&of(unit, 0)).expect("it has one");
+        assert_eq!((then(&identity, a), then(a, &identity)), (a.clone(), a.clone()), "{name}");
+        assert_eq!(oracle::summarize(&of(unit, 0), &given(&of(unit, 0), 1).inputs()), Ok(identity), "{name}");
+        let received = Summary::from_bytes(&of(unit, 9), &a.to_bytes()).expect("it is what was sent");
+        assert_eq!(received, *a, "{name}");
+    }
+}
+
+/// Two steps that hold, one that sets, as words by hand: what leaves, and whether it passes.
+#[test]
+fn gradients_pass_what_holds() {
+    let scan = |time| Descriptor::bmru(Shape { batch: 1, time, channels: 2 });
+    let [held, set] = [[1.5f32, 1.0], [0.25, 3.0]].map(|leaving| leaving.map(f32::to_bits));
+    let summary = |words: [u32; 4]| GradientSummary::from_words(&scan(2), &words).expect("so many words");
+    let near = summary([held[0], held[1], 1, 0]);
+    let far = summary([set[0], set[1], 1, 1]);
+    assert_eq!(near.before(Some(&[10.0, 10.0])), Ok(vec![11.5, 1.0]));
+    assert_eq!(near.before(None), Ok(vec![1.5, 1.0]));
+    let both = near.then(&far).expect("they are of one kind");
+    assert_eq!(both.before(Some(&[10.0, 10.0])), Ok(vec![11.75, 1.0]));
+    let identity = GradientSummary::identity(&scan(5)).expect("it has one");
+    assert_eq!((identity.then(&both), both.then(&identity)), (Ok(both.clone()), Ok(both.clone())));
+    assert_eq!(identity.before(Some(&[10.0, -3.0])), Ok(vec![10.0, -3.0]));
+    assert_eq!(GradientSummary::from_bytes(&scan(1), &both.to_bytes()), Ok(both.clone()));
+
+    // Of relaxed units a share of it passes.
+    let relaxed = Descriptor::relaxed(Shape { batch: 1, time: 2, channels: 1 }, 0.5);
+    let half = GradientSummary::from_words(&relaxed, &[1f32.to_bits(), 0.5f32.to_bits()]).expect("so many words");
+    assert_eq!(half.then(&half).expect("of one kind").before(Some(&[8.0])), Ok(vec![3.5]));
+    let identity = GradientSummary::identity(&relaxed).expect("it has one");
+    assert_eq!((identity.then(&half), half.then(&identity)), (Ok(half.clone()), Ok(half)));
+}
+
+/// The documented layout, byte by byte.
+#[test]
+fn bytes_are_those_of_the_documentation() {
+    let scan = Descriptor::bmru(Shape { batch: 1, time: 9, channels: 5 });
+    let summary = Summary::from_words(&scan, &[0, 1, 3, 3, 1]).expect("so many words");
+    let bytes = summary.to_bytes();
+    assert_eq!(&bytes[..8], b"BMRS\x01\0\0\0");
+    let field = |number: usize| u64::from_le_bytes(bytes[8 + 8 * number..16 + 8 * number].try_into().expect("eight bytes"));
+    assert_eq!((field(5), field(6)), (1, 5));
+    assert_eq!(&bytes[8 + 7 * 8..], [0b11_11_01_00, 0b01]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let shape = Shape { batch: 1, time: 9, channels: 5 };
+    let scan = Descriptor::bmru(shape);
+    let summary = Summary::identity(&scan).expect("it has one");
+    let bytes = summary.to_bytes();
+    let others = [
+        Descriptor::first_quadrant(shape),
+        Descriptor::bmru(shape).element(Element::F16),
+        Descriptor::bmru(shape).amplitude(Amplitude::PerElement),
+        Descriptor::bmru(Shape { channels: 6, ..shape }),
+        Descriptor::bmru(Shape { batch: 2, ..shape }),
+    ];
+    for other in &others {
+        let mismatch = |result: Result<Summary, Error>| {
+            let error = result.expect_err("it is of another kind");
+            assert!(matches!(error, Error::SummaryMismatch { .. }), "{error}");
+        };
+        mismatch(summary.then(&Summary::identity(other).expect("it has one")));
+        mismatch(Summary::from_bytes(other, &bytes));
+        assert!(matches!(summary.after(other, &Inputs::default()), Err(Error::SummaryMismatch { .. })));
+    }
+    // Another number of steps is none of its business.
+    assert!(Summary::from_bytes(&Descriptor::bmru(Shape { time: 1, ..shape }).threshold(Threshold::PerChannel), &bytes).is_ok());
+    for spoilt in [&bytes[..bytes.len() - 1], &bytes[..3], &[]] {
+        assert!(matches!(Summary::from_bytes(&scan, spoilt), Err(Error::SummaryMismatch { .. })));
+    }
+    let mut newer = bytes.clone();
+    newer[4] = 2;
+    assert!(matches!(Summary::from_bytes(&scan, &newer), Err(Error::SummaryMismatch { .. })));
+    assert!(matches!(Summary::from_words(&scan, &[0; 4]), Err(Error::LengthMismatch { expected: 5, actual: 4, .. })));
+    assert!(matches!(summary.after(&scan, &Inputs::default()), Err(Error::LengthMismatch { .. })));
+    let bordered = scan.sequences(Sequences::Resets);
+    assert!(matches!(Summary::identity(&bordered), Err(Error::Incompatible { .. })));
+    assert!(matches!(GradientSummary::identity(&Descriptor::forward_fill(shape)), Err(Error::Incompatible { .. })));
+}
