@@ -337,7 +337,7 @@ impl Gpu {
         self.run_health(descriptor, HealthSource::Inputs, &given).await
     }
 
-    /// What all steps together do to the state: [`Summary`](crate::Summary) says what for.
+    /// What all steps together do to the state: [`Summary`] says what for.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and as [`Descriptor::summarize`].
@@ -354,7 +354,7 @@ impl Gpu {
         Summary::from_words(descriptor, &self.words(&memory, Slot::Summary).await?)
     }
 
-    /// The same of a gradient on its way back: [`GradientSummary`](crate::GradientSummary) says what for. Of the incoming gradients it
+    /// The same of a gradient on its way back: [`GradientSummary`] says what for. Of the incoming gradients it
     /// reads those of the states.
     ///
     /// # Errors
