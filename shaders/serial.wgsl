@@ -57,8 +57,10 @@ fn hand_on_empty(node: Node) {
         if d < params.channels && is_empty(node.b) {
             let amplitude = load_amplitude(amplitude_at(0u, 0u, d));
             hand_on(start_state(node.b, d, amplitude), node.b, d);
-            store_saved_initial_state(saved_initial_state_at(node.b, 0u, d), initial_state_of(node.b, d));
-            if params.time_total == 0u && node.b == 0u {
+            if SAVES {
+                store_saved_initial_state(saved_initial_state_at(node.b, 0u, d), initial_state_of(node.b, d));
+            }
+            if SAVES && params.time_total == 0u && node.b == 0u {
                 store_saved_amplitude(saved_amplitude_at(0u, 0u, d), amplitude);
             }
         }

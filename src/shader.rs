@@ -529,7 +529,7 @@ impl Variant {
     pub fn wgsl(&self) -> String {
         let mut text = self.header().expect("writing to a string succeeds");
         let fold: &[&str] = match self.fold {
-            _ if !self.stage.can_fold() => &[],
+            _ if !self.stage.can_fold() && !self.stage.has_elements() => &[],
             1 => &[include_str!("../shaders/fold_1.wgsl")],
             2 => &[include_str!("../shaders/fold_2.wgsl")],
             _ => &[include_str!("../shaders/fold_4.wgsl")],

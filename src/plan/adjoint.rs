@@ -14,14 +14,21 @@ const FAN_OUT: u64 = 32;
 /// Steps that give one term of a sum, and that one invocation walks over when there are few channels.
 const STRETCH: u64 = FAN_OUT * FAN_OUT;
 
-/// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them.
+/// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them. Two of rows with borders
+/// come behind all others.
 fn registers(descriptor: &Descriptor) -> u64 {
-    match (descriptor.carry(), descriptor.unit()) {
-        _ if descriptor.sequences_kind().has_borders() => 16,
-        (Carry::Decay, _) => 13,
-        (_, Unit::FirstQuadrant) => 14,
-        _ => 12,
-    }
+    if descriptor.sequences_kind().has_borders() { 16 } else { moved_registers(descriptor) }
+}
+
+/// Those of them that the descriptor has.
+fn moved_registers(descriptor: &Descriptor) -> u64 {
+    let of_borders = if descriptor.sequences_kind().has_borders() { 2 } else { 0 };
+    of_borders
+        + match (descriptor.carry(), descriptor.unit()) {
+            (Carry::Decay, _) => 13,
+            (_, Unit::FirstQuadrant) => 14,
+            _ => 12,
+        }
 }
 
 /// Outputs that are sums where they are per channel.
@@ -465,7 +472,7 @@ impl Group {
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
         // A term is stored by the part in which its stretch begins.
         let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;
-        let resumed = kept * batch * channels;
+        let resumed = moved_registers(builder.descriptor) * batch * channels;
         let is_last = origin[1] + steps == self.extent[1];
         let launch = Launch {
             stage: Stage::Adjoint,

@@ -147,7 +147,7 @@ pub(super) fn hand_on_empty(builder: &mut Builder<'_>) -> Result<(), Error> {
             moved: vec![
                 Moved::loads(Operand::CuSeqlens, 2 * rows / width),
                 Moved::loads(Operand::Amplitude, rows),
-                Moved::loads(Operand::InitialState, rows),
+                Moved::loads(Operand::InitialState, if builder.descriptor.saves() { 2 * rows } else { rows }),
                 Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::FinalState, rows),
                 Moved::stores(Operand::FinalCount, rows),

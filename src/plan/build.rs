@@ -331,7 +331,8 @@ impl<'a> Builder<'a> {
             ..self.plain_variant(stage)
         });
         // A trip of a folded walk takes several steps; before it, it may look back.
-        let earlier = boxes.iter().find(|boxed| boxed.operand == Operand::Aggregates).map_or(0, |boxed| boxed.region.extent[1]);
+        let aggregates = boxes.iter().find(|boxed| stage == Stage::Serial && boxed.operand == Operand::Aggregates);
+        let earlier = aggregates.map_or(0, |boxed| boxed.region.extent[1]);
         let steps = u64::from(params.steps.min(params.tile_steps));
         // Words are looked through first where a stretch is reduced.
         let words = if descriptor.takes_words() { 2 * (steps.div_ceil(32) + 1) } else { 0 };

@@ -194,7 +194,8 @@ pub fn compiles_once(runner: &Runner) -> Result<(), Failed> {
         assert_eq!(gpu.kernels().pipeline_count(), texts.len(), "plan {number}: {shape}");
     }
     println!("{} pipelines for 100 plans, made by plans {new:?}", texts.len());
-    assert!(new.iter().all(|&number| number < 50), "ever new pipelines: {new:?}");
+    // Whether whole vectors can be made of channels or of steps is the shape's to say.
+    assert!(new.len() <= 10 && new.iter().all(|&number| number < shapes.len()), "ever new pipelines: {new:?}");
     Ok(())
 }
 

@@ -280,7 +280,9 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
                     lanes().map(|d| (begin..end).rev().position(|t| set(t, d)).map_or(end - begin, |back| back as u64 + 1));
                 // A sum is of all steps.
                 let sums = matches!(descriptor.unit(), Unit::Cumulative | Unit::Relaxed);
-                let looked = if sums { end - begin } else { looked.max().unwrap_or(0) };
+                // Whole vectors of steps.
+                let fold = u64::from(variant.fold());
+                let looked = if sums { end - begin } else { looked.max().unwrap_or(0).next_multiple_of(fold) };
                 let thresholds = if descriptor.threshold_kind() == Threshold::PerChannel { 1 } else { looked };
                 let (amplitudes, words) = match (descriptor.unit(), descriptor.amplitude_kind()) {
                     (Unit::Cumulative, Amplitude::PerElement) => (looked, 1),

@@ -196,8 +196,7 @@ impl Machine<'_, '_> {
         registers[12] = f32::from(u8::from(scales));
         let resumes = self.launched.places.get(Operand::Registers).is_some();
         if resumes && end < total {
-            let kept = self.kept_registers();
-            let load = |number| if number < kept { self.load_float(Operand::Registers, b, number as u64, d) } else { 0.0 };
+            let load = |number| if self.keeps(number) { self.load_float(Operand::Registers, b, number as u64, d) } else { 0.0 };
             registers = std::array::from_fn(load);
         }
         // What of the carry passes the steps of the block behind the step at hand, where steps scale it.
@@ -320,18 +319,22 @@ impl Machine<'_, '_> {
             if scales {
                 registers[12] = held;
             }
-            for (number, register) in registers.into_iter().take(self.kept_registers()).enumerate() {
-                self.store_float(Operand::Registers, b, number as u64, d, register);
+            for (number, register) in registers.into_iter().enumerate() {
+                if self.keeps(number) {
+                    self.store_float(Operand::Registers, b, number as u64, d, register);
+                }
             }
         }
     }
 
-    fn kept_registers(&self) -> usize {
-        match self.launched.plan.descriptor().unit() {
-            _ if self.launched.is_bordered() => 16,
-            Unit::Relaxed => 13,
-            Unit::FirstQuadrant => 14,
-            _ => 12,
+    /// Whether a walk keeps the register of this number.
+    fn keeps(&self, number: usize) -> bool {
+        let unit = self.launched.plan.descriptor().unit();
+        match number {
+            0..12 => true,
+            12 => matches!(unit, Unit::Relaxed | Unit::FirstQuadrant),
+            13 => unit == Unit::FirstQuadrant,
+            _ => self.launched.is_bordered(),
         }
     }
 
