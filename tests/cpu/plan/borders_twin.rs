@@ -1,10 +1,11 @@
 //! The twins of what finds the borders of sequences, and of what walks read of them: the sequence of each step by a plain search, where
 //! the shader bisects.
 
-use bmru::{Operand, Sequences, TimeOrder};
+use bmru::{Descriptor, FinalState, InitialState, Limits, Operand, Sequences, Shape, Stage, Strategy, TimeOrder, Tuning};
 
+use super::checks::check;
 use super::numbers::Number;
-use super::twin::Machine;
+use super::twin::{Machine, agree};
 
 const NO_SEQUENCE: u32 = u32::MAX;
 
@@ -132,5 +133,35 @@ impl Machine<'_, '_> {
             incoming += f32::from_bits(self.load(Operand::FinalStateGradient, row, 0, d));
         }
         incoming
+    }
+}
+
+/// Borders that are found in parts of time, by walks that rest and tiles that do not, in both orders of time.
+#[test]
+fn twins_agree_on_borders_in_parts() {
+    // 25 words are found at a time, of 29 in each row.
+    let limits = Limits { max_compute_workgroups_per_dimension: 5, ..Limits::default() };
+    for (batch, sequences) in [(1, Sequences::Packed { count: 9 }), (2, Sequences::Resets)] {
+        for (order, strategy) in [
+            (TimeOrder::Ascending, Strategy::Serial),
+            (TimeOrder::Descending, Strategy::Tiles),
+            (TimeOrder::Descending, Strategy::Serial),
+            (TimeOrder::Ascending, Strategy::Tiles),
+        ] {
+            let tuning = Tuning { tile_steps: 32, workgroup_size: 1, ..Tuning::software() }.with_strategy(strategy);
+            let descriptor = Descriptor::bmru(Shape { batch, time: 900, channels: 1 })
+                .sequences(sequences)
+                .time_order(order)
+                .initial_state(InitialState::Given)
+                .final_state(FinalState::Written);
+            let plan = descriptor.forward(&limits, &tuning).expect("it fits");
+            check(&plan, &tuning).unwrap_or_else(|error| panic!("{error}"));
+            let found = plan.dispatches().iter().filter(|dispatch| plan.stage(dispatch) == Stage::Borders);
+            assert!(found.count() > 1, "borders in one part: {plan}");
+            for seed in 0..8 {
+                let agreed = agree(&plan, seed).and_then(|miscounted| miscounted.map_or(Ok(()), Err));
+                agreed.unwrap_or_else(|error| panic!("{sequences:?}, {order:?}, seed {seed}: {error}"));
+            }
+        }
     }
 }
