@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bmru::{Amplitude, Descriptor, Direction, Element, Shape, Threshold, Unit, Validity};
+use bmru::{Amplitude, Descriptor, Direction, Element, Layout, Shape, Threshold, Unit, Validity};
 
 /// A unit, with what makes its kernels others than those of its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Measured {
     /// Two bits are carried.
     #[default]
     Bmru,
+    /// The same on `[B, D, T]`.
+    BmruTimeContiguous,
     /// With amplitudes per element: bits are carried.
     BmruPerElement,
     /// With two thresholds; two bits are carried.
@@ -35,8 +37,9 @@ pub enum Measured {
 
 impl Measured {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Bmru,
+        Self::BmruTimeContiguous,
         Self::BmruPerElement,
         Self::FirstQuadrant,
         Self::FirstQuadrantPerElement,
@@ -54,6 +57,7 @@ impl Measured {
     pub fn name(self) -> &'static str {
         match self {
             Self::Bmru => "bmru",
+            Self::BmruTimeContiguous => "bmru-time-contiguous",
             Self::BmruPerElement => "bmru-per-element",
             Self::FirstQuadrant => "first-quadrant",
             Self::FirstQuadrantPerElement => "first-quadrant-per-element",
@@ -69,7 +73,7 @@ impl Measured {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Bmru | Self::BmruPerElement => Unit::Bistable,
+            Self::Bmru | Self::BmruTimeContiguous | Self::BmruPerElement => Unit::Bistable,
             Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
             Self::Cumulative | Self::CumulativePerElement => Unit::Cumulative,
             Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
@@ -122,7 +126,8 @@ impl Subject {
             .threshold(threshold)
             .amplitude(self.unit.amplitude())
             .epsilon(if self.unit.unit() == Unit::Relaxed { EPSILON } else { 0.0 })
-            .validity(mask);
+            .validity(mask)
+            .layout(if self.unit == Measured::BmruTimeContiguous { Layout::BatchChannelTime } else { Layout::default() });
         let descriptor = if self.unit == Measured::ForwardFillLimit { descriptor.limit(LIMIT) } else { descriptor };
         // Backward, amplitudes in a buffer of their own are more than the eight of the WebGPU defaults.
         let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
