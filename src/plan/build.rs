@@ -335,7 +335,7 @@ impl<'a> Builder<'a> {
         let earlier = aggregates.map_or(0, |boxed| boxed.region.extent[1]);
         let steps = u64::from(params.steps.min(params.tile_steps));
         // Words are looked through first where a stretch is reduced.
-        let by_words = descriptor.takes_words() || self.direction == Direction::Backward;
+        let by_words = descriptor.takes_words() || matches!(stage, Stage::AdjointReduce | Stage::Adjoint);
         let words = if by_words { 2 * (steps.div_ceil(32) + 1) } else { 0 };
         let folded = earlier + u64::from(params.rows) * (2 + steps / vectors.fold + words);
         let iterations = if vectors.fold > 1 { folded } else { iterations };
