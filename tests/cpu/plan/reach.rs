@@ -310,10 +310,12 @@ impl<'a> Launched<'a> {
         let rows = u64::from(params.rows);
         let fold = u64::from(self.variant.fold());
         let by_words = self.takes_words() || self.is_bordered();
+        // Of a tile, or of the part, which can begin within one.
+        let words = if nodes > 1 { tile.div_ceil(32) } else { self.words() };
         match self.stage() {
             Stage::Serial if self.asks_for_empty() => self.variant.band().into(),
             Stage::Serial if self.variant.fold() > 1 => {
-                rows * (2 + tile / u64::from(self.variant.fold()) + if by_words { self.words() } else { 0 })
+                rows * (2 + tile / u64::from(self.variant.fold()) + if by_words { words } else { 0 })
             }
             Stage::Serial if rows > 1 => rows * (1 + steps + if by_words { self.words() } else { 1 }),
             Stage::Serial if !by_words => tile + tile.min(1),
