@@ -1,7 +1,8 @@
 //! A case: a descriptor, its data, and the plan that shall compute it.
 
-use bmru::{Access, Descriptor, Error, Limits, Plan, States, Strategy, Tuning};
+use bmru::{Access, Descriptor, Element, Error, Limits, Plan, States, Strategy, Tuning};
 
+use crate::Scope;
 use crate::data::{Rate, Slots, Values, generate};
 
 /// The limits that a plan is made for.
@@ -50,6 +51,12 @@ impl Profile {
 /// The seed follows from the name, so that a case has the same data wherever it stands in the list.
 pub(crate) fn name_seed(name: &str) -> u64 {
     name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Whether a quick run leaves a case out: it has one in so many of `f32`, and one in so many of 16 bits, as the hash of the name says.
+pub(crate) fn is_left_out(scope: Scope, element: Element, hash: u64, [singles, halves]: [u64; 2]) -> bool {
+    let one_in = if element == Element::F32 { singles } else { halves };
+    scope == Scope::Quick && !(hash >> 20).is_multiple_of(one_in)
 }
 
 /// The tuning with walks of one kind: mostly those of the adapter, else of other steps loaded at once, with a tree above tiles or

@@ -6,7 +6,7 @@ use bmru::{
 };
 
 use crate::backward::BackwardCase;
-use crate::case::name_seed;
+use crate::case::{is_left_out, name_seed};
 use crate::data::{Rate, Values};
 use crate::{Case, Profile, Scope};
 
@@ -110,8 +110,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         let shape = format!("{batch}x{time}x{channels}");
                         let name = format!("channels/{placing_name}/{unit_name}/{element:?}/{shape}/{strategy}");
                         let hash = name_seed(&name) >> 9;
-                        let thinned = if element == Element::F32 { hash >> 20 & 1 != 0 } else { hash >> 20 & 7 != 0 };
-                        if scope == Scope::Quick && thinned {
+                        if is_left_out(scope, element, hash, [8, 32]) {
                             continue;
                         }
                         let descriptor = of(unit, Shape { batch, time, channels }, element, placing, hash);
@@ -142,15 +141,19 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
             }
         }
     }
-    broadcasts(cases);
+    broadcasts(scope, cases);
 }
 
 /// Thresholds and amplitudes that some axes do not have: one for all, for each row, for each step, for each channel.
-fn broadcasts(cases: &mut Vec<Case>) {
+fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
     let shape = Shape { batch: 3, time: 100, channels: 8 };
     for axes in 0..8u32 {
         for layout in [Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime] {
             for strategy in [Strategy::Serial, Strategy::Tiles, Strategy::Probe] {
+                let name = format!("channels/broadcast/{axes:03b}/{layout:?}/{strategy}");
+                if is_left_out(scope, Element::F32, name_seed(&name), [3, 3]) {
+                    continue;
+                }
                 let has = |axis: u32| axes >> axis & 1 == 1;
                 // Contiguous over the axes that are there.
                 let [batch, time, channel] = [has(0), has(1), has(2)];
@@ -169,8 +172,7 @@ fn broadcasts(cases: &mut Vec<Case>) {
                 } else {
                     descriptor.save(Save::Codes)
                 };
-                let mut case =
-                    Case::new(format!("channels/broadcast/{axes:03b}/{layout:?}/{strategy}"), descriptor, Rate::Once(5));
+                let mut case = Case::new(name, descriptor, Rate::Once(5));
                 case.strategy = Some(strategy);
                 case.tile_steps = Some(32);
                 cases.push(case);
@@ -187,8 +189,7 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                     let shape = format!("{batch}x{time}x{channels}");
                     let name = format!("backward channels/{placing_name}/{unit_name}/{element:?}/{shape}");
                     let hash = name_seed(&name) >> 9;
-                    let thinned = if element == Element::F32 { hash >> 20 & 1 != 0 } else { hash >> 20 & 7 != 0 };
-                    if scope == Scope::Quick && thinned {
+                    if is_left_out(scope, element, hash, [4, 16]) {
                         continue;
                     }
                     let descriptor = of(unit, Shape { batch, time, channels }, element, placing, hash).incoming(Incoming::Both);

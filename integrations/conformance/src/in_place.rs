@@ -6,9 +6,9 @@ use bmru::{
     Strides, Threshold, TimeOrder, Unit, View,
 };
 
-use crate::case::name_seed;
+use crate::case::{is_left_out, name_seed};
 use crate::data::{Rate, Values};
-use crate::{Case, Profile};
+use crate::{Case, Profile, Scope};
 
 /// A name, and what it stands for.
 type Named = (&'static str, fn(Shape) -> Descriptor);
@@ -28,13 +28,13 @@ const UNITS: [Named; 7] = [
 
 const SHAPES: [[u64; 3]; 5] = [[1, 1, 1], [3, 1, 5], [40, 1, 8], [2, 70, 3], [2, 300, 4]];
 
-pub(crate) fn forward(cases: &mut Vec<Case>) {
+pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     final_states(cases);
-    states(cases);
+    states(scope, cases);
 }
 
 /// States over candidates, over thresholds beside them, and in a column of their own beside both.
-fn states(cases: &mut Vec<Case>) {
+fn states(scope: Scope, cases: &mut Vec<Case>) {
     let over_thresholds = |of: Descriptor| {
         let thresholds = of.view(Operand::Threshold).expect("it has thresholds");
         of.states_view(thresholds)
@@ -57,8 +57,7 @@ fn states(cases: &mut Vec<Case>) {
                 for strategy in [Strategy::Serial, Strategy::Tiles, Strategy::Probe] {
                     let name = format!("in place/states/{name}/{element:?}/{batch}x{time}x{channels}/{strategy}");
                     let hash = name_seed(&name);
-                    // Of the types of 16 bits every third; all of single floats.
-                    if element != Element::F32 && hash >> 20 & 3 != 0 {
+                    if is_left_out(scope, element, hash, [3, 12]) {
                         continue;
                     }
                     let descriptor = unit(Shape { batch, time, channels })

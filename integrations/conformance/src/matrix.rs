@@ -44,7 +44,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     crate::numbers::forward(scope, &mut cases);
     crate::relaxed::forward(scope, &mut cases);
     crate::packed::forward(scope, &mut cases);
-    crate::in_place::forward(&mut cases);
+    crate::in_place::forward(scope, &mut cases);
     crate::sequences::forward(scope, &mut cases);
     crate::channels::forward(scope, &mut cases);
     if scope == Scope::Full {

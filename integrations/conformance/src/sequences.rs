@@ -7,7 +7,7 @@ use bmru::{
 };
 
 use crate::backward::BackwardCase;
-use crate::case::name_seed;
+use crate::case::{is_left_out, name_seed};
 use crate::data::{Rate, Values};
 use crate::{Case, Profile, Scope};
 
@@ -61,9 +61,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         let descriptor = of(unit, shape, sequences, hash).element(element);
                         let tiles = matches!(descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant | Unit::ForwardFill);
                         let unavailable = !tiles || descriptor.limit_steps().is_some();
-                        // In all types of elements something of every unit, and all of the rest.
-                        let thinned = scope == Scope::Quick && hash >> 20 & 3 != 0 && element != Element::F32;
-                        if strategy.is_some() && unavailable || thinned {
+                        if strategy.is_some() && unavailable || is_left_out(scope, element, hash, [2, 8]) {
                             continue;
                         }
                         let final_state = if hash >> 5 & 3 == 0 { FinalState::Discarded } else { FinalState::Written };
@@ -97,7 +95,7 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                     let channels = if element == Element::F32 { channels } else { channels.next_multiple_of(2) };
                     let name = format!("backward sequences/{kind}/{name}/{element:?}/{batch}x{time}x{channels}");
                     let hash = name_seed(&name) >> 7;
-                    if scope == Scope::Quick && hash >> 20 & 3 != 0 && element != Element::F32 {
+                    if is_left_out(scope, element, hash, [2, 8]) {
                         continue;
                     }
                     let incoming =
