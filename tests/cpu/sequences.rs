@@ -527,13 +527,13 @@ fn exported_cases_have_room() {
         }
     };
     let mut met = [0, 0];
-    for case in matrix(Scope::Quick).iter().filter(|case| case.name.starts_with("sequences/")).step_by(3) {
+    for case in matrix(Scope::Full).iter().filter(|case| case.name.starts_with("sequences/")).step_by(5) {
         // Some need more buffers than every device has.
         let Ok(portable) = case.portable(&limits, &tuning) else { continue };
         has_room(&portable);
         met[0] += 1;
     }
-    for case in backward_matrix(Scope::Quick).iter().filter(|case| case.name.starts_with("backward sequences/")).step_by(7) {
+    for case in backward_matrix(Scope::Full).iter().filter(|case| case.name.starts_with("backward sequences/")).step_by(11) {
         let Ok(portable) = case.portable(&limits, &tuning) else { continue };
         has_room(&portable);
         met[1] += 1;
