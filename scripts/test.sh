@@ -55,7 +55,7 @@ example conformance --quick --case value/
 example roofline --quick
 example roofline --quick --variants
 example roofline --quick --stages --try usual --try strategy=tiles,tile=32,ahead=4,lookback=64 --rows /element
-example report --quick --jobs 2 --adapter SwiftShader --folder "$(mktemp -d)"
+example report --quick --jobs 2 --adapter "Vulkan, llvmpipe" --folder "$(mktemp -d)"
 
 step "another host, and other compilers"
 scripts/dawn.sh
