@@ -150,7 +150,7 @@ impl Case {
             let last = [(Slot::FinalState, handed[last]), (Slot::FinalCount, counted[last])];
             let buffer = owned.iter().chain(&last).find(|(held, _)| *held == slot).expect("every output has a buffer").1;
             let Allowed { element, wanted, bounds } = match slot {
-                Slot::States if sums => &of_sums[0],
+                Slot::States | Slot::Candidate if sums => &of_sums[0],
                 Slot::FinalState | Slot::InitialState if sums => &of_sums[1],
                 _ => {
                     run.checks.push(Check::Exact { buffer, words });
