@@ -297,10 +297,10 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     store_low_threshold_gradient(at.low_threshold_gradient + offset, bitcast<Vector>(element.low_threshold));
     store_amplitude_gradient(at.amplitude_gradient + offset, bitcast<Vector>(element.amplitude));
     walk.registers.amplitude_block = added(walk.registers.amplitude_block, element.amplitude);
-    if THRESHOLD_PER_CHANNEL {
+    if THRESHOLD_SUMMED {
         walk.registers.threshold_block = added(walk.registers.threshold_block, element.threshold);
     }
-    if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
+    if LOW_THRESHOLD_SUMMED {
         walk.registers.low_threshold_block = added(walk.registers.low_threshold_block, element.low_threshold);
     }
     return walk;
@@ -348,11 +348,11 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     walk.registers.gradient = Floats(0.0);
     walk.registers.amplitude_sum += walk.registers.amplitude_block;
     walk.registers.amplitude_block = Floats(0.0);
-    if THRESHOLD_PER_CHANNEL {
+    if THRESHOLD_SUMMED {
         walk.registers.threshold_sum += walk.registers.threshold_block;
         walk.registers.threshold_block = Floats(0.0);
     }
-    if THRESHOLD_PER_CHANNEL && TWO_THRESHOLDS {
+    if LOW_THRESHOLD_SUMMED {
         walk.registers.low_threshold_sum += walk.registers.low_threshold_block;
         walk.registers.low_threshold_block = Floats(0.0);
     }

@@ -138,7 +138,7 @@ impl Descriptor {
     }
 
     /// Places amplitudes per element: any view into [`Slot::Amplitude`] or [`Slot::Candidate`]. An axis with a
-    /// stride of 0 has one amplitude for all of it; a backward pass must omit the gradients then.
+    /// stride of 0 has one amplitude for all of it; its gradient is the sum over that axis.
     #[must_use]
     pub fn amplitude_view(mut self, view: View) -> Self {
         self.carry_options.amplitude_view = Some(view);

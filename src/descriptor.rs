@@ -184,7 +184,7 @@ impl Descriptor {
     }
 
     /// Places thresholds per element: any view into [`Slot::Threshold`] or [`Slot::Candidate`]. An axis with a stride of
-    /// 0 has one threshold for all of it; a backward pass must omit the gradients then.
+    /// 0 has one threshold for all of it, whose gradient is the sum over that axis.
     #[must_use]
     pub fn threshold_view(mut self, view: View) -> Self {
         self.threshold_view = Some(view);
@@ -558,6 +558,20 @@ impl Descriptor {
         }
     }
 
+    /// Which of batch, time and channels an output of the backward pass lacks, where a step of a row has a term: its sum over them is
+    /// what is stored.
+    pub(crate) fn lacks(&self, output: Operand) -> [bool; 3] {
+        let Shape { batch, time, channels } = self.shape;
+        match (self.view(output), self.axes(output)) {
+            (None, _) => [false; 3],
+            (_, Axes::Channel) => [true, true, false],
+            (Some(View { strides, .. }), _) => {
+                let axes = [(strides.batch, batch), (strides.time, time), (strides.channel, channels)];
+                axes.map(|(stride, length)| stride == 0 && length > 1)
+            }
+        }
+    }
+
     /// Checks what only the backward pass needs.
     pub(crate) fn check_backward(&self) -> Result<(), Error> {
         if !self.unit.is_gated() {
@@ -573,7 +587,11 @@ impl Descriptor {
         }
         let mut placed: Vec<(Operand, Region)> = Vec::new();
         for operand in OUTPUTS {
-            let Some(region) = self.whole(operand)? else { continue };
+            let Some(mut region) = self.whole(operand)? else { continue };
+            if operand != Operand::CandidateGradient {
+                let lacks = self.lacks(operand);
+                region.extent = core::array::from_fn(|axis| if lacks[axis] { 1 } else { region.extent[axis] });
+            }
             let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
             if region.overlaps_itself() || shared {
                 let expected = "strides and offsets that give every gradient a place of its own";

@@ -7,6 +7,7 @@ mod halves;
 mod health;
 mod serial;
 pub(crate) mod split;
+mod sums;
 mod tiles;
 mod unpack;
 mod vectors;
@@ -357,14 +358,14 @@ impl Plan {
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]
     pub fn depth(&self) -> u64 {
-        let Shape { batch, time, .. } = self.descriptor.shape();
+        let time = self.descriptor.shape().time;
         match self.direction {
             Direction::Forward if self.descriptor.carry() == Carry::Decay => {
                 let probe = self.dispatches.iter().find(|dispatch| self.stage(dispatch) == Stage::TileProbe);
                 probe.map_or(0, |probe| tiles::depth(time, probe.params().tile_steps.into()))
             }
             Direction::Forward | Direction::Unpack | Direction::Health(_) | Direction::Summary(SummaryOf::States) => 0,
-            Direction::Backward | Direction::Summary(SummaryOf::Gradient) => adjoint::depth(batch, time),
+            Direction::Backward | Direction::Summary(SummaryOf::Gradient) => adjoint::depth(&self.descriptor),
         }
     }
 

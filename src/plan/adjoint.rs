@@ -1,18 +1,18 @@
 //! The backward pass: a walk from the end of time to its beginning, or a tree over stretches of 1,024 steps and a walk over
-//! each; then the sums over batch and time.
+//! each; then the sums over the axes that gradients lack.
 
 use super::Plan;
 use super::borders::row_by_row;
 use super::build::{Builder, Launch, Moved, scratch_view};
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, fewest_parts, part_count, parts, split};
-use super::tiles;
+use super::{sums, tiles};
 use crate::carry::Carry;
-use crate::{Amplitude, Descriptor, Error, Operand, Params, Sequences, Slot, Stage, Strategy, SummaryOf, Threshold, Unit, View};
+use crate::{Descriptor, Error, Operand, Params, Sequences, Shape, Slot, Stage, Strategy, SummaryOf, Unit};
 
 /// Children of a node, terms of a sum, steps of a block.
-const FAN_OUT: u64 = 32;
+pub(super) const FAN_OUT: u64 = 32;
 /// Steps that give one term of a sum, and that one invocation walks over when there are few channels.
-const STRETCH: u64 = FAN_OUT * FAN_OUT;
+pub(super) const STRETCH: u64 = FAN_OUT * FAN_OUT;
 
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them. Two of rows with borders
 /// come behind all others.
@@ -31,12 +31,10 @@ fn moved_registers(descriptor: &Descriptor) -> u64 {
         }
 }
 
-/// Outputs that are sums where they are per channel.
-const SUMMED: [Operand; 3] = [Operand::AmplitudeGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient];
-
 /// The longest chain of additions: within blocks, within 32 of them and so on, then over the levels; sums over batch and time
-/// first over the blocks of a stretch.
-pub(super) fn depth(batch: u64, time: u64) -> u64 {
+/// first over the blocks of a stretch, and over channels last.
+pub(super) fn depth(descriptor: &Descriptor) -> u64 {
+    let Shape { batch, time, channels } = descriptor.shape();
     // Adding a first term to zero rounds nothing, but is counted. Adding the zero of a level that is not there is not.
     let chain = |mut terms: u64| {
         let (mut depth, mut levels) = (0, 0);
@@ -49,13 +47,15 @@ pub(super) fn depth(batch: u64, time: u64) -> u64 {
     };
     // What comes from beyond is one more term.
     let gradient = chain(time) + 2;
-    let sum = chain(time.min(STRETCH)) + chain(batch.saturating_mul(time.div_ceil(STRETCH)));
+    let of_channels = if sums::go_over_channels(descriptor) { chain(channels) } else { 0 };
+    let sum = chain(time.min(STRETCH)) + chain(batch.saturating_mul(time.div_ceil(STRETCH))) + of_channels;
     gradient.max(sum)
 }
 
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let [batch, time, _] = builder.whole;
     let tiled = strategy != Strategy::Serial && time > STRETCH;
+    sums::take(builder);
     let cut = cut(builder, tiled)?;
     builder.resumes = !tiled && cut.part[1] < time;
     // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
@@ -69,7 +69,7 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         let group = Group { origin, extent, scratch };
         group.run(builder, tiled, &cut)?;
     }
-    Ok(())
+    sums::finish(builder)
 }
 
 /// What all steps together do to a gradient from behind: stretches, and an up-sweep over them.
@@ -113,6 +113,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
     let width = builder.vector_width;
     let order = builder.cut_order();
     let resets = builder.descriptor.sequences_kind() == Sequences::Resets;
+    let by_rows = resets || builder.summed.iter().any(|summed| summed.is_of_stretches() && summed.rows(batch) == batch);
     let vectors = move |part: Extent| part[0] * part[2].div_ceil(width);
     // Sums go over all rows, so that only channels are cut into groups.
     let group = split(
@@ -128,7 +129,7 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
             builder.grid_constraint(move |part| {
                 let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
                 let together = (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
-                let apart = if resets { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                let apart = if by_rows { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
                 let sums = part[2].div_ceil(width) * together.max(apart).max(1);
                 sums.max(vectors(part).saturating_mul(nodes))
             }),
@@ -171,7 +172,7 @@ struct Scratch {
     beyond: Option<Placed>,
     initial_state_gradient: Option<Placed>,
     registers: Option<Placed>,
-    /// The terms of the sums, each with its operand in the walk and the output that it ends in.
+    /// The sums over stretches.
     sums: Vec<Sums>,
     /// Stretches of 1,024 steps, then the levels of the tree above them. Empty if one walk goes over all of time.
     levels: Vec<Level>,
@@ -179,11 +180,15 @@ struct Scratch {
 }
 
 struct Sums {
+    /// Where they end: in this scratch, or where the whole of an output lies.
     output: Placed,
-    /// Rows that are summed apart.
+    in_scratch: bool,
+    /// Rows that are summed apart, and terms of each.
     rows: u64,
-    /// The terms of each row, and the sums of each level that is not the last.
-    levels: Vec<(Placed, u64)>,
+    count: u64,
+    terms: Placed,
+    /// Where the levels between lie in scratch.
+    between: u64,
 }
 
 struct Level {
@@ -194,7 +199,7 @@ struct Level {
 
 impl Scratch {
     fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, tiled: bool, resumes: bool) -> Self {
-        let mut elements = builder.border_words();
+        let mut elements = builder.border_words().max(builder.lasting_words);
         let mut place = |operand, rows: u64, length: u64, axes| {
             let view = scratch_view(elements, [rows, length, channels]);
             elements = elements.saturating_add(rows.saturating_mul(length).saturating_mul(channels));
@@ -212,27 +217,19 @@ impl Scratch {
         let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor), Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);
-        let per_channel = builder.descriptor.threshold_kind() == Threshold::PerChannel;
-        let one_amplitude = builder.descriptor.amplitude_kind() == Amplitude::PerChannel;
-        let mut sums = Vec::new();
-        for (terms, result, summed, rows) in [
-            (Operand::AmplitudeTerms, Operand::AmplitudeGradient, one_amplitude, 1),
-            (Operand::ThresholdTerms, Operand::ThresholdGradient, per_channel, 1),
-            (Operand::LowThresholdTerms, Operand::LowThresholdGradient, per_channel, 1),
-            // It takes the way of one that is no sum from there.
-            (Operand::InitialStateTerms, Operand::InitialStateGradient, resets && time > 0, batch),
-        ] {
-            let output = if result == Operand::InitialStateGradient { initial_state_gradient } else { output(result) };
-            let Some(output) = output.filter(|_| summed) else { continue };
-            let mut count = (batch * stretches).checked_div(rows).unwrap_or(0);
-            let mut levels = vec![(place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 }), count)];
-            count = count.div_ceil(FAN_OUT);
-            while count > 1 {
-                levels.push((place(Operand::Terms, rows, count, Axes::Element), count));
-                count = count.div_ceil(FAN_OUT);
-            }
-            sums.push(Sums { output, rows, levels });
-        }
+        // What comes to the initial state takes the way of what is no sum from there.
+        let of_initial_state = initial_state_gradient.filter(|_| resets && time > 0);
+        let of_initial_state = of_initial_state.map(|output| (Operand::InitialStateTerms, output, batch));
+        let summed = builder.summed.iter().filter(|summed| summed.is_of_stretches());
+        let summed = summed.map(|summed| (summed.terms, summed.of_stretches(), summed.rows(batch)));
+        let sums = summed.chain(of_initial_state).map(|(terms, output, rows)| {
+            let in_scratch = terms == Operand::InitialStateTerms;
+            let count = (batch * stretches).checked_div(rows).unwrap_or(0);
+            let terms = place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 });
+            let between = place(Operand::Sum, 1, sums::between_words([rows, count, 1]), Axes::Element);
+            Sums { output, in_scratch, rows, count, terms, between: between.view.offset }
+        });
+        let sums = sums.collect();
 
         let mut levels = Vec::new();
         let mut nodes = if tiled { stretches } else { 0 };
@@ -440,9 +437,8 @@ impl Group {
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
-            // The sums and the row before time go through scratch.
-            let summed = SUMMED.contains(&placed.operand) && placed.axes == Axes::Channel;
-            if placed.operand != Operand::InitialStateGradient && !summed {
+            // The row before time goes through scratch.
+            if placed.operand != Operand::InitialStateGradient {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
         }
@@ -456,7 +452,7 @@ impl Group {
             boxes.push(registers.boxed([origin[0], 0, origin[2]], [batch, kept, channels])?);
         }
         for sums in &self.scratch.sums {
-            boxes.push(sums.levels[0].0.boxed(origin, part)?);
+            boxes.push(sums.terms.boxed(origin, part)?);
         }
         if tiled {
             let beyond = Placed { axes: Axes::Tile { steps: STRETCH, words: 1 }, ..self.scratch.levels[0].beyond };
@@ -528,38 +524,14 @@ impl Group {
         packed.map(|placed| placed.boxed(origin, part)).transpose()
     }
 
-    /// Sums over batch and time, or over time alone, 32 terms at a time.
+    /// Sums over batch and time, or over time alone.
     fn sum(&self, builder: &mut Builder<'_>, sums: &Sums) -> Result<(), Error> {
-        let channels = self.extent[2];
-        let rows = sums.rows;
-        for (number, &(terms, count)) in sums.levels.iter().enumerate() {
-            let nodes = count.div_ceil(FAN_OUT).max(1);
-            // Where they are summed together, the terms of all rows follow each other.
-            let list = |placed: Placed, operand, length| {
-                let view = View { strides: scratch_view(0, [rows, length, channels]).strides, ..placed.view };
-                Placed::new(operand, view, Axes::Element).boxed([0; 3], [rows, length, channels])
-            };
-            let result = match sums.levels.get(number + 1) {
-                Some(&(next, _)) => list(next, Operand::Sum, nodes)?,
-                None => {
-                    let sum = Placed { operand: Operand::Sum, ..sums.output };
-                    let in_scratch = sum.view.slot == Slot::Scratch;
-                    let whole = [rows, 1, channels];
-                    if in_scratch { sum.boxed([0; 3], whole)? } else { self.absolute(sum, [0; 3], whole)? }
-                }
-            };
-            let launch = Launch {
-                stage: Stage::SumReduce,
-                params: self.params(rows, count, nodes),
-                rows: rows * nodes,
-                iterations: FAN_OUT,
-                moved: vec![
-                    Moved::loads(Operand::Terms, rows * count * channels),
-                    Moved::stores(Operand::Sum, rows * nodes * channels),
-                ],
-            };
-            builder.push(launch, channels, vec![list(terms, Operand::Terms, count)?, result])?;
-        }
-        Ok(())
+        let (channels, rows) = (self.extent[2], sums.rows);
+        // Where they are summed together, the terms of all rows follow each other.
+        let list = scratch_view(sums.terms.view.offset, [rows, sums.count, channels]);
+        let terms = Placed::new(Operand::Terms, list, Axes::Element).boxed([0; 3], [rows, sums.count, channels])?;
+        let (output, whole) = (Placed { operand: Operand::Sum, ..sums.output }, [rows, 1, channels]);
+        let output = if sums.in_scratch { output.boxed([0; 3], whole)? } else { self.absolute(output, [0; 3], whole)? };
+        sums::sum(builder, [rows, sums.count, channels], terms, sums.between, output)
     }
 }

@@ -1,6 +1,7 @@
 //! What the strategies share: placing operands, choosing vectors, and turning a part into a dispatch.
 
 use super::split::{Axes, Boxed, Constraint, Extent, Placed, longest_binding, span};
+use super::sums::Summed;
 use super::{Binding, Direction, Dispatch, Plan, Strategy, Traffic, adjoint, borders, health, serial, tiles, unpack, vectors};
 use crate::carry::Carry;
 use crate::shader::BindingAccess;
@@ -74,6 +75,9 @@ pub(super) struct Builder<'a> {
     pub operands: Vec<Placed>,
     pub vector_width: u64,
     pub scratch_elements: u64,
+    /// Backward: outputs that are sums, and the words at the beginning of scratch that outlast the walks.
+    pub summed: Vec<Summed>,
+    pub lasting_words: u64,
     /// Where detours end in scratch.
     pub detour_elements: u64,
     /// Backward: walks begin where others ended.
@@ -92,7 +96,8 @@ impl<'a> Builder<'a> {
             .filter_map(|&operand| {
                 let view = descriptor.view_in(direction, operand)?;
                 let bytes = descriptor.element_of(view.slot).bytes();
-                Some(Placed { bytes, ..Placed::new(operand, view, descriptor.axes(operand)) })
+                let accumulates = descriptor.gradient_of(operand) == Gradient::Accumulate;
+                Some(Placed { bytes, accumulates, ..Placed::new(operand, view, descriptor.axes(operand)) })
             })
             .collect();
         if descriptor.order_of_time() == TimeOrder::Descending {
@@ -130,6 +135,8 @@ impl<'a> Builder<'a> {
             operands,
             vector_width,
             scratch_elements: 0,
+            summed: Vec::new(),
+            lasting_words: 0,
             detour_elements: 0,
             resumes: false,
             variants: Vec::new(),
@@ -296,7 +303,7 @@ impl<'a> Builder<'a> {
         params.grid_width = grid[0];
         params.items = invocations as u32;
 
-        let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| self.accumulates(boxed)).map(|boxed| boxed.operand).collect();
+        let accumulates: Vec<Operand> = boxes.iter().filter(|boxed| boxed.accumulates).map(|boxed| boxed.operand).collect();
         let traffic = moved.iter().fold(Traffic::default(), |sum, moved| {
             let Some(boxed) = boxes.iter().find(|boxed| boxed.operand == moved.operand) else { return sum };
             let bytes = self.bytes_of(boxed.region.slot);
@@ -305,12 +312,14 @@ impl<'a> Builder<'a> {
             Traffic { read: sum.read + bytes * (moved.loads + added), written: sum.written + bytes * moved.stores }
         });
         let descriptor = self.descriptor;
+        // The type of a gradient depends on whether it is that of an element.
+        let has_amplitudes = stage.has_amplitudes() || boxes.iter().any(|boxed| boxed.region.slot == Slot::AmplitudeGradient);
         let variant = self.number(Variant {
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             unit: if stage.is_of_unit() { descriptor.unit() } else { Unit::default() },
             carry: stage.carry_of(descriptor.carry()),
-            amplitude: if stage.has_amplitudes() { descriptor.amplitude_kind() } else { Amplitude::default() },
+            amplitude: if has_amplitudes { descriptor.amplitude_kind() } else { Amplitude::default() },
             gate: stage.gates().then(|| self.gate()),
             element: self.element_in(stage, &boxes),
             saves: self.direction == Direction::Forward && descriptor.saves(),
@@ -424,20 +433,6 @@ impl<'a> Builder<'a> {
             Ok(Binding { slot, access, offset, size })
         };
         slots.into_iter().map(bind).collect()
-    }
-
-    /// Whether stores of an operand add to what is there. Only outputs of the caller do: what is on its way in scratch is
-    /// written over, and added by the dispatch that stores the output.
-    pub fn accumulates(&self, boxed: &Boxed) -> bool {
-        let output = match (boxed.region.slot, boxed.operand) {
-            (Slot::AmplitudeGradient, _) => Operand::AmplitudeGradient,
-            (Slot::InitialStateGradient, _) => Operand::InitialStateGradient,
-            (Slot::ThresholdGradient, _) => Operand::ThresholdGradient,
-            // The gradient of the thresholds can lie here, too.
-            (Slot::CandidateGradient, operand) => operand,
-            _ => return false,
-        };
-        self.descriptor.gradient_of(output) == Gradient::Accumulate
     }
 
     /// The number of a variant among those of the plan.

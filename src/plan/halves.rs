@@ -65,7 +65,7 @@ impl Builder<'_> {
             let source = Region { slot: Slot::Scratch, start: end, len: batch * steps * channels, strides, ..boxed.region };
             end = source.end();
             detours.push(Detour { output: *boxed, source });
-            boxed.region = source;
+            (boxed.region, boxed.accumulates) = (source, false);
         }
         self.detour_elements = self.detour_elements.max(end);
         detours
@@ -74,7 +74,7 @@ impl Builder<'_> {
     /// Puts what took a detour where it belongs.
     pub fn pack(&mut self, Detour { output, source }: Detour) -> Result<(), Error> {
         // Both lie in the same order, whichever way the steps were taken.
-        let here = |operand, region| Boxed { operand, region: Region { descends: false, ..region } };
+        let here = |operand, region| Boxed { operand, region: Region { descends: false, ..region }, accumulates: false };
         let boxes = [here(Operand::Source, source), here(Operand::Target, output.region)];
         let bindings = self.bindings(Stage::Pack, &boxes)?;
         let [batch, steps, channels] = output.region.extent;
@@ -90,14 +90,13 @@ impl Builder<'_> {
         let operands = self.place(&mut params, &boxes, &bindings, Vectors { width: 1, fold: 1, band: 1, bands: 1 });
         let first = u64::from(params.views[1].offset);
         let (mut pair, behind) = (first / 2, (first + output.region.len).div_ceil(2));
-        let accumulates = self.accumulates(&output);
         let variant = self.number(Variant {
             bindings: bindings.iter().map(|binding| (binding.slot, binding.access)).collect(),
             operands,
             element: self.descriptor.element_type(),
             amplitude: self.descriptor.amplitude_kind(),
             narrows: self.direction == Direction::Backward,
-            accumulates: if accumulates { vec![Operand::Target] } else { vec![] },
+            accumulates: if output.accumulates { vec![Operand::Target] } else { vec![] },
             ..self.plain_variant(Stage::Pack)
         });
         // As many invocations as the grid has, each with several words if they are too few.

@@ -152,11 +152,14 @@ pub(crate) struct Placed {
     pub once: bool,
     /// The steps of the whole, where they are taken from the last time down.
     pub descends: Option<u64>,
+    /// Whether stores add to what is there. Only outputs of the caller do: what is on its way in scratch is written over, and added by
+    /// the dispatch that stores the output.
+    pub accumulates: bool,
 }
 
 impl Placed {
     pub fn new(operand: Operand, view: View, axes: Axes) -> Self {
-        Self { operand, view, bytes: 4, axes, once: false, descends: None }
+        Self { operand, view, bytes: 4, axes, once: false, descends: None, accumulates: false }
     }
 
     /// Whether a part that begins at `origin` has this operand.
@@ -191,8 +194,8 @@ impl Placed {
     }
 
     pub fn boxed(&self, origin: Extent, part: Extent) -> Result<Boxed, Error> {
-        let operand = self.operand;
-        self.region(origin, part).map(|region| Boxed { operand, region }).ok_or(Error::Overflow { operand })
+        let (operand, accumulates) = (self.operand, self.accumulates);
+        self.region(origin, part).map(|region| Boxed { operand, region, accumulates }).ok_or(Error::Overflow { operand })
     }
 }
 
@@ -201,4 +204,5 @@ impl Placed {
 pub(crate) struct Boxed {
     pub operand: Operand,
     pub region: Region,
+    pub accumulates: bool,
 }

@@ -33,7 +33,7 @@ impl Builder<'_> {
         let Vectors { width, fold, .. } = vectors;
         let mut operands = Vec::with_capacity(boxes.len());
         for (view, boxed) in params.views.iter_mut().zip(boxes) {
-            let Boxed { operand, region } = boxed;
+            let Boxed { operand, region, .. } = boxed;
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
             let start = bindings[number].offset / self.bytes_of(region.slot);
             let width = if region.slot.is_scalar() { 1 } else { width };

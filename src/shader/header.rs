@@ -198,6 +198,9 @@ impl Variant {
     /// What the stages of the backward pass need.
     fn backward(&self, w: &mut String) -> fmt::Result {
         writeln!(w, "const RESUMES: bool = {};", self.resumes)?;
+        let has = |operand| self.binding_of(operand).is_some();
+        writeln!(w, "const THRESHOLD_SUMMED: bool = {};", has(Operand::ThresholdTerms))?;
+        writeln!(w, "const LOW_THRESHOLD_SUMMED: bool = {};", has(Operand::LowThresholdTerms))?;
         if let Some([gate, sign]) = self.surrogates {
             writeln!(
                 w,

@@ -262,13 +262,12 @@ fn accumulating(descriptor: &Descriptor, slot: Slot) -> Vec<usize> {
 /// The elements of a view, with their indices. A stride of 0 is an axis that the output lacks.
 fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize, [u64; 3])> + use<> {
     let Shape { batch, time, channels } = descriptor.shape();
-    let of_rows = view.strides.time == 0 && view.strides.batch > 0;
+    let has = |stride: u64, length: u64| if stride > 0 { length } else { 1 };
     let rows = match descriptor.sequences_kind() {
-        Sequences::Packed { count } if of_rows => count,
-        _ if view.strides.batch > 0 => batch,
-        _ => 1,
+        Sequences::Packed { count } if view.slot == Slot::InitialStateGradient => count,
+        _ => has(view.strides.batch, batch),
     };
-    let steps = if view.strides.time > 0 { time } else { 1 };
+    let (steps, channels) = (has(view.strides.time, time), has(view.strides.channel, channels));
     let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
     triples.map(move |[b, t, d]| {
         ((view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize, [b, t, d])

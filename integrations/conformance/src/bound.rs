@@ -7,7 +7,7 @@
 //! ```text
 //! |g − g*|, |dh0 − dh0*| ≤ m·ε·G
 //! |dc − dc*| ≤ 1.01·G·(ε·(m + 4)·(φ|w| + |α|ψ if it set) + |w|·e_φ + |α|·e_ψ if it set) + τ       dr: without ψ
-//! sums over a channel, and what comes to an initial state that is reset to: 1.01·Σ(element bounds) + depth·ε·Σ|terms|
+//! sums over axes that an output lacks, and what comes to an initial state that is reset to: 1.01·Σ(element bounds) + depth·ε·Σ|terms|
 //! τ = 2⁻¹²³·(1 + G)·(1 + |w| + |α|)·(1 + k or 1/half_width)
 //! ```
 //!
@@ -75,6 +75,13 @@ fn at(view: View, b: u64, t: u64, d: u64) -> usize {
     (view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize
 }
 
+/// Whether an output has one element for all of an axis.
+fn lacks_axes(descriptor: &Descriptor, View { strides, .. }: View) -> bool {
+    let shape = descriptor.shape();
+    let axes = [(strides.batch, shape.batch), (strides.time, shape.time), (strides.channel, shape.channels)];
+    axes.iter().any(|&(stride, length)| stride == 0 && length > 1)
+}
+
 /// The bound of every gradient, in the same places as the oracle's gradients.
 ///
 /// # Errors
@@ -124,6 +131,7 @@ pub fn bounds(
     let sequences = descriptor.sequences_kind();
     let (packed, resets) = (matches!(sequences, Sequences::Packed { .. }), sequences == Sequences::Resets);
 
+    let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth as f64 * EPSILON * terms;
     for d in 0..shape.channels {
         // Of the amplitude and of both thresholds: the bounds of the terms, and the terms.
         let mut sums = [(0.0, 0.0); 3];
@@ -164,7 +172,8 @@ pub fn bounds(
                     if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| amplitude_per_element) {
                         let beside = view.slot == Slot::CandidateGradient;
                         let slot = if beside { &mut bounds.candidate } else { &mut bounds.amplitude };
-                        slot[at(view, b, t, d)] = m * EPSILON * reach + scaled;
+                        let bound = m * EPSILON * reach + scaled;
+                        slot[at(view, b, t, d)] += if lacks_axes(descriptor, view) { of_sum((bound, reach)) } else { bound };
                     }
                 }
                 let mut of_candidate = 0.0;
@@ -174,13 +183,14 @@ pub fn bounds(
                     let moved = 1.01 * gate.derivative(slope.u) * (slope.w_error * reach + w * scaled);
                     let threshold = slope.bound(gate, reach, m) + moved + found.tau(w, reach);
                     of_candidate += threshold;
+                    let term = gate.derivative(slope.u) * w * reach;
                     sums[1 + place].0 += threshold;
-                    sums[1 + place].1 += gate.derivative(slope.u) * w * reach;
+                    sums[1 + place].1 += term;
                     let output = [Operand::ThresholdGradient, Operand::LowThresholdGradient][place];
                     if let Some(view) = descriptor.view(output).filter(|_| !per_channel) {
                         let beside = view.slot == Slot::CandidateGradient;
                         let slot = if beside { &mut bounds.candidate } else { &mut bounds.threshold };
-                        slot[at(view, b, t, d)] = threshold;
+                        slot[at(view, b, t, d)] += if lacks_axes(descriptor, view) { of_sum((threshold, term)) } else { threshold };
                     }
                 }
                 if let Some(view) = descriptor.view(Operand::CandidateGradient) {
@@ -206,10 +216,9 @@ pub fn bounds(
                 }
             }
             if let Some(view) = descriptor.view(Operand::InitialStateGradient).filter(|_| resets && shape.time > 0) {
-                bounds.initial_state[at(view, b, 0, d)] = 1.01 * of_initial.0 + depth as f64 * EPSILON * of_initial.1;
+                bounds.initial_state[at(view, b, 0, d)] = of_sum(of_initial);
             }
         }
-        let of_sum = |(bound, terms): (f64, f64)| 1.01 * bound + depth as f64 * EPSILON * terms;
         if let Some(view) = descriptor.view(Operand::AmplitudeGradient).filter(|_| !amplitude_per_element) {
             bounds.amplitude[at(view, 0, 0, d)] = of_sum(sums[0]);
         }

@@ -144,7 +144,25 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     broadcasts(scope, cases);
 }
 
-/// Thresholds and amplitudes that some axes do not have: one for all, for each row, for each step, for each channel.
+/// Places thresholds, and amplitudes per element, without those axes whose bit is not set: one for all, for each row, for each step, for
+/// each channel.
+fn broadcast(descriptor: Descriptor, axes: u32) -> Descriptor {
+    let Shape { batch, time, channels } = descriptor.shape();
+    // Contiguous over the axes that are there.
+    let [_, steps, columns] = core::array::from_fn(|axis| if axes >> axis & 1 == 1 { [batch, time, channels][axis] } else { 1 });
+    let [by_row, by_step, by_channel] = core::array::from_fn(|axis| u64::from(axes >> axis & 1));
+    let strides = Strides { batch: by_row * steps * columns, time: by_step * columns, channel: by_channel };
+    let view = |slot, offset| View { slot, offset, strides };
+    let length = 1 + strides.batch * (batch - 1) + strides.time * (time - 1) + strides.channel * (channels - 1);
+    let placed = descriptor.threshold_view(view(Slot::Threshold, 0));
+    let placed = match placed.unit() {
+        Unit::FirstQuadrant => placed.low_threshold_view(view(Slot::Threshold, length)),
+        _ => placed,
+    };
+    if placed.amplitude_kind() == Amplitude::PerElement { placed.amplitude_view(view(Slot::Amplitude, 0)) } else { placed }
+}
+
+/// All that lacks axes.
 fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
     let shape = Shape { batch: 3, time: 100, channels: 8 };
     for axes in 0..8u32 {
@@ -154,28 +172,65 @@ fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
                 if is_left_out(scope, Element::F32, name_seed(&name), [3, 3]) {
                     continue;
                 }
-                let has = |axis: u32| axes >> axis & 1 == 1;
-                // Contiguous over the axes that are there.
-                let [batch, time, channel] = [has(0), has(1), has(2)];
-                let channels = if channel { shape.channels } else { 1 };
-                let steps = if time { shape.time } else { 1 };
-                let strides = Strides {
-                    batch: if batch { steps * channels } else { 0 },
-                    time: if time { channels } else { 0 },
-                    channel: u64::from(channel),
-                };
-                let view = |slot| View { slot, offset: 0, strides };
                 let of_amplitude = axes.count_ones() % 2 == 0;
-                let descriptor = Descriptor::bmru(shape).layout(layout).threshold_view(view(Slot::Threshold));
+                let descriptor = Descriptor::bmru(shape).layout(layout);
                 let descriptor = if of_amplitude {
-                    descriptor.amplitude(Amplitude::PerElement).amplitude_view(view(Slot::Amplitude))
+                    descriptor.amplitude(Amplitude::PerElement)
                 } else {
                     descriptor.save(Save::Codes)
                 };
-                let mut case = Case::new(name, descriptor, Rate::Once(5));
+                let mut case = Case::new(name, broadcast(descriptor, axes), Rate::Once(5));
                 case.strategy = Some(strategy);
                 case.tile_steps = Some(32);
                 cases.push(case);
+            }
+        }
+    }
+}
+
+/// The gradients of what lacks axes are sums over them: of one level and of several, in whole vectors and not, under limits that cut
+/// channels into groups.
+fn backward_broadcasts(scope: Scope, cases: &mut Vec<BackwardCase>) {
+    for axes in 0..7u32 {
+        for (unit_name, unit) in UNITS.into_iter().filter(|(name, _)| !name.starts_with("forward")) {
+            for [batch, time, channels] in [[3, 5, 8], [2, 1100, 3], [70, 33, 40]] {
+                for element in Element::ALL {
+                    let shape = format!("{batch}x{time}x{channels}");
+                    let name = format!("backward channels/broadcast/{axes:03b}/{unit_name}/{element:?}/{shape}");
+                    let hash = name_seed(&name) >> 9;
+                    if is_left_out(scope, element, hash, [4, 16]) {
+                        continue;
+                    }
+                    let pick = |bit: u64| hash >> bit & 1 == 1;
+                    let layouts = [Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime];
+                    let descriptor = unit(Shape { batch, time, channels })
+                        .element(element)
+                        .layout(layouts[(hash % 3) as usize])
+                        .time_order(if pick(2) { TimeOrder::Descending } else { TimeOrder::Ascending })
+                        .incoming(Incoming::Both);
+                    let descriptor = broadcast(descriptor, axes);
+                    let accumulates = if pick(3) { Gradient::Accumulate } else { Gradient::Overwrite };
+                    let apart = descriptor.amplitude_kind() == Amplitude::PerElement;
+                    let descriptor = descriptor.gradient(Operand::ThresholdGradient, accumulates);
+                    // Of the buffers that there are amplitudes and thresholds apart take too many.
+                    let descriptor = match apart {
+                        true if pick(4) => descriptor.gradient(Operand::ThresholdGradient, Gradient::Omit),
+                        true => descriptor.gradient(Operand::CandidateGradient, Gradient::Omit),
+                        false => descriptor,
+                    };
+                    let mut case = BackwardCase::new(name, descriptor, [Rate::Half, Rate::Once(20)][(hash >> 10) as usize % 2]);
+                    if !apart {
+                        // What is stored by element lies in scratch, of 16 bits in half of it.
+                        let kibibytes = match (axes >> 1 & 1, element) {
+                            (0, _) => 80,
+                            (_, Element::F32) => 800,
+                            _ => 1600,
+                        };
+                        let small = Profile::Small { kibibytes };
+                        case.choices.push(crate::backward::Choice { profile: small, ..case.choices[0] });
+                    }
+                    cases.push(case);
+                }
             }
         }
     }
@@ -213,4 +268,5 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
             }
         }
     }
+    backward_broadcasts(scope, cases);
 }
