@@ -263,7 +263,7 @@ impl Descriptor {
     /// dr = −sign(r)·φ(u)·g·w                              dh0 = g_1 if step 1 held, else 0
     /// ```
     ///
-    /// `dr` of thresholds per channel and `dα` are summed over batch and time. Where `c` or `r` is NaN or infinite, `dc` and `dr`
+    /// `dr` of thresholds per channel and `dα` are summed over batch and time, and both over every axis whose stride is 0. Where `c` or `r` is NaN or infinite, `dc` and `dr`
     /// are `+0`. Of first-quadrant units, with `z_hi` and `z_lo` where the thresholds fire:
     ///
     /// ```text

@@ -190,7 +190,8 @@ pub fn bounds(
                     if let Some(view) = descriptor.view(output).filter(|_| !per_channel) {
                         let beside = view.slot == Slot::CandidateGradient;
                         let slot = if beside { &mut bounds.candidate } else { &mut bounds.threshold };
-                        slot[at(view, b, t, d)] += if lacks_axes(descriptor, view) { of_sum((threshold, term)) } else { threshold };
+                        slot[at(view, b, t, d)] +=
+                            if lacks_axes(descriptor, view) { of_sum((threshold, term)) } else { threshold };
                     }
                 }
                 if let Some(view) = descriptor.view(Operand::CandidateGradient) {

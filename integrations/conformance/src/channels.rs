@@ -174,11 +174,8 @@ fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
                 }
                 let of_amplitude = axes.count_ones() % 2 == 0;
                 let descriptor = Descriptor::bmru(shape).layout(layout);
-                let descriptor = if of_amplitude {
-                    descriptor.amplitude(Amplitude::PerElement)
-                } else {
-                    descriptor.save(Save::Codes)
-                };
+                let descriptor =
+                    if of_amplitude { descriptor.amplitude(Amplitude::PerElement) } else { descriptor.save(Save::Codes) };
                 let mut case = Case::new(name, broadcast(descriptor, axes), Rate::Once(5));
                 case.strategy = Some(strategy);
                 case.tile_steps = Some(32);

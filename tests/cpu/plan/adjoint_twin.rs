@@ -275,9 +275,8 @@ impl Machine<'_, '_> {
                 self.store_float(Operand::LowThresholdGradient, b, t, d, element[2]);
                 self.store_float(Operand::AmplitudeGradient, b, t, d, element[3]);
                 blocks[0] += element[3];
-                if per_channel.is_some() {
-                    blocks[1] += element[1];
-                    blocks[2] += element[2];
+                for (block, terms) in [(1, Operand::ThresholdTerms), (2, Operand::LowThresholdTerms)] {
+                    blocks[block] += if self.launched.places.get(terms).is_some() { element[block] } else { 0.0 };
                 }
                 if time == 0 && !self.is_packed() {
                     let bordered = self.launched.is_bordered();

@@ -423,10 +423,17 @@ pub fn state_rows(descriptor: &Descriptor) -> u64 {
     }
 }
 
+/// An axis with a stride of 0 has one element.
+fn without_lacking(View { strides, .. }: View, bounds: [u64; 3]) -> [u64; 3] {
+    let strides = [strides.batch, strides.time, strides.channel];
+    std::array::from_fn(|axis| if strides[axis] == 0 { bounds[axis].min(1) } else { bounds[axis] })
+}
+
 /// What the caller's operands mean.
 fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
     let Shape { batch, time, channels } = descriptor.shape();
     let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
+    let sums = [Operand::ThresholdGradient, Operand::LowThresholdGradient, Operand::AmplitudeGradient];
     let mut counts = Counts::new();
     for &operand in operands {
         let bounds = match operand {
@@ -436,7 +443,7 @@ fn all_meant(descriptor: &Descriptor, operands: &[Operand]) -> Counts {
             _ => [batch, time, channels],
         };
         if let Some(view) = descriptor.view(operand) {
-            meant(view, bounds, &mut counts);
+            meant(view, if sums.contains(&operand) { without_lacking(view, bounds) } else { bounds }, &mut counts);
         }
     }
     counts

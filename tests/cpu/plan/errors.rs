@@ -73,12 +73,15 @@ fn views_whose_channels_are_apart() {
         let states = view(Slot::States, channel);
         refuses(&bmru(1, 3, 2).states_view(states), shared(Operand::States, states.strides));
     }
-    // One threshold for several elements has no gradient of its own.
-    let broadcast = bmru(1, 3, 2).threshold_view(view(Slot::Threshold, 0)).save(Save::Codes);
+    // One threshold for all of an axis has the sum of its gradients; one for some elements of it has none of its own.
     let backward = |scan: &Descriptor| scan.backward(&Limits::default(), &Tuning::default());
-    let refused = backward(&broadcast).expect_err("two gradients have one place");
+    assert!(backward(&bmru(1, 3, 2).threshold_view(view(Slot::Threshold, 0)).save(Save::Codes)).is_ok());
+    let shared = bmru(1, 3, 2).threshold_view(view(Slot::Threshold, 2)).save(Save::Codes);
+    let refused = backward(&shared).expect_err("two gradients have one place");
     assert!(matches!(refused, Error::InvalidView { operand: Operand::ThresholdGradient, .. }), "{refused}");
-    assert!(backward(&broadcast.gradient(Operand::ThresholdGradient, Gradient::Omit)).is_ok());
+    assert!(backward(&shared.gradient(Operand::ThresholdGradient, Gradient::Omit)).is_ok());
+    let candidates = backward(&bmru(1, 3, 2).candidate_view(view(Slot::Candidate, 0)).save(Save::Codes));
+    assert!(matches!(candidates, Err(Error::InvalidView { operand: Operand::CandidateGradient, .. })), "{candidates:?}");
 }
 
 #[test]
