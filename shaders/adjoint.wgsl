@@ -270,10 +270,7 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     }
 
     let inside = within(at.borders, at.time % 32u);
-    var incoming = masked(inputs.states_gradient, inside);
-    if PACKED_SEQUENCES && ends(at.borders, at.time % 32u) {
-        incoming += final_state_gradient_of(at, offset);
-    }
+    let incoming = incoming_of(at.borders, at.tile.b, at.time % 32u, at.tile.d + offset, inputs.states_gradient);
     let ends = ends_of(walk, at);
     let sums = sweep(walk.registers.gradient, incoming, ends);
     let gradient = sums + carry_behind(walk, at);
@@ -304,17 +301,6 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
         walk.registers.low_threshold_block = added(walk.registers.low_threshold_block, element.low_threshold);
     }
     return walk;
-}
-
-// By selection of bits: 0 of a NaN is 0.
-fn masked(value: Floats, inside: Vector) -> Floats {
-    return bitcast<Floats>(bitcast<Vector>(value) & inside);
-}
-
-// What comes from behind the last step of a packed sequence.
-fn final_state_gradient_of(at: At, offset: u32) -> Floats {
-    let row = row_of(at.borders, at.tile.b, at.time % 32u);
-    return bitcast<Floats>(load_final_state_gradient(final_state_gradient_at(row, 0u, at.tile.d + offset)));
 }
 
 // The step at hand is the first of a sequence: what leaves it goes to the initial state, and nothing farther.

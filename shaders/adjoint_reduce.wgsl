@@ -19,6 +19,8 @@ struct At {
     tile: Node,
     step: u32,
     states_gradient: u32,
+    // The borders of the steps of the block.
+    borders: Borders,
 }
 
 fn run(item: u32) {
@@ -41,9 +43,10 @@ fn reduce_stretch(tile: Node) {
     band[0] = Walk(first_set, Floats(0.0));
     // Whole vectors: what is behind the first that sets is not added.
     let behind = (largest(first_set) + FOLD - 1u) / FOLD * FOLD;
-    var at = At(tile, behind, states_gradient_at(tile.b, behind / FOLD, tile.d));
+    var at = At(tile, behind, states_gradient_at(tile.b, behind / FOLD, tile.d), Borders());
     while at.step > begin {
         let block_begin = max(begin, 32u * ((at.step - 1u) / 32u));
+        at.borders = borders_of(tile.b, block_begin / 32u);
         if STEPS_AHEAD > 1u {
             while at.step >= block_begin + STEPS_AHEAD * FOLD {
                 at = advance_ahead_band(&band, at);
@@ -63,7 +66,7 @@ fn reduce_stretch(tile: Node) {
 
 // The step before.
 fn next_step(behind: At) -> At {
-    return At(behind.tile, behind.step - FOLD, behind.states_gradient - states_gradient_step());
+    return At(behind.tile, behind.step - FOLD, behind.states_gradient - states_gradient_step(), behind.borders);
 }
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
@@ -72,10 +75,7 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
-    var incoming = inputs.states_gradient;
-    if PACKED_SEQUENCES {
-        incoming = incoming_of(at.tile.b, at.step, at.tile.d + offset, incoming);
-    }
+    let incoming = incoming_of(at.borders, at.tile.b, at.step % 32u, at.tile.d + offset, inputs.states_gradient);
     let reaches = Vector(at.step) + LANE_STEPS < walk.first_set;
     walk.gradient = added(walk.gradient, select(Floats(0.0), incoming, reaches));
     return walk;

@@ -22,7 +22,7 @@ fn reduce_stretch(tile: Node) {
             step--;
             let sets = bit_at(z, step % 32u) != Vector(0u);
             let incoming = bitcast<Floats>(load_states_gradient(states_gradient_at(tile.b, step, tile.d)));
-            gradient += incoming_of(tile.b, step, tile.d, incoming);
+            gradient += incoming_of(borders, tile.b, step % 32u, tile.d, incoming);
             gradient = select(gradient, params.epsilon * gradient, sets);
             block_held = select(block_held, bitcast<Vector>(params.epsilon * bitcast<Floats>(block_held)), sets);
             if BORDERED && begins(borders, step % 32u) {

@@ -1,15 +1,16 @@
 // The gradients that come into a step: that of its state, and of the final state where it is the last of a packed sequence; none
 // into a step that belongs to none.
 
-fn incoming_of(b: u32, step: u32, d: u32, of_state: Floats) -> Floats {
-    if !PACKED_SEQUENCES {
-        return of_state;
+fn incoming_of(borders: Borders, b: u32, bit: u32, d: u32, of_state: Floats) -> Floats {
+    let incoming = masked(of_state, within(borders, bit));
+    if PACKED_SEQUENCES && ends(borders, bit) {
+        let at = final_state_gradient_at(row_of(borders, b, bit), 0u, d);
+        return incoming + bitcast<Floats>(load_final_state_gradient(at));
     }
-    let borders = borders_of(b, step / 32u);
-    let incoming = bitcast<Floats>(bitcast<Vector>(of_state) & within(borders, step % 32u));
-    if !ends(borders, step % 32u) {
-        return incoming;
-    }
-    let row = row_of(borders, b, step % 32u);
-    return incoming + bitcast<Floats>(load_final_state_gradient(final_state_gradient_at(row, 0u, d)));
+    return incoming;
+}
+
+// By selection of bits: 0 of a NaN is 0.
+fn masked(value: Floats, inside: Vector) -> Floats {
+    return bitcast<Floats>(bitcast<Vector>(value) & inside);
 }

@@ -517,7 +517,7 @@ impl Variant {
             parts.push(include_str!("../shaders/sequence_empty.wgsl"));
         }
         match self.stage {
-            Stage::AdjointReduce => parts.push(include_str!("../shaders/sequence_incoming.wgsl")),
+            Stage::AdjointReduce | Stage::Adjoint => parts.push(include_str!("../shaders/sequence_incoming.wgsl")),
             Stage::Borders => parts.push(SEQUENCE),
             _ => {}
         }

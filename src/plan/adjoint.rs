@@ -375,7 +375,7 @@ impl Group {
                 // At most: it reads the gradients before the first step that sets.
                 Moved::loads(Operand::StatesGradient, batch * steps * channels),
                 Moved::loads(Operand::Codes, batch * steps.div_ceil(FAN_OUT) * channels),
-                Moved::loads(Operand::Borders, builder.told(part, 0, batch * (steps + steps.div_ceil(FAN_OUT)) * channels)),
+                Moved::loads(Operand::Borders, builder.told(part, 0, 2 * batch * steps.div_ceil(FAN_OUT) * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::stores(Operand::Stretches, 2 * rows),
             ],
