@@ -149,6 +149,61 @@ fn bytes_are_those_of_the_documentation() {
     assert_eq!(&bytes[8 + 7 * 8..], [0b11_11_01_00, 0b01]);
 }
 
+/// The numbers that stand for what is summarised, unit, carry and element: other processes and versions read them, so that no order
+/// of names may change one.
+#[test]
+fn numbers_in_bytes_never_change() {
+    let shape = Shape { batch: 1, time: 2, channels: 1 };
+    let per_element = |descriptor: Descriptor| descriptor.amplitude(Amplitude::PerElement);
+    let kinds: [(Descriptor, [u64; 3], &[u8]); 11] = [
+        (Descriptor::bmru(shape), [0, 0, 0], &[3]),
+        (Descriptor::bmru(shape).element(Element::F16), [0, 0, 1], &[3]),
+        (Descriptor::bmru(shape).element(Element::Bf16), [0, 0, 2], &[3]),
+        (per_element(Descriptor::bmru(shape)), [0, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::first_quadrant(shape), [1, 0, 0], &[3]),
+        (per_element(Descriptor::first_quadrant(shape)), [1, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::cumulative(shape), [2, 3, 0], &[3, 0, 0, 0]),
+        (per_element(Descriptor::cumulative(shape)), [2, 5, 0], &[3, 0, 0, 0]),
+        (Descriptor::relaxed(shape, 0.5), [3, 4, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::forward_fill(shape), [4, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::forward_fill(shape).limit(4), [4, 2, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+    ];
+    for (descriptor, [unit, carry, element], body) in kinds {
+        let epsilon = if unit == 3 { 0x3f00_0000 } else { 0 };
+        let bytes = |of: u64, body: &[u8]| {
+            let numbers = [of, unit, carry, element, epsilon, 1, 1].map(u64::to_le_bytes).concat();
+            [b"BMRS\x01\0\0\0", &numbers[..], body].concat()
+        };
+        let words = &[3, 7][..body.len().div_ceil(4)];
+        let summary = Summary::from_words(&descriptor, words).expect("so many words");
+        assert_eq!(summary.to_bytes(), bytes(0, body), "{descriptor:?}");
+        assert_eq!(Summary::from_bytes(&descriptor, &bytes(0, body)), Ok(summary), "{descriptor:?}");
+        if unit < 4 {
+            let gradient = GradientSummary::from_words(&descriptor, &[3, 7]).expect("two words");
+            let bytes = bytes(1, &[3, 0, 0, 0, 7, 0, 0, 0]);
+            assert_eq!(gradient.to_bytes(), bytes, "{descriptor:?}");
+            assert_eq!(GradientSummary::from_bytes(&descriptor, &bytes), Ok(gradient), "{descriptor:?}");
+        }
+    }
+}
+
+/// Each number one too high: an error that names it.
+#[test]
+fn numbers_that_stand_for_nothing_are_refused() {
+    let scan = Descriptor::bmru(Shape { batch: 1, time: 9, channels: 5 });
+    let bytes = Summary::identity(&scan).expect("it has one").to_bytes();
+    for (field, (name, number)) in [("direction", 2), ("unit", 5), ("carry", 6), ("element", 3)].into_iter().enumerate() {
+        let mut unknown = bytes.clone();
+        unknown[8 + 8 * field] = number;
+        let error = Summary::from_bytes(&scan, &unknown).expect_err("it stands for nothing");
+        assert!(matches!(error, Error::SummaryMismatch { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("of {name} number {number}, which stands for nothing")), "{error}");
+    }
+    // What is known is shown as what it is.
+    let error = Summary::from_bytes(&scan.element(Element::F16), &bytes).expect_err("it is of another element");
+    assert!(error.to_string().contains("Bistable by Codes, F32, expected"), "{error}");
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let shape = Shape { batch: 1, time: 9, channels: 5 };
