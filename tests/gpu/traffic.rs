@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Dispatch, FinalState, Gradient, Incoming, InitialState, Layout, Limits, Operand,
-    Plan, Save, Sequences, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, TimeOrder, Traffic, Tuning, Unit, Variant,
-    View, oracle,
+    Plan, Save, Sequences, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, TimeOrder, Traffic, Tuning, Unit,
+    Validity, Variant, View, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::{BEFORE, incoming};
@@ -174,6 +174,12 @@ fn uploads(descriptor: &Descriptor, sets: Sets) -> Result<Uploads, Failed> {
     for element in elements(descriptor.shape()).filter(|&element| sets.at(descriptor.shape(), element)) {
         data.candidate[index(view, element)] *= 8.0;
     }
+    if let Some(mask) = descriptor.view(Operand::Validity) {
+        data.validity = vec![0; length(Slot::Validity)];
+        for [b, t, d] in elements(descriptor.shape()).filter(|&element| sets.at(descriptor.shape(), element)) {
+            data.validity[index(mask, [b, t / 32, d])] |= 1 << (t % 32);
+        }
+    }
     Uploads::new(descriptor, data, incoming)
 }
 
@@ -283,11 +289,23 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
                 // Whole vectors of steps.
                 let fold = u64::from(variant.fold());
                 let looked = if sums { end - begin } else { looked.max().unwrap_or(0).next_multiple_of(fold) };
-                let thresholds = if descriptor.threshold_kind() == Threshold::PerChannel { 1 } else { looked };
+                let thresholds = match descriptor.threshold_kind() {
+                    // Of a mask a word for all of its steps.
+                    _ if descriptor.unit() == Unit::ForwardFill => {
+                        if looked == 0 {
+                            0
+                        } else {
+                            (end - 1) / 32 - (end - looked) / 32 + 1
+                        }
+                    }
+                    Threshold::PerChannel => 1,
+                    Threshold::PerElement => looked,
+                };
                 let (amplitudes, words) = match (descriptor.unit(), descriptor.amplitude_kind()) {
                     (Unit::Cumulative, Amplitude::PerElement) => (looked, 1),
                     (_, Amplitude::PerElement) => (looked, 2),
                     (Unit::Relaxed, _) => (1, 2),
+                    (Unit::ForwardFill, _) => (0, 2),
                     _ => (0, 1),
                 };
                 moved.read += 4 * width * (looked + thresholds + amplitudes);
@@ -423,6 +441,9 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
         FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
     );
 
+    let masked = |shape| Descriptor::forward_fill(shape).validity(Validity::Mask).final_state(FinalState::Written);
+    cases.extend(WAYS.iter().map(|way| (way, masked(SHAPE))));
+    cases.extend(SMALL.map(|shape| (&TOGETHER, masked(shape).limit(3).counts(Counts::All))));
     cases.extend(numbers(channel).map(|descriptor| (&WHOLE, descriptor.final_state(FinalState::Written))));
     cases.extend(numbers(each).map(|descriptor| (&WAYS[1], descriptor)));
 
