@@ -4,6 +4,7 @@ use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
     Sequences, Shape, Summary, Threshold, Validity, oracle,
 };
+use bmru_conformance::data::Slots;
 
 type Unit = (&'static str, fn(Shape) -> Descriptor);
 
@@ -25,16 +26,7 @@ const UNITS: [(Unit, usize); 8] = [
 ];
 
 /// Inputs of `[T, 1, D]` in small multiples of ½, so that sums are exact.
-struct Given {
-    candidate: Vec<f32>,
-    threshold: Vec<f32>,
-    amplitude: Vec<f32>,
-    validity: Vec<u32>,
-    initial_state: Vec<f32>,
-    initial_count: Vec<i32>,
-}
-
-fn given(descriptor: &Descriptor, seed: u64) -> Given {
+fn given(descriptor: &Descriptor, seed: u64) -> Slots {
     let mut rng = fastrand::Rng::with_seed(seed);
     let length = |slot| descriptor.slot_elements(slot).expect("it exists") as usize;
     let mut halves = |length: usize, sharp: bool| -> Vec<f32> {
@@ -42,27 +34,14 @@ fn given(descriptor: &Descriptor, seed: u64) -> Given {
         (0..length).map(|_| of(&mut rng)).collect()
     };
     let nan = descriptor.unit() == bmru::Unit::ForwardFill;
-    Given {
+    Slots {
         candidate: halves(length(bmru::Slot::Candidate), nan),
         threshold: halves(length(bmru::Slot::Threshold), false),
         amplitude: halves(length(bmru::Slot::Amplitude), false),
         initial_state: halves(length(bmru::Slot::InitialState), false),
         validity: (0..length(bmru::Slot::Validity)).map(|word| 0x9249_2492_u32.rotate_left(word as u32)).collect(),
         initial_count: (0..length(bmru::Slot::InitialCount)).map(|row| row as i32 % 3).collect(),
-    }
-}
-
-impl Given {
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            candidate: &self.candidate,
-            threshold: &self.threshold,
-            amplitude: &self.amplitude,
-            initial_state: &self.initial_state,
-            initial_count: &self.initial_count,
-            validity: &self.validity,
-            ..Inputs::default()
-        }
+        ..Slots::default()
     }
 }
 
