@@ -2,6 +2,8 @@
 
 struct Walk {
     of_tile: Element,
+    // The steps of this word that are values.
+    values: Vector,
     // What all steps of a channel have in common.
     thresholds: Thresholds,
     amplitude: Vector,
@@ -17,6 +19,8 @@ struct Inputs {
 struct At {
     tile: Node,
     step: u32,
+    // The borders of the steps of its word.
+    borders: Borders,
     // Indices of the step.
     candidate: u32,
     threshold: u32,
@@ -28,6 +32,7 @@ fn at_step(tile: Node, step: u32) -> At {
     return At(
         tile,
         step,
+        Borders(),
         candidate_at(tile.b, step / FOLD, tile.d),
         threshold_at(tile.b, step / FOLD, tile.d),
         low_threshold_at(tile.b, step / FOLD, tile.d),
@@ -53,9 +58,6 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     if !THRESHOLD_PER_CHANNEL {
         inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
-    if MASKED {
-        inputs.thresholds = validity(at.tile.b, at.step, at.tile.d + offset);
-    }
     if AMPLITUDE_PER_ELEMENT {
         inputs.amplitude = load_amplitude(at.amplitude + offset);
     }
@@ -64,7 +66,9 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
 
 fn element_of_step(walk: Walk, inputs: Inputs, borders: Borders, bit: u32) -> Element {
     var thresholds = walk.thresholds;
-    if !THRESHOLD_PER_CHANNEL || MASKED {
+    if MASKED {
+        thresholds = validity(walk.values, bit);
+    } else if !THRESHOLD_PER_CHANNEL {
         thresholds = inputs.thresholds;
     }
     var amplitude = walk.amplitude;

@@ -3,12 +3,16 @@
 // A part that begins later than step 0 finds the state of the part before in its initial state; a tile finds what happened
 // before it in the tree, or in the aggregates.
 
+// Whether steps are taken word by word.
+const BY_WORDS = TAKES_WORDS || BORDERED || MASKED;
+
 // What lives from vector to vector of steps, for each vector of the band.
 struct Walk {
     amplitude: Vector,
     thresholds: Thresholds,
     state: State,
-    // The steps of this word that set.
+    // The steps of this word that are values, and those that set.
+    values: Vector,
     z: Vector,
 }
 
@@ -104,6 +108,7 @@ fn scan(band: ptr<function, Band>, first: At) {
     begin_band(band, at);
     if ONE_STEP {
         // Without a loop: the trip would cost more than the step.
+        enter_word_band(band, at);
         advance_band(band, at);
         at.bit++;
         if TAKES_WORDS {
@@ -125,9 +130,10 @@ fn walk(band: ptr<function, Band>, first: At) {
         at.bit = at.begin_bit;
         at.word = (params.time_origin % 32u + step) / 32u;
         var stretch = end - step;
-        if TAKES_WORDS || BORDERED {
+        if BY_WORDS {
             stretch = min(stretch, 32u - at.begin_bit);
             at.borders = borders_of(at.tile.b, at.word);
+            enter_word_band(band, at);
         }
         var k = 0u;
         if STEPS_AHEAD > 1u {
@@ -192,7 +198,13 @@ fn begin(before: Walk, at: At, offset: u32) -> Walk {
     if BORDERED && !TREE && params.time_origin > 0u {
         state = rested_state(at, d, before.amplitude, initial_state);
     }
-    return Walk(before.amplitude, before.thresholds, state, Vector(0u));
+    return Walk(before.amplitude, before.thresholds, state, Vector(0u), Vector(0u));
+}
+
+fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
+    var walk = before;
+    walk.values = load_validity(validity_at(at.tile.b, at.word, at.tile.d + offset));
+    return walk;
 }
 
 fn initial_state_of(row: u32, d: u32) -> Vector {
@@ -235,9 +247,6 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     if !THRESHOLD_PER_CHANNEL {
         inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
     }
-    if MASKED {
-        inputs.thresholds = validity(at.tile.b, 32u * at.word + at.bit, at.tile.d + offset);
-    }
     if AMPLITUDE_PER_ELEMENT {
         inputs.amplitude = load_amplitude(at.amplitude + offset);
     }
@@ -248,7 +257,9 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
     let candidate = inputs.candidate;
     var thresholds = walk.thresholds;
-    if !THRESHOLD_PER_CHANNEL || MASKED {
+    if MASKED {
+        thresholds = validity(walk.values, at.bit);
+    } else if !THRESHOLD_PER_CHANNEL {
         thresholds = inputs.thresholds;
     }
     var amplitude = walk.amplitude;

@@ -9,16 +9,30 @@ fn probe_tile(tile: Node) {
     var at = at_step(tile, min(begin + params.tile_steps, params.steps));
     var band: Band;
     band[0] = begin_walk(tile);
-    if STEPS_AHEAD > 1u {
-        while at.step >= begin + STEPS_AHEAD * FOLD && smallest(decided(band[0].of_tile)) == 0u {
-            at = advance_ahead_band(&band, at);
+    while at.step > begin && !is_decided(band[0]) {
+        // The steps that share a word with the one before; where none has anything to tell, all of them.
+        var first = begin;
+        if BORDERED || MASKED {
+            let word = (at.step - 1u) / 32u;
+            first = max(begin, 32u * word);
+            at.borders = borders_of(tile.b, word);
+            band[0].values = load_validity(validity_at(tile.b, word, tile.d));
+        }
+        if STEPS_AHEAD > 1u {
+            while at.step >= first + STEPS_AHEAD * FOLD && !is_decided(band[0]) {
+                at = advance_ahead_band(&band, at);
+            }
+        }
+        while at.step > first && !is_decided(band[0]) {
+            at = next_step(at);
+            advance_band(&band, at);
         }
     }
-    while at.step > begin && smallest(decided(band[0].of_tile)) == 0u {
-        at = next_step(at);
-        advance_band(&band, at);
-    }
     store_aggregate(tile.b, tile.index, tile.d, band[0].of_tile);
+}
+
+fn is_decided(walk: Walk) -> bool {
+    return smallest(decided(walk.of_tile)) != 0u;
 }
 
 // The step before.
@@ -35,10 +49,9 @@ fn next_step(behind: At) -> At {
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
     let bit = at.step % 32u;
-    let borders = borders_of(at.tile.b, at.step / 32u);
-    walk.of_tile = combine(joined(element_of_step(walk, inputs, borders, bit)), walk.of_tile);
-    if BORDERED && begins(borders, bit) {
-        let row = row_of(borders, at.tile.b, bit);
+    walk.of_tile = combine(joined(element_of_step(walk, inputs, at.borders, bit)), walk.of_tile);
+    if BORDERED && begins(at.borders, bit) {
+        let row = row_of(at.borders, at.tile.b, bit);
         var initial_state = Vector(0u);
         if row != NO_SEQUENCE {
             initial_state = load_initial_state(initial_state_at(row, 0u, at.tile.d + offset));

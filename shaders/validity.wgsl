@@ -1,6 +1,5 @@
-// The bit of a step, in place of a threshold. Steps count from the first of the word that this part begins in.
+// Whether a step is a value, in place of its threshold: a bit of the word that it lies in.
 
-fn validity(b: u32, step: u32, d: u32) -> Thresholds {
-    let word = load_validity(validity_at(b, step / 32u, d));
-    return Thresholds((word >> Vector(step % 32u)) & Vector(1u), Vector(0u));
+fn validity(word: Vector, bit: u32) -> Thresholds {
+    return Thresholds((word >> Vector(bit)) & Vector(1u), Vector(0u));
 }

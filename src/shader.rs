@@ -265,7 +265,7 @@ impl Stage {
     /// The functions of the stage that handle one vector, and exist for a band of them, too. Stages without any take bands of one.
     pub(crate) fn of_vectors(self) -> &'static [&'static str] {
         match self {
-            Self::Serial => &["load_channel", "begin", "advance", "leave_word", "finish"],
+            Self::Serial => &["load_channel", "begin", "enter_word", "advance", "leave_word", "finish"],
             Self::Adjoint => &["begin", "enter_word", "advance", "leave_block", "finish"],
             _ => &[],
         }

@@ -1,6 +1,8 @@
 //! Summaries: what a stretch of time does to the state, or to a gradient on its way back. What several devices or hosts exchange to
 //! share one sequence.
 
+mod bytes;
+
 use core::fmt;
 
 use crate::carry::Carry;
@@ -131,53 +133,13 @@ impl Kind {
         (0..self.batch).flat_map(move |b| (0..channels).map(move |d| ((b * lines * channels + d) as usize, channels as usize)))
     }
 
-    /// As numbers, for bytes.
-    fn header(&self) -> [u64; 7] {
-        [self.of as u64, self.unit as u64, self.carry as u64, self.element as u64, self.epsilon.into(), self.batch, self.channels]
-    }
-
     fn matches(&self, other: &Self) -> Result<(), Error> {
         if self == other {
             return Ok(());
         }
         Err(Error::SummaryMismatch { expected: self.to_string(), actual: other.to_string() })
     }
-
-    /// Bits that a channel takes in bytes: two where no word says more.
-    fn bits(&self) -> usize {
-        if self.of == SummaryOf::States && self.carry == Carry::Codes { 2 } else { 32 }
-    }
-
-    fn to_bytes(&self, words: &[u32]) -> Vec<u8> {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend(Summary::VERSION.to_le_bytes());
-        bytes.extend(self.header().into_iter().flat_map(u64::to_le_bytes));
-        if self.bits() == 2 {
-            bytes.extend(words.chunks(4).map(|four| four.iter().rev().fold(0, |byte, code| byte << 2 | (code & 3) as u8)));
-        } else {
-            bytes.extend(words.iter().flat_map(|word| word.to_le_bytes()));
-        }
-        bytes
-    }
-
-    fn of_bytes(&self, bytes: &[u8]) -> Result<Vec<u32>, Error> {
-        let expected = self.to_bytes(&vec![0; self.length()]);
-        let (head, length) = (MAGIC.len() + 4 + 8 * self.header().len(), expected.len());
-        if bytes.len() != length || bytes[..head] != expected[..head] {
-            let shown = bytes.get(..head).map_or("too few of them".to_owned(), |head| format!("{head:02x?}"));
-            let expected = format!("{length} bytes that begin with {:02x?}, {self}", &expected[..head]);
-            return Err(Error::SummaryMismatch { expected, actual: format!("{} bytes: {shown}", bytes.len()) });
-        }
-        let body = &bytes[head..];
-        Ok(if self.bits() == 2 {
-            (0..self.length()).map(|place| u32::from(body[place / 4] >> (2 * (place % 4)) & 3)).collect()
-        } else {
-            body.chunks_exact(4).map(|word| u32::from_le_bytes([word[0], word[1], word[2], word[3]])).collect()
-        })
-    }
 }
-
-const MAGIC: [u8; 4] = *b"BMRS";
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -296,9 +258,16 @@ impl Summary {
         Ok(handed)
     }
 
-    /// Bytes to send: `"BMRS"`, [`VERSION`](Self::VERSION) as `u32`, then as `u64` what is summarised, unit, carry, element, the bits
-    /// of `ε`, `B` and `D`; then the words in their order, two bits for each channel where no word has more, four of them in a byte from the lowest
-    /// up. All little-endian.
+    /// Bytes to send: `"BMRS"`, [`VERSION`](Self::VERSION) as `u32`, then as `u64` the numbers of what is summarised, unit, carry and
+    /// element, the bits of `ε`, `B` and `D`; then the words in their order, two bits for each channel where no word has more, four of
+    /// them in a byte from the lowest up. All little-endian.
+    ///
+    /// | | 0 | 1 | 2 | 3 | 4 | 5 |
+    /// |---|---|---|---|---|---|---|
+    /// | summarised | states | gradient | | | | |
+    /// | unit | bistable | first quadrant | cumulative | relaxed | forward fill | |
+    /// | carry | one of two states | 32 bits | the same with a limit | count | scaled sum | sum |
+    /// | element | `f32` | `f16` | `bf16` | | | |
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.kind.to_bytes(&self.words)
@@ -307,7 +276,7 @@ impl Summary {
     /// From such bytes.
     ///
     /// # Errors
-    /// [`Error::SummaryMismatch`] for bytes of another version, kind or length.
+    /// [`Error::SummaryMismatch`] for bytes of another version, kind or length, and for numbers that stand for nothing.
     pub fn from_bytes(descriptor: &Descriptor, bytes: &[u8]) -> Result<Self, Error> {
         let kind = Kind::new(SummaryOf::States, descriptor)?;
         Ok(Self { words: kind.of_bytes(bytes)?, kind })

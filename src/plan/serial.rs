@@ -93,9 +93,8 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
 fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Result<Extent, Error> {
     let whole = builder.whole;
     let width = builder.vector_width;
-    let words = builder.descriptor.takes_words();
+    let words = walks_by_words(builder);
     let bound: Vec<Placed> = operands.iter().copied().chain(rests.iter().map(|rest| rest.leaves)).collect();
-    let words = words || builder.borders().is_some();
     let mut constraints = vec![
         Constraint {
             limit: "the iterations of an invocation",
@@ -117,6 +116,12 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Re
     // Parts of whole words, unless rows are so long that single steps make fewer.
     let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
     fewest_parts(whole, [32, 1].map(cut))
+}
+
+/// Whether a walk goes from word to word: it stores one, or is told one of the steps in it.
+fn walks_by_words(builder: &Builder<'_>) -> bool {
+    let descriptor = builder.descriptor;
+    descriptor.takes_words() || builder.borders().is_some() || descriptor.is_masked()
 }
 
 /// Outer and inner loop together. A part can begin in the middle of a word.
@@ -156,7 +161,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             ..Params::default()
         },
         rows: groups,
-        iterations: rows_each * (1 + iterations(steps, builder.descriptor.takes_words() || builder.borders().is_some())),
+        iterations: rows_each * (1 + iterations(steps, walks_by_words(builder))),
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),
@@ -164,7 +169,7 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, groups * channels)),
             Moved::loads(Operand::InitialState, rows + begun_states + copied),
             Moved::stores(Operand::States, elements),
-            Moved::loads(Operand::Validity, elements),
+            Moved::loads(Operand::Validity, words * rows),
             Moved::loads(Operand::InitialCount, rows + begun_states),
             Moved::loads(Operand::Borders, builder.told(extent, rows, words * rows)),
             Moved::stores(Operand::FinalState, handed),

@@ -290,6 +290,7 @@ impl Group {
         let [batch, steps, channels] = part;
         let tiles = steps.div_ceil(self.tiles.steps);
         let (elements, rows) = (batch * steps * channels, batch * tiles * channels);
+        let words_of_steps = batch * steps.div_ceil(32) * channels;
         let thresholds = builder.threshold_loads(elements, rows);
         let [stage, _] = self.tiles.stages();
         let mut regions = self.regions(builder, stage, origin, part)?;
@@ -306,10 +307,10 @@ impl Group {
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
-                Moved::stores(Operand::Codes, 2 * batch * steps.div_ceil(32) * channels),
-                Moved::loads(Operand::Validity, elements),
+                Moved::stores(Operand::Codes, 2 * words_of_steps),
+                Moved::loads(Operand::Validity, words_of_steps),
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
-                Moved::loads(Operand::Borders, builder.border_loads() * elements + ahead * rows),
+                Moved::loads(Operand::Borders, builder.border_loads() * words_of_steps + ahead * rows),
                 // A border decides it, but steps are taken several at once.
                 Moved::loads(Operand::InitialState, ahead * rows),
                 Moved::stores(Operand::Aggregates, words * rows),
@@ -404,7 +405,7 @@ impl Group {
                 Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
                 Moved::loads(Operand::InitialState, rows + 2 * builder.beginnings(part)),
                 Moved::loads(Operand::Borders, builder.told(part, rows, words)),
-                Moved::loads(Operand::Validity, elements),
+                Moved::loads(Operand::Validity, words),
                 Moved::loads(Operand::InitialCount, rows),
                 Moved::stores(Operand::States, elements),
                 Moved::stores(Operand::PackedStates, words),

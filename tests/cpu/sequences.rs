@@ -5,6 +5,7 @@ use bmru::{
     Amplitude, Counts, Descriptor, FinalState, Incoming, IncomingGradients, InitialCount, InitialState, Inputs, Limits, Outputs,
     Save, Sequences, Shape, Threshold, TimeOrder, Tuning, Unit, Validity, check_cu_seqlens,
 };
+use bmru_conformance::data::Slots;
 
 const CHANNELS: u64 = 3;
 
@@ -46,16 +47,9 @@ const PACKED: [(u64, &[u32]); 8] = [
 ];
 
 /// All slots of a descriptor. Of packed sequences it is the row that they lie in.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Data {
-    candidate: Vec<f32>,
-    threshold: Vec<f32>,
-    amplitude: Vec<f32>,
-    initial_state: Vec<f32>,
-    initial_count: Vec<i32>,
-    validity: Vec<u32>,
-    cu_seqlens: Vec<u32>,
-    resets: Vec<u32>,
+    slots: Slots,
     of_states: Vec<f32>,
     of_final_state: Vec<f32>,
 }
@@ -83,39 +77,25 @@ impl Data {
         let validity = (0..batch * time.div_ceil(32) * channels).map(|_| rng.u32(..)).collect();
         let threshold = if filled { Vec::new() } else { threshold };
         let amplitude = if filled { Vec::new() } else { amplitude };
-        Self {
+        let slots = Slots {
             candidate,
             threshold,
             amplitude,
             initial_state,
             initial_count: if descriptor.view(bmru::Operand::InitialCount).is_some() { initial_count } else { Vec::new() },
             validity: if masked { validity } else { Vec::new() },
-            of_states,
-            of_final_state,
-            ..Self::default()
-        }
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            candidate: &self.candidate,
-            threshold: &self.threshold,
-            amplitude: &self.amplitude,
-            initial_state: &self.initial_state,
-            initial_count: &self.initial_count,
-            validity: &self.validity,
-            cu_seqlens: &self.cu_seqlens,
-            resets: &self.resets,
-        }
+            ..Slots::default()
+        };
+        Self { slots, of_states, of_final_state }
     }
 
     fn forward(&self, descriptor: &Descriptor) -> Outputs {
-        forward(descriptor, &self.inputs()).unwrap_or_else(|error| panic!("{descriptor:?}: {error}"))
+        forward(descriptor, &self.slots.inputs()).unwrap_or_else(|error| panic!("{descriptor:?}: {error}"))
     }
 
     fn backward(&self, descriptor: &Descriptor) -> Gradients<f64> {
         let incoming = IncomingGradients { states: &self.of_states, final_state: &self.of_final_state };
-        backward(descriptor, &self.inputs(), &incoming).unwrap_or_else(|error| panic!("{descriptor:?}: {error}"))
+        backward(descriptor, &self.slots.inputs(), &incoming).unwrap_or_else(|error| panic!("{descriptor:?}: {error}"))
     }
 
     /// Steps of a batch row alone, with the initial state and the gradient of the final one of a row of those.
@@ -131,30 +111,34 @@ impl Data {
         let filled = descriptor.unit() == Unit::ForwardFill;
         let per_channel = descriptor.threshold_kind() == Threshold::PerChannel;
         let threshold = match () {
-            () if filled || per_channel => self.threshold.clone(),
-            () => of_steps(&self.threshold),
+            () if filled || per_channel => self.slots.threshold.clone(),
+            () => of_steps(&self.slots.threshold),
         };
         let one_amplitude = filled || descriptor.amplitude_kind() == Amplitude::PerChannel;
         // Its bits begin with those of the first step.
         let words = (steps.end - steps.start).div_ceil(32);
-        let mut validity = vec![0; if self.validity.is_empty() { 0 } else { words * channels } as usize];
-        for (k, t) in (0u64..).zip(steps.clone()).filter(|_| !self.validity.is_empty()) {
+        let mut validity = vec![0; if self.slots.validity.is_empty() { 0 } else { words * channels } as usize];
+        for (k, t) in (0u64..).zip(steps.clone()).filter(|_| !self.slots.validity.is_empty()) {
             for d in 0..channels {
-                let word = self.validity[((b * time.div_ceil(32) + t / 32) * channels + d) as usize];
+                let word = self.slots.validity[((b * time.div_ceil(32) + t / 32) * channels + d) as usize];
                 validity[(k / 32 * channels + d) as usize] |= (word >> (t % 32) & 1) << (k % 32);
             }
         }
-        Self {
-            candidate: of_steps(&self.candidate),
+        let slots = Slots {
+            candidate: of_steps(&self.slots.candidate),
             threshold,
-            amplitude: if one_amplitude { self.amplitude.clone() } else { of_steps(&self.amplitude) },
-            initial_state: self.initial_state[of_row.clone()].to_vec(),
-            initial_count: if self.initial_count.is_empty() { Vec::new() } else { self.initial_count[of_row.clone()].to_vec() },
+            amplitude: if one_amplitude { self.slots.amplitude.clone() } else { of_steps(&self.slots.amplitude) },
+            initial_state: self.slots.initial_state[of_row.clone()].to_vec(),
+            initial_count: if self.slots.initial_count.is_empty() {
+                Vec::new()
+            } else {
+                self.slots.initial_count[of_row.clone()].to_vec()
+            },
             validity,
-            of_states: of_steps(&self.of_states),
-            of_final_state: self.of_final_state[of_row].to_vec(),
-            ..Self::default()
-        }
+            ..Slots::default()
+        };
+        let of_final_state = self.of_final_state[of_row].to_vec();
+        Self { slots, of_states: of_steps(&self.of_states), of_final_state }
     }
 }
 
@@ -235,17 +219,17 @@ fn packed_is_alone(
     let of_rows = whole(unit, has_backward, shape, threshold);
     let packed = of_rows.clone().sequences(Sequences::Packed { count }).time_order(order);
     let mut data = Data::new(&packed, count, seed);
-    data.cu_seqlens = cu_seqlens.to_vec();
+    data.slots.cu_seqlens = cu_seqlens.to_vec();
     let steps = steps_of(cu_seqlens, time);
     let row = CHANNELS as usize;
     let slack: Vec<usize> = (0..time as usize).filter(|&t| !steps.iter().any(|steps| steps.contains(&(t as u64)))).collect();
     // What is per channel belongs to all steps.
-    let mut of_steps = vec![&mut data.candidate, &mut data.of_states];
+    let mut of_steps = vec![&mut data.slots.candidate, &mut data.of_states];
     if threshold == Threshold::PerElement {
-        of_steps.push(&mut data.threshold);
+        of_steps.push(&mut data.slots.threshold);
     }
     if packed.amplitude_kind() == Amplitude::PerElement {
-        of_steps.push(&mut data.amplitude);
+        of_steps.push(&mut data.slots.amplitude);
     }
     for values in of_steps {
         let row = values.len().checked_div(time as usize).unwrap_or(0);
@@ -265,11 +249,11 @@ fn packed_is_alone(
         let length = steps.end - steps.start;
         let alone = whole(unit, has_backward, Shape { time: length, ..shape }, threshold).time_order(order);
         // Bits of a mask are those of steps as they are taken: of the last first.
-        let masked = !data.validity.is_empty() && order == TimeOrder::Descending;
+        let masked = !data.slots.validity.is_empty() && order == TimeOrder::Descending;
         let taken = if masked { time - steps.end..time - steps.start } else { steps.clone() };
         let mut piece = data.piece(&of_rows, 0, steps.clone(), n as u64);
         if masked {
-            piece.validity = data.piece(&of_rows, 0, taken, n as u64).validity;
+            piece.slots.validity = data.piece(&of_rows, 0, taken, n as u64).slots.validity;
         }
         let single = piece.forward(&alone);
         let [begin, end] = [steps.start, steps.end].map(|t| t as usize * row);
@@ -311,11 +295,11 @@ fn slack_is_not_read() {
         let shape = Shape { batch: 1, time: 40, channels: CHANNELS };
         let packed = whole(unit, has_backward, shape, Threshold::PerElement).sequences(Sequences::Packed { count: 2 });
         let mut data = Data::new(&packed, 2, 5);
-        data.cu_seqlens = vec![3, 9, 35];
+        data.slots.cu_seqlens = vec![3, 9, 35];
         let (before, gradients) = (data.forward(&packed), has_backward.then(|| data.backward(&packed)));
         // Before the first and behind the last.
         for at in [0, 8, 105, 119] {
-            (data.candidate[at], data.of_states[at]) = (f32::INFINITY, f32::NAN);
+            (data.slots.candidate[at], data.of_states[at]) = (f32::INFINITY, f32::NAN);
         }
         let after = data.forward(&packed);
         assert_eq!(bits(&after.states), bits(&before.states), "{name}");
@@ -334,25 +318,25 @@ fn packed_sequences_descend_as_flipped() {
             let ascending = whole(unit, has_backward, shape, Threshold::PerElement).sequences(Sequences::Packed { count });
             let descending = ascending.clone().time_order(TimeOrder::Descending);
             let mut data = Data::new(&ascending, count, number as u64);
-            data.cu_seqlens = cu_seqlens.to_vec();
+            data.slots.cu_seqlens = cu_seqlens.to_vec();
             let mut flipped = data.clone();
-            for values in [&mut flipped.candidate, &mut flipped.of_states] {
+            for values in [&mut flipped.slots.candidate, &mut flipped.of_states] {
                 flip(values, time);
             }
-            let mut of_steps = vec![&mut flipped.threshold];
+            let mut of_steps = vec![&mut flipped.slots.threshold];
             if ascending.amplitude_kind() == Amplitude::PerElement {
-                of_steps.push(&mut flipped.amplitude);
+                of_steps.push(&mut flipped.slots.amplitude);
             }
             for values in of_steps {
                 flip(values, time);
             }
             // The last sequence is the first.
-            flipped.cu_seqlens = cu_seqlens.iter().rev().map(|&border| time.saturating_sub(border.into()) as u32).collect();
+            flipped.slots.cu_seqlens = cu_seqlens.iter().rev().map(|&border| time.saturating_sub(border.into()) as u32).collect();
             let row = CHANNELS as usize;
             let reversed = |values: &[f32]| values.chunks(row).rev().flatten().copied().collect::<Vec<f32>>();
-            flipped.initial_state = reversed(&data.initial_state);
+            flipped.slots.initial_state = reversed(&data.slots.initial_state);
             flipped.of_final_state = reversed(&data.of_final_state);
-            flipped.initial_count = data.initial_count.chunks(row).rev().flatten().copied().collect();
+            flipped.slots.initial_count = data.slots.initial_count.chunks(row).rev().flatten().copied().collect();
             let (actual, mut expected) = (data.forward(&descending), flipped.forward(&ascending));
             flip(&mut expected.states, time);
             assert_eq!(bits(&actual.states), bits(&expected.states), "{name}, {cu_seqlens:?}: states");
@@ -388,9 +372,9 @@ fn a_row_that_is_reset_is_its_pieces() {
                 let reset = of_rows.clone().sequences(Sequences::Resets).time_order(order);
                 let mut data = Data::new(&reset, 2, number as u64);
                 let words = time.div_ceil(32);
-                data.resets = vec![0; 2 * words as usize];
+                data.slots.resets = vec![0; 2 * words as usize];
                 for (b, t) in (0..2).flat_map(|b| resets[b].iter().map(move |&t| (b, t))) {
-                    data.resets[b * words as usize + t as usize / 32] |= 1 << (t % 32);
+                    data.slots.resets[b * words as usize + t as usize / 32] |= 1 << (t % 32);
                 }
                 let outputs = data.forward(&reset);
                 let gradients = has_backward.then(|| data.backward(&reset));
@@ -433,8 +417,8 @@ fn row_is_pieces(
     for (number, steps) in pieces.iter().enumerate() {
         let shape = Shape { batch: 1, time: steps.end - steps.start, channels: CHANNELS };
         let mut piece = data.piece(of_rows, b, steps.clone(), b);
-        if descends && !data.validity.is_empty() {
-            piece.validity = data.piece(of_rows, b, time - steps.end..time - steps.start, b).validity;
+        if descends && !data.slots.validity.is_empty() {
+            piece.slots.validity = data.piece(of_rows, b, time - steps.end..time - steps.start, b).slots.validity;
         }
         if number != last {
             // A reset cuts what comes from behind.

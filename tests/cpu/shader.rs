@@ -437,7 +437,8 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         // Tiles before this one; the steps of a word in a function of their own, three times for three kinds of words; words.
         Stage::TileApply => &[0, 0, 0, 0, 0],
         Stage::Unpack => &[0, 0, 0, 0],
-        // Steps, several at once or one by one.
+        // Words where they tell something, and steps, several at once or one by one; of sums steps alone.
+        Stage::TileProbe if variant.wgsl().contains("fn is_decided(") => &[0, 1, 1],
         Stage::TileProbe => &[0, 0],
         // Children.
         Stage::TreeReduce | Stage::CarryReduce | Stage::CarryScan => &[0],

@@ -4,6 +4,7 @@ use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
     Sequences, Shape, Summary, Threshold, Validity, oracle,
 };
+use bmru_conformance::data::Slots;
 
 type Unit = (&'static str, fn(Shape) -> Descriptor);
 
@@ -25,16 +26,7 @@ const UNITS: [(Unit, usize); 8] = [
 ];
 
 /// Inputs of `[T, 1, D]` in small multiples of ½, so that sums are exact.
-struct Given {
-    candidate: Vec<f32>,
-    threshold: Vec<f32>,
-    amplitude: Vec<f32>,
-    validity: Vec<u32>,
-    initial_state: Vec<f32>,
-    initial_count: Vec<i32>,
-}
-
-fn given(descriptor: &Descriptor, seed: u64) -> Given {
+fn given(descriptor: &Descriptor, seed: u64) -> Slots {
     let mut rng = fastrand::Rng::with_seed(seed);
     let length = |slot| descriptor.slot_elements(slot).expect("it exists") as usize;
     let mut halves = |length: usize, sharp: bool| -> Vec<f32> {
@@ -42,27 +34,14 @@ fn given(descriptor: &Descriptor, seed: u64) -> Given {
         (0..length).map(|_| of(&mut rng)).collect()
     };
     let nan = descriptor.unit() == bmru::Unit::ForwardFill;
-    Given {
+    Slots {
         candidate: halves(length(bmru::Slot::Candidate), nan),
         threshold: halves(length(bmru::Slot::Threshold), false),
         amplitude: halves(length(bmru::Slot::Amplitude), false),
         initial_state: halves(length(bmru::Slot::InitialState), false),
         validity: (0..length(bmru::Slot::Validity)).map(|word| 0x9249_2492_u32.rotate_left(word as u32)).collect(),
         initial_count: (0..length(bmru::Slot::InitialCount)).map(|row| row as i32 % 3).collect(),
-    }
-}
-
-impl Given {
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            candidate: &self.candidate,
-            threshold: &self.threshold,
-            amplitude: &self.amplitude,
-            initial_state: &self.initial_state,
-            initial_count: &self.initial_count,
-            validity: &self.validity,
-            ..Inputs::default()
-        }
+        ..Slots::default()
     }
 }
 
@@ -147,6 +126,61 @@ fn bytes_are_those_of_the_documentation() {
     let field = |number: usize| u64::from_le_bytes(bytes[8 + 8 * number..16 + 8 * number].try_into().expect("eight bytes"));
     assert_eq!((field(5), field(6)), (1, 5));
     assert_eq!(&bytes[8 + 7 * 8..], [0b11_11_01_00, 0b01]);
+}
+
+/// The numbers that stand for what is summarised, unit, carry and element: other processes and versions read them, so that no order
+/// of names may change one.
+#[test]
+fn numbers_in_bytes_never_change() {
+    let shape = Shape { batch: 1, time: 2, channels: 1 };
+    let per_element = |descriptor: Descriptor| descriptor.amplitude(Amplitude::PerElement);
+    let kinds: [(Descriptor, [u64; 3], &[u8]); 11] = [
+        (Descriptor::bmru(shape), [0, 0, 0], &[3]),
+        (Descriptor::bmru(shape).element(Element::F16), [0, 0, 1], &[3]),
+        (Descriptor::bmru(shape).element(Element::Bf16), [0, 0, 2], &[3]),
+        (per_element(Descriptor::bmru(shape)), [0, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::first_quadrant(shape), [1, 0, 0], &[3]),
+        (per_element(Descriptor::first_quadrant(shape)), [1, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::cumulative(shape), [2, 3, 0], &[3, 0, 0, 0]),
+        (per_element(Descriptor::cumulative(shape)), [2, 5, 0], &[3, 0, 0, 0]),
+        (Descriptor::relaxed(shape, 0.5), [3, 4, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::forward_fill(shape), [4, 1, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+        (Descriptor::forward_fill(shape).limit(4), [4, 2, 0], &[3, 0, 0, 0, 7, 0, 0, 0]),
+    ];
+    for (descriptor, [unit, carry, element], body) in kinds {
+        let epsilon = if unit == 3 { 0x3f00_0000 } else { 0 };
+        let bytes = |of: u64, body: &[u8]| {
+            let numbers = [of, unit, carry, element, epsilon, 1, 1].map(u64::to_le_bytes).concat();
+            [b"BMRS\x01\0\0\0", &numbers[..], body].concat()
+        };
+        let words = &[3, 7][..body.len().div_ceil(4)];
+        let summary = Summary::from_words(&descriptor, words).expect("so many words");
+        assert_eq!(summary.to_bytes(), bytes(0, body), "{descriptor:?}");
+        assert_eq!(Summary::from_bytes(&descriptor, &bytes(0, body)), Ok(summary), "{descriptor:?}");
+        if unit < 4 {
+            let gradient = GradientSummary::from_words(&descriptor, &[3, 7]).expect("two words");
+            let bytes = bytes(1, &[3, 0, 0, 0, 7, 0, 0, 0]);
+            assert_eq!(gradient.to_bytes(), bytes, "{descriptor:?}");
+            assert_eq!(GradientSummary::from_bytes(&descriptor, &bytes), Ok(gradient), "{descriptor:?}");
+        }
+    }
+}
+
+/// Each number one too high: an error that names it.
+#[test]
+fn numbers_that_stand_for_nothing_are_refused() {
+    let scan = Descriptor::bmru(Shape { batch: 1, time: 9, channels: 5 });
+    let bytes = Summary::identity(&scan).expect("it has one").to_bytes();
+    for (field, (name, number)) in [("direction", 2), ("unit", 5), ("carry", 6), ("element", 3)].into_iter().enumerate() {
+        let mut unknown = bytes.clone();
+        unknown[8 + 8 * field] = number;
+        let error = Summary::from_bytes(&scan, &unknown).expect_err("it stands for nothing");
+        assert!(matches!(error, Error::SummaryMismatch { .. }), "{error}");
+        assert!(error.to_string().contains(&format!("of {name} number {number}, which stands for nothing")), "{error}");
+    }
+    // What is known is shown as what it is.
+    let error = Summary::from_bytes(&scan.element(Element::F16), &bytes).expect_err("it is of another element");
+    assert!(error.to_string().contains("Bistable by Codes, F32, expected"), "{error}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Descriptor, Direction, Error, FinalState, HealthSource, Incoming, InitialState, Limits, Plan, Save, Sequences, Shape,
-    Slot, States, Strategy, Threshold, Tuning, Variant, oracle,
+    Slot, States, Strategy, Threshold, Tuning, Validity, Variant, oracle,
 };
 use bmru_conformance::backward::incoming;
 use bmru_conformance::data::{self, Rate, Values};
@@ -141,6 +141,11 @@ pub fn iterations(runner: &Runner) -> Result<(), Failed> {
         counts(&host, &plan, &uploads)?;
     }
     for plan in plans(&host, 1024, |limits, tuning| descriptor.unpack(limits, tuning))? {
+        counts(&host, &plan, &uploads)?;
+    }
+    let descriptor = Descriptor::forward_fill(shape).validity(Validity::Mask);
+    let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;
+    for plan in plans(&host, 1024, |limits, tuning| descriptor.forward(limits, tuning))? {
         counts(&host, &plan, &uploads)?;
     }
     for sequences in [Sequences::Packed { count: 20 }, Sequences::Resets] {

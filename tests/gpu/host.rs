@@ -177,6 +177,7 @@ impl Uploads {
         let mut given: Vec<(Slot, &[u8])> = [Slot::Candidate, Slot::Threshold, Slot::Amplitude, Slot::InitialState]
             .map(|slot| (slot, bytemuck::cast_slice(self.data.slot(slot))))
             .to_vec();
+        given.push((Slot::Validity, bytemuck::cast_slice(&self.data.validity)));
         given.push((Slot::CuSeqlens, bytemuck::cast_slice(&self.data.cu_seqlens)));
         given.push((Slot::Resets, bytemuck::cast_slice(&self.data.resets)));
         if direction == Direction::Backward {

@@ -6,6 +6,7 @@ use bmru::{
     Inputs, Save, Sequences, Shape, Slot, Strategy, Threshold, TimeOrder, Tuning, Unit, wgpu,
 };
 use bmru_conformance::Runner;
+use bmru_conformance::data::Slots;
 use libtest_mimic::Failed;
 
 use crate::host::{Host, Uploads};
@@ -41,12 +42,7 @@ fn whole(unit: fn(Shape) -> Descriptor, has_backward: bool, shape: Shape) -> Des
 /// The slots of a row in which sequences are packed.
 #[derive(Clone)]
 struct Data {
-    candidate: Vec<f32>,
-    threshold: Vec<f32>,
-    amplitude: Vec<f32>,
-    initial_state: Vec<f32>,
-    initial_count: Vec<i32>,
-    cu_seqlens: Vec<u32>,
+    slots: Slots,
     of_states: Vec<f32>,
     of_final_state: Vec<f32>,
 }
@@ -62,32 +58,20 @@ impl Data {
                 (0..length).map(|_| (rng.f32() * span - span / 2.0) * 16.0).map(|value| value.round() / 16.0).collect(),
             )
         };
-        let mut data = Self {
+        let mut slots = Slots {
             candidate: any(Slot::Candidate, 6.0)?,
             threshold: any(Slot::Threshold, 4.0)?,
             amplitude: any(Slot::Amplitude, 4.0)?,
             initial_state: any(Slot::InitialState, 4.0)?,
             initial_count: any(Slot::InitialCount, 4.0)?.iter().map(|count: &f32| *count as i32).collect(),
             cu_seqlens,
-            of_states: any(Slot::StatesGradient, 2.0)?,
-            of_final_state: any(Slot::FinalStateGradient, 2.0)?,
+            ..Slots::default()
         };
-        for value in data.candidate.iter_mut().filter(|_| filled && rng.bool()) {
+        let [of_states, of_final_state] = [any(Slot::StatesGradient, 2.0)?, any(Slot::FinalStateGradient, 2.0)?];
+        for value in slots.candidate.iter_mut().filter(|_| filled && rng.bool()) {
             *value = f32::NAN;
         }
-        Ok(data)
-    }
-
-    fn inputs(&self) -> Inputs<'_> {
-        Inputs {
-            candidate: &self.candidate,
-            threshold: &self.threshold,
-            amplitude: &self.amplitude,
-            initial_state: &self.initial_state,
-            initial_count: &self.initial_count,
-            cu_seqlens: &self.cu_seqlens,
-            ..Inputs::default()
-        }
+        Ok(Self { slots, of_states, of_final_state })
     }
 
     fn incoming(&self) -> IncomingGradients<'_> {
@@ -97,7 +81,9 @@ impl Data {
     /// Slots that have a row for each of so many steps, thresholds and amplitudes only where they do.
     fn of_steps(&mut self, time: u64) -> impl Iterator<Item = &mut Vec<f32>> {
         let of_steps = move |values: &&mut Vec<f32>| values.len() as u64 >= time * CHANNELS;
-        [&mut self.candidate, &mut self.threshold, &mut self.amplitude, &mut self.of_states].into_iter().filter(of_steps)
+        [&mut self.slots.candidate, &mut self.slots.threshold, &mut self.slots.amplitude, &mut self.of_states]
+            .into_iter()
+            .filter(of_steps)
     }
 
     /// One sequence alone, of one row in each slot.
@@ -108,10 +94,11 @@ impl Data {
             *values = values[begin as usize * row..end as usize * row].to_vec();
         }
         let row = (n * CHANNELS) as usize..((n + 1) * CHANNELS) as usize;
-        piece.initial_state = self.initial_state[row.clone()].to_vec();
+        piece.slots.initial_state = self.slots.initial_state[row.clone()].to_vec();
         piece.of_final_state = self.of_final_state[row.clone()].to_vec();
-        piece.initial_count = if self.initial_count.is_empty() { Vec::new() } else { self.initial_count[row].to_vec() };
-        piece.cu_seqlens.clear();
+        piece.slots.initial_count =
+            if self.slots.initial_count.is_empty() { Vec::new() } else { self.slots.initial_count[row].to_vec() };
+        piece.slots.cu_seqlens.clear();
         piece
     }
 
@@ -121,11 +108,12 @@ impl Data {
         for values in flipped.of_steps(time) {
             *values = reversed(values, time);
         }
-        let count = (self.initial_state.len() as u64) / CHANNELS;
-        flipped.initial_state = reversed(&self.initial_state, count);
+        let count = (self.slots.initial_state.len() as u64) / CHANNELS;
+        flipped.slots.initial_state = reversed(&self.slots.initial_state, count);
         flipped.of_final_state = reversed(&self.of_final_state, count);
-        flipped.initial_count = reversed(&self.initial_count, count);
-        flipped.cu_seqlens = self.cu_seqlens.iter().rev().map(|&border| time.saturating_sub(border.into()) as u32).collect();
+        flipped.slots.initial_count = reversed(&self.slots.initial_count, count);
+        flipped.slots.cu_seqlens =
+            self.slots.cu_seqlens.iter().rev().map(|&border| time.saturating_sub(border.into()) as u32).collect();
         flipped
     }
 }
@@ -184,15 +172,15 @@ pub fn packed(runner: &Runner) -> Result<(), Failed> {
             for tuning in tunings(runner, &packed) {
                 let gpu = runner.gpu().clone().with_tuning(tuning);
                 let what = format!("{name}, {cu_seqlens:?} of {time}, {:?}", gpu.tuning().strategy);
-                let outputs = gpu.forward_blocking(&packed, &data.inputs())?;
-                let backward = || gpu.backward_blocking(&packed, &data.inputs(), &outputs.saved, &data.incoming());
+                let outputs = gpu.forward_blocking(&packed, &data.slots.inputs())?;
+                let backward = || gpu.backward_blocking(&packed, &data.slots.inputs(), &outputs.saved, &data.incoming());
                 let gradients: Option<Gradients<f32>> = has_backward.then(backward).transpose()?;
                 let row = CHANNELS as usize;
                 let mut written = vec![0f32; outputs.states.len()];
                 for (n, &[begin, end]) in steps.iter().enumerate() {
                     let alone = whole(unit, has_backward, Shape { batch: 1, time: end - begin, channels: CHANNELS });
                     let piece = data.piece([begin, end], n as u64, time);
-                    let single = gpu.forward_blocking(&alone, &piece.inputs())?;
+                    let single = gpu.forward_blocking(&alone, &piece.slots.inputs())?;
                     let [begin, end] = [begin, end].map(|t| t as usize * row);
                     written[begin..end].copy_from_slice(&single.states);
                     let of_row = n * row..(n + 1) * row;
@@ -201,7 +189,7 @@ pub fn packed(runner: &Runner) -> Result<(), Failed> {
                     let counts = outputs.final_count.get(of_row.clone()).unwrap_or_default();
                     expect(counts == single.final_count, || format!("{what}: final count of {n}"))?;
                     let Some(gradients) = &gradients else { continue };
-                    let single = gpu.backward_blocking(&alone, &piece.inputs(), &single.saved, &piece.incoming())?;
+                    let single = gpu.backward_blocking(&alone, &piece.slots.inputs(), &single.saved, &piece.incoming())?;
                     let width = gradients.candidate.len() / time as usize;
                     let [begin, end] = [begin, end].map(|at| at / row * width);
                     near(&gradients.candidate[begin..end], &single.candidate, &format!("{what}: dc of {n}"))?;
@@ -233,18 +221,18 @@ pub fn many(runner: &Runner) -> Result<(), Failed> {
             let packed =
                 whole(unit, has_backward, Shape { batch: 1, time, channels: CHANNELS }).sequences(Sequences::Packed { count });
             let data = Data::new(&packed, cu_seqlens, count)?;
-            let expected = oracle::forward(&packed, &data.inputs())?;
+            let expected = oracle::forward(&packed, &data.slots.inputs())?;
             for tuning in tunings(runner, &packed) {
                 let gpu = runner.gpu().clone().with_tuning(tuning);
                 let what = format!("{name}, {count} sequences of less than {longest}, {:?}", gpu.tuning().strategy);
-                let outputs = gpu.forward_blocking(&packed, &data.inputs())?;
+                let outputs = gpu.forward_blocking(&packed, &data.slots.inputs())?;
                 expect(bits(&outputs.states) == bits(&expected.states), || format!("{what}: states"))?;
                 expect(bits(&outputs.final_state) == bits(&expected.final_state), || format!("{what}: final states"))?;
                 expect(outputs.final_count == expected.final_count, || format!("{what}: final counts"))?;
                 expect(outputs.saved == expected.saved, || format!("{what}: saved"))?;
                 if has_backward {
-                    let gradients = gpu.backward_blocking(&packed, &data.inputs(), &outputs.saved, &data.incoming())?;
-                    let expected = oracle::backward(&packed, &data.inputs(), &data.incoming())?;
+                    let gradients = gpu.backward_blocking(&packed, &data.slots.inputs(), &outputs.saved, &data.incoming())?;
+                    let expected = oracle::backward(&packed, &data.slots.inputs(), &data.incoming())?;
                     let single = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<f32>>();
                     near(&gradients.candidate, &single(&expected.candidate), &format!("{what}: dc"))?;
                     near(&gradients.initial_state, &single(&expected.initial_state), &format!("{what}: dh0"))?;
@@ -262,17 +250,22 @@ pub fn every_bit(runner: &Runner) -> Result<(), Failed> {
     let resets = whole(unit, true, Shape { batch: 1, time, channels: CHANNELS }).sequences(Sequences::Resets);
     for border in 0..=65u32 {
         let data = Data::new(&packed, vec![0, border, time as u32], border.into())?;
-        let expected = oracle::forward(&packed, &data.inputs())?;
+        let expected = oracle::forward(&packed, &data.slots.inputs())?;
         let row = CHANNELS as usize;
         let mut bits_of_row = [0u32; 4];
         bits_of_row[border as usize / 32] |= 1 << (border % 32);
-        let inputs = Inputs { cu_seqlens: &[], resets: &bits_of_row, initial_state: &data.initial_state[..row], ..data.inputs() };
+        let inputs = Inputs {
+            cu_seqlens: &[],
+            resets: &bits_of_row,
+            initial_state: &data.slots.initial_state[..row],
+            ..data.slots.inputs()
+        };
         let expected_reset = oracle::forward(&resets, &inputs)?;
         for tuning in tunings(runner, &packed) {
             // Parts of time that end within words, too.
             let short = Tuning { max_dispatch_elements: 4 * 50, ..tuning.clone() };
             for gpu in [tuning, short].map(|tuning| runner.gpu().clone().with_tuning(tuning)) {
-                let outputs = gpu.forward_blocking(&packed, &data.inputs())?;
+                let outputs = gpu.forward_blocking(&packed, &data.slots.inputs())?;
                 expect(bits(&outputs.states) == bits(&expected.states), || format!("border at {border}: states"))?;
                 expect(bits(&outputs.final_state) == bits(&expected.final_state), || {
                     format!("border at {border}: final states")
@@ -299,16 +292,17 @@ pub fn reverse(runner: &Runner) -> Result<(), Failed> {
             for tuning in tunings(runner, &ascending) {
                 let gpu = runner.gpu().clone().with_tuning(tuning);
                 let what = format!("{name}, {sequences:?}, {:?}", gpu.tuning().strategy);
-                let actual = gpu.forward_blocking(&descending, &data.inputs())?;
-                let expected = gpu.forward_blocking(&ascending, &flipped.inputs())?;
-                let rows = data.initial_state.len() as u64 / CHANNELS;
+                let actual = gpu.forward_blocking(&descending, &data.slots.inputs())?;
+                let expected = gpu.forward_blocking(&ascending, &flipped.slots.inputs())?;
+                let rows = data.slots.initial_state.len() as u64 / CHANNELS;
                 expect(bits(&actual.states) == bits(&reversed(&expected.states, time)), || format!("{what}: states"))?;
                 let final_state = reversed(&expected.final_state, rows);
                 expect(bits(&actual.final_state) == bits(&final_state), || format!("{what}: final states"))?;
                 expect(actual.final_count == reversed(&expected.final_count, rows), || format!("{what}: final counts"))?;
                 if has_backward {
-                    let actual = gpu.backward_blocking(&descending, &data.inputs(), &actual.saved, &data.incoming())?;
-                    let expected = gpu.backward_blocking(&ascending, &flipped.inputs(), &expected.saved, &flipped.incoming())?;
+                    let actual = gpu.backward_blocking(&descending, &data.slots.inputs(), &actual.saved, &data.incoming())?;
+                    let expected =
+                        gpu.backward_blocking(&ascending, &flipped.slots.inputs(), &expected.saved, &flipped.incoming())?;
                     let candidate = reversed(&expected.candidate, time);
                     expect(bits(&actual.candidate) == bits(&candidate), || format!("{what}: dc"))?;
                     let initial_state = reversed(&expected.initial_state, rows);
@@ -353,12 +347,12 @@ fn stays_inside(runner: &Runner, plan: &bmru::Plan, data: &Data, what: &str) -> 
     for &(slot, bytes) in plan.slots() {
         let words = bytes as usize / 4;
         let contents: &[u32] = match slot {
-            Slot::Candidate => bytemuck::cast_slice(&data.candidate),
-            Slot::Threshold => bytemuck::cast_slice(&data.threshold),
-            Slot::Amplitude => bytemuck::cast_slice(&data.amplitude),
-            Slot::InitialState => bytemuck::cast_slice(&data.initial_state),
-            Slot::InitialCount => bytemuck::cast_slice(&data.initial_count),
-            Slot::CuSeqlens => &data.cu_seqlens,
+            Slot::Candidate => bytemuck::cast_slice(&data.slots.candidate),
+            Slot::Threshold => bytemuck::cast_slice(&data.slots.threshold),
+            Slot::Amplitude => bytemuck::cast_slice(&data.slots.amplitude),
+            Slot::InitialState => bytemuck::cast_slice(&data.slots.initial_state),
+            Slot::InitialCount => bytemuck::cast_slice(&data.slots.initial_count),
+            Slot::CuSeqlens => &data.slots.cu_seqlens,
             _ => &[],
         };
         let mut image = vec![POISON; words + 2 * MARGIN];

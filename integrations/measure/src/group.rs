@@ -225,7 +225,8 @@ impl<'a> Prepared<'a> {
             return Ok(tensors);
         }
         let plans: Vec<&Plan> = self.plans.iter().map(|(_, plan)| plan).collect();
-        let sequences = Sample::sequences(self.group.shape);
+        let shape = self.group.shape;
+        let sequences = if self.group.subject.unit.repeats() { Sample::sequences(shape) } else { shape.batch.max(1) };
         let few = Group { shape: Shape { batch: sequences, ..self.group.shape }, ..self.group };
         let sample = Sample {
             descriptor: few.descriptor(self.plans[0].0),
@@ -307,12 +308,24 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// Bytes of all tensors that a plan reads or writes, each once.
+/// Bytes of all tensors that a plan reads or writes, each once; what lies between rows is none of theirs.
 #[must_use]
 pub fn ideal_bytes(plan: &Plan) -> u64 {
     tensors(plan).map(|(_, bytes)| bytes).sum()
 }
 
 fn tensors(plan: &Plan) -> impl Iterator<Item = (Slot, u64)> + '_ {
-    plan.slots().iter().copied().filter(|&(slot, _)| slot != Slot::Scratch)
+    let descriptor = plan.descriptor();
+    let whole = (descriptor.shape().elements().unwrap_or(0) * descriptor.element_type().bytes()).max(1);
+    let used = move |&(slot, bytes): &(Slot, u64)| match slot {
+        Slot::Candidate | Slot::Threshold | Slot::States => (slot, without_gaps(bytes, whole)),
+        Slot::StatesGradient | Slot::CandidateGradient | Slot::ThresholdGradient => (slot, without_gaps(bytes, whole)),
+        _ => (slot, bytes),
+    };
+    plan.slots().iter().filter(|&&(slot, _)| slot != Slot::Scratch).map(used)
+}
+
+/// Bytes of whole tensors, if there are some. Rows are no more than twice as wide as they must be.
+fn without_gaps(bytes: u64, whole: u64) -> u64 {
+    if bytes < whole { bytes } else { bytes - bytes % whole }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bmru::{Amplitude, Descriptor, Direction, Element, Layout, Shape, Threshold, Unit, Validity};
+use bmru::{Amplitude, Descriptor, Direction, Element, Layout, Sequences, Shape, Slot, Strides, Threshold, Unit, Validity, View};
 
 /// A unit, with what makes its kernels others than those of its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,12 @@ pub enum Measured {
     Bmru,
     /// The same on `[B, D, T]`.
     BmruTimeContiguous,
+    /// Candidates, thresholds and states are the first halves of rows twice as wide.
+    BmruStrided,
+    /// All rows are one, and sequences of any length are packed into it; bits are carried.
+    BmruPacked,
+    /// Rows are reset now and then; bits are carried.
+    BmruResets,
     /// With amplitudes per element: bits are carried.
     BmruPerElement,
     /// With two thresholds; two bits are carried.
@@ -37,9 +43,12 @@ pub enum Measured {
 
 impl Measured {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Bmru,
         Self::BmruTimeContiguous,
+        Self::BmruStrided,
+        Self::BmruPacked,
+        Self::BmruResets,
         Self::BmruPerElement,
         Self::FirstQuadrant,
         Self::FirstQuadrantPerElement,
@@ -58,6 +67,9 @@ impl Measured {
         match self {
             Self::Bmru => "bmru",
             Self::BmruTimeContiguous => "bmru-time-contiguous",
+            Self::BmruStrided => "bmru-strided",
+            Self::BmruPacked => "bmru-packed",
+            Self::BmruResets => "bmru-resets",
             Self::BmruPerElement => "bmru-per-element",
             Self::FirstQuadrant => "first-quadrant",
             Self::FirstQuadrantPerElement => "first-quadrant-per-element",
@@ -73,7 +85,8 @@ impl Measured {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Bmru | Self::BmruTimeContiguous | Self::BmruPerElement => Unit::Bistable,
+            Self::Bmru | Self::BmruTimeContiguous | Self::BmruStrided | Self::BmruPacked => Unit::Bistable,
+            Self::BmruResets | Self::BmruPerElement => Unit::Bistable,
             Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
             Self::Cumulative | Self::CumulativePerElement => Unit::Cumulative,
             Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
@@ -89,6 +102,42 @@ impl Measured {
         }
     }
 }
+
+impl Measured {
+    /// How its tensors lie, and what sequences there are in them.
+    fn placed(self, descriptor: Descriptor) -> Descriptor {
+        let Shape { batch, time, channels } = descriptor.shape();
+        let half = |slot| {
+            let row = 2 * channels;
+            View { slot, offset: 0, strides: Strides { batch: time * row, time: row, channel: 1 } }
+        };
+        match self {
+            Self::BmruTimeContiguous => descriptor.layout(Layout::BatchChannelTime),
+            Self::BmruStrided => {
+                let per_element = descriptor.threshold_kind() == Threshold::PerElement;
+                let placed = descriptor.candidate_view(half(Slot::Candidate)).states_view(half(Slot::States));
+                if per_element { placed.threshold_view(half(Slot::Threshold)) } else { placed }
+            }
+            Self::BmruPacked => descriptor.sequences(Sequences::Packed { count: (batch * time).div_ceil(PACKED_STEPS) }),
+            Self::BmruResets => descriptor.sequences(Sequences::Resets),
+            _ => descriptor,
+        }
+    }
+
+    /// The shape that it is given: what is packed lies in one row.
+    fn shape(self, shape: Shape) -> Shape {
+        let Shape { batch, time, .. } = shape;
+        if self == Self::BmruPacked { Shape { batch: 1, time: batch * time, ..shape } } else { shape }
+    }
+
+    /// Whether some of its batch rows, again and again, are all of them.
+    pub(crate) fn repeats(self) -> bool {
+        !matches!(self, Self::BmruStrided | Self::BmruPacked)
+    }
+}
+
+/// Steps of a packed sequence, on average.
+const PACKED_STEPS: u64 = 256;
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,13 +170,13 @@ impl Subject {
         const EPSILON: f32 = 0.5;
         const LIMIT: u32 = 16;
         let mask = if self.unit == Measured::ForwardFillMask { Validity::Mask } else { Validity::default() };
-        let descriptor = Descriptor::new(self.unit.unit(), shape)
+        let descriptor = Descriptor::new(self.unit.unit(), self.unit.shape(shape))
             .element(self.element)
             .threshold(threshold)
             .amplitude(self.unit.amplitude())
             .epsilon(if self.unit.unit() == Unit::Relaxed { EPSILON } else { 0.0 })
-            .validity(mask)
-            .layout(if self.unit == Measured::BmruTimeContiguous { Layout::BatchChannelTime } else { Layout::default() });
+            .validity(mask);
+        let descriptor = self.unit.placed(descriptor);
         let descriptor = if self.unit == Measured::ForwardFillLimit { descriptor.limit(LIMIT) } else { descriptor };
         // Backward, amplitudes in a buffer of their own are more than the eight of the WebGPU defaults.
         let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;

@@ -2,7 +2,10 @@
 
 use bmru::oracle::{self, IncomingGradients};
 use bmru::wgpu::{Buffer, ComputePassDescriptor};
-use bmru::{Amplitude, Bound, Buffers, Descriptor, Direction, Element, Outputs, Plan, SavedLayout, Shape, Slot, Threshold};
+use bmru::{
+    Amplitude, Bound, Buffers, Descriptor, Direction, Element, Operand, Outputs, Plan, SavedLayout, Sequences, Shape, Slot,
+    Threshold,
+};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use bmru_conformance::{Allowed, allowed, backward, bounds, rounding};
 
@@ -34,6 +37,22 @@ impl Expected {
             *last |= POISON & 0xffff_0000;
         }
         Self::Words(words)
+    }
+
+    /// What is written around is as it was.
+    fn poison(&mut self, gaps: impl Iterator<Item = usize>, of: Element) {
+        let each = 4 / of.bytes() as usize;
+        for at in gaps {
+            let shift = 32 / each * (at % each);
+            let bits = POISON >> shift & (u32::MAX >> (32 - 32 / each));
+            match self {
+                Self::Words(words) => {
+                    let mask = (u32::MAX >> (32 - 32 / each)) << shift;
+                    words[at / each] = words[at / each] & !mask | bits << shift;
+                }
+                Self::Within { values, bounds, .. } => (values[at], bounds[at]) = (of.decode(bits).into(), 0.0),
+            }
+        }
     }
 
     fn len(&self) -> usize {
@@ -103,6 +122,28 @@ impl Sample {
         (1..=few.clamp(1, batch.max(1))).rev().find(|few| batch.is_multiple_of(*few)).unwrap_or(1)
     }
 
+    /// Elements of a slot, of so many, that no operand is in. What is repeated has none.
+    fn gaps(&self, slot: Slot, length: usize) -> impl Iterator<Item = usize> + use<> {
+        const OPERANDS: [Operand; 6] = [
+            Operand::States,
+            Operand::CandidateGradient,
+            Operand::ThresholdGradient,
+            Operand::LowThresholdGradient,
+            Operand::AmplitudeGradient,
+            Operand::InitialStateGradient,
+        ];
+        let Shape { batch, time, channels } = self.descriptor.shape();
+        let mut used = vec![self.times > 1; length];
+        let views = OPERANDS.iter().filter_map(|&operand| self.descriptor.view(operand)).filter(|view| view.slot == slot);
+        for view in views.filter(|_| self.times == 1) {
+            for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
+                let row = view.offset + b * view.strides.batch + t * view.strides.time;
+                (0..channels).for_each(|d| used[(row + d * view.strides.channel) as usize] = true);
+            }
+        }
+        used.into_iter().enumerate().filter(|&(_, used)| !used).map(|(at, _)| at)
+    }
+
     /// A tensor of all sequences, of `whole` in all, given that of the sample: what belongs to no sequence first, then the sequences.
     fn repeated<T: Copy>(&self, few: Vec<T>, whole: u64) -> Vec<T> {
         let (length, times) = (few.len() as u64, self.times);
@@ -135,7 +176,10 @@ impl Tensors {
         copies: u64,
     ) -> Result<Self, Error> {
         let descriptor = &sample.descriptor;
-        let inputs = generate(descriptor, rate, Values::Plain, Self::SEED);
+        let mut inputs = generate(descriptor, rate, Values::Plain, Self::SEED);
+        if descriptor.sequences_kind() == Sequences::Resets {
+            seldom(&mut inputs.resets);
+        }
         let [states, final_state] = match plans[0].direction() {
             Direction::Backward => backward::incoming(descriptor, Self::SEED),
             _ => [Vec::new(), Vec::new()],
@@ -196,12 +240,14 @@ impl Tensors {
     fn expect_states(&mut self, plans: &[&Plan], sample: &Sample, inputs: &Slots, outputs: Outputs) -> Result<(), Error> {
         let depth = plans.iter().map(|plan| plan.depth()).max().unwrap_or(0);
         let [Allowed { element, wanted, bounds }, _] = allowed(&sample.descriptor, &inputs.inputs(), &[], depth)?;
-        let elements = self.elements;
-        let states = if bounds.iter().all(|&bound| bound == 0.0) {
+        let elements = plans[0].slot_bytes(Slot::States) / self.element.bytes();
+        let gaps = sample.gaps(Slot::States, outputs.states.len());
+        let mut states = if bounds.iter().all(|&bound| bound == 0.0) {
             Expected::of(self.element, &sample.repeated(outputs.states, elements))
         } else {
             Expected::Within { element, values: sample.repeated(wanted, elements), bounds: sample.repeated(bounds, elements) }
         };
+        states.poison(gaps, self.element);
         let saved = self.saved_layout.as_ref().map_or(0, SavedLayout::words);
         let saved = if outputs.saved.is_empty() { Vec::new() } else { sample.repeated(outputs.saved, saved) };
         self.expected = vec![(Slot::States, states), (Slot::Saved, Expected::Words(saved))];
@@ -263,7 +309,10 @@ impl Tensors {
             for (bound, value) in bounds.iter_mut().zip(&values) {
                 *bound += rounding(element, value.abs() + *bound);
             }
-            (slot, Expected::Within { element, values, bounds })
+            let gaps = sample.gaps(slot, values.len());
+            let mut expected = Expected::Within { element, values, bounds };
+            expected.poison(gaps, element);
+            (slot, expected)
         })
         .into();
         Ok(())
@@ -370,6 +419,13 @@ impl Tensors {
     }
 }
 
+/// A reset in 512 steps, at another place of its word each.
+fn seldom(resets: &mut [u32]) {
+    for (at, word) in resets.iter_mut().enumerate() {
+        *word = if at % 16 == 5 { 1 << (11 * at / 16 % 32) } else { 0 };
+    }
+}
+
 /// Refuses a tensor that does not begin with what is expected.
 fn refuse_wrong(row: &str, what: &str, expected: &Expected, actual: &[u32]) -> Result<(), Error> {
     let words = expected.len();
@@ -408,6 +464,25 @@ mod tests {
         assert_eq!(Sample::sequences(Shape { batch: 1 << 10, time: 1 << 10, channels: 1 << 8 }), 1 << 4);
         assert_eq!(Sample::sequences(Shape { batch: 3, time: 1000, channels: 37 }), 3);
         assert_eq!(Sample::sequences(Shape { batch: 1, time: 1 << 28, channels: 1 }), 1);
+    }
+
+    #[test]
+    fn what_lies_between_rows_stays_as_it_was() {
+        let shape = Shape { batch: 1, time: 2, channels: 2 };
+        let subject = crate::Subject { unit: crate::Measured::BmruStrided, element: Element::F16 };
+        let descriptor = subject.descriptor(shape, bmru::Threshold::PerElement, bmru::Direction::Forward);
+        let sample = Sample { descriptor: descriptor.clone(), forward: descriptor, times: 1 };
+        // Two rows of two, and two between them.
+        let gaps = || sample.gaps(bmru::Slot::States, 6);
+        assert!(gaps().eq([2, 3]));
+        let mut words = Expected::of(Element::F16, &[1.0; 6]);
+        words.poison(gaps(), Element::F16);
+        let Expected::Words(words) = words else { panic!("they are words") };
+        assert_eq!(words, [0x3c00_3c00, super::POISON, 0x3c00_3c00]);
+        let mut within = Expected::Within { element: Element::F16, values: vec![1.0; 6], bounds: vec![0.5; 6] };
+        within.poison(gaps(), Element::F16);
+        assert!(refuse_wrong("row", "dc", &within, &words).is_ok());
+        assert!(refuse_wrong("row", "dc", &within, &[words[0], words[1] ^ 1, words[2]]).is_err());
     }
 
     #[test]

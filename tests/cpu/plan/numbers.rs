@@ -258,8 +258,9 @@ impl Machine<'_, '_> {
         for back in 0..end - begin {
             let t = if ascends { begin + back } else { end - 1 - back };
             let (sets, positive) = self.gate(b, t, d, threshold);
-            let borders = self.borders_of(b, t / 32, t % 32);
-            let sets = sets && borders.inside;
+            let entered = back == 0 || t % 32 == 31;
+            let borders = if entered { self.borders_of(b, t / 32, t % 32) } else { self.borders_again(b, t / 32, t % 32) };
+            let sets = self.masked(sets, [b, t, d], entered) && borders.inside;
             let payload = self.payload(b, t, d, amplitude);
             let element = match self.kind() {
                 // One step more.

@@ -215,12 +215,18 @@ impl Machine<'_, '_> {
     /// Whether a step sets, and whether to the upper state.
     pub fn gate(&mut self, b: u64, t: u64, d: u64, thresholds: Option<[u32; 2]>) -> (bool, bool) {
         let c = self.load(Operand::Candidate, b, t, d);
-        if self.launched.plan.descriptor().view(Operand::Validity).is_some() {
-            let step = u64::from(self.launched.params().time_origin % 32) + t;
-            return (self.load(Operand::Validity, b, step / 32, d) >> (step % 32) & 1 == 1, true);
-        }
         let thresholds = thresholds.unwrap_or_else(|| self.load_thresholds(b, t, d));
         self.action(c, thresholds)
+    }
+
+    /// Whether a mask sets a step; `sets` where there is none. Its word is in a register behind the step that enters it.
+    pub fn masked(&mut self, sets: bool, [b, t, d]: [u64; 3], enters: bool) -> bool {
+        if self.launched.plan.descriptor().view(Operand::Validity).is_none() {
+            return sets;
+        }
+        let step = u64::from(self.launched.params().time_origin % 32) + t;
+        let load = if enters { Self::load } else { Self::again };
+        load(self, Operand::Validity, b, step / 32, d) >> (step % 32) & 1 == 1
     }
 
     pub fn action(&self, c: u32, [high, low]: [u32; 2]) -> (bool, bool) {
@@ -305,6 +311,7 @@ impl Machine<'_, '_> {
             let payload = self.payload(b, t, d, amplitude);
             // A word of them is loaded once.
             let entered = time % 32 == 0 || t == begin;
+            let sets = self.masked(sets, [b, t, d], entered);
             let borders = if entered { self.borders_of(b, word, time % 32) } else { self.borders_again(b, word, time % 32) };
             let sets = sets && borders.inside;
             if borders.begins {
