@@ -3,7 +3,7 @@
 use bmru::{Amplitude, Beyond, Element, FinalState, Layout, States, SummaryOf, Unit};
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 
-use crate::recipe::{Behind, Placement, Recipe, pick};
+use crate::recipe::{Behind, How, Placement, Recipe, pick};
 
 /// How rows hold sequences; how many of them are packed is the case's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub(crate) struct Additions {
     over: Over,
     limited: bool,
     one_for_channels: bool,
+    steps_ahead: [u32; 3],
 }
 
 pub(crate) fn additions() -> impl Random<Value = Additions> {
@@ -64,9 +65,28 @@ pub(crate) fn additions() -> impl Random<Value = Additions> {
         1 => pick(&[Over::Thresholds, Over::Amplitudes, Over::Beside]),
     ];
     let wheres = (layout, in_place, placement, over, any::<bool>());
-    ((element, any::<bool>(), any::<bool>()), wheres, (behind, borders, states)).prop_map(
-        |((element, sums, limited), (layout, in_place, placement, over, one_for_channels), (behind, borders, states))| {
-            Additions { element, sums, layout, in_place, placement, behind, borders, states, over, limited, one_for_channels }
+    let ahead = || pick(&[1u32, 2, 3, 4, 8]);
+    let numbers = (element, any::<bool>(), any::<bool>(), [ahead(), ahead(), ahead()]);
+    (numbers, wheres, (behind, borders, states)).prop_map(
+        |(
+            (element, sums, limited, steps_ahead),
+            (layout, in_place, placement, over, one_for_channels),
+            (behind, borders, states),
+        )| {
+            Additions {
+                element,
+                sums,
+                layout,
+                in_place,
+                placement,
+                behind,
+                borders,
+                states,
+                over,
+                limited,
+                one_for_channels,
+                steps_ahead,
+            }
         },
     )
 }
@@ -87,6 +107,7 @@ impl Additions {
             over: self.over,
             limited: self.limited,
             one_for_channels: self.one_for_channels,
+            how: std::array::from_fn(|pass| How { steps_ahead: Some(self.steps_ahead[pass]), ..recipe.how[pass] }),
             ..recipe
         }
     }

@@ -268,7 +268,7 @@ impl Sizes {
             min_tile_steps: 1,
             serial_rows: self.serial_rows,
             // Of what is drawn, so that seeds of failures stay.
-            steps_ahead: [1, 8, 2, 3][self.tile_words as usize % 4],
+            steps_ahead: how.steps_ahead.unwrap_or([1, 8, 2, 3][self.tile_words as usize % 4]),
             look_back_tiles: [0, 64][how.max_band as usize % 2],
             access: how.access,
             ..Tuning::software()

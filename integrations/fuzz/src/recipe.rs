@@ -55,6 +55,8 @@ pub(crate) struct How {
     pub max_band: u32,
     pub workgroup_size: u32,
     pub access: Access,
+    /// Steps that are loaded at once; a case draws them where there are none.
+    pub steps_ahead: Option<u32>,
 }
 
 /// The kind of a surrogate; its slope is the case's.
@@ -117,6 +119,7 @@ fn how() -> impl Random<Value = How> {
             max_band,
             workgroup_size,
             access,
+            steps_ahead: None,
         },
     )
 }
