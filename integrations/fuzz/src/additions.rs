@@ -107,6 +107,7 @@ impl Additions {
             over: self.over,
             limited: self.limited,
             one_for_channels: self.one_for_channels,
+            sums_over_axes: true,
             how: std::array::from_fn(|pass| How { steps_ahead: Some(self.steps_ahead[pass]), ..recipe.how[pass] }),
             ..recipe
         }

@@ -131,8 +131,8 @@ impl Places {
         };
         let view = |slot| self.view(slot, 0, strides);
         let (thresholds, by_element) = (has_thresholds(&plain), by_element(&plain));
-        // States that are written over candidates have places of their own.
-        let candidates = self.repeats >> 2 == 1 && recipe.over == Over::Apart;
+        // States that are written over candidates have places of their own, and gradients of candidates.
+        let candidates = self.repeats >> 2 == 1 && recipe.over == Over::Apart && !recipe.has_gradients();
         let placed = if candidates { plain.candidate_view(view(Slot::Candidate)) } else { plain };
         let placed = if by_element && recipe.one_for_channels { placed.amplitude_view(view(Slot::Amplitude)) } else { placed };
         if thresholds { placed.threshold_view(view(Slot::Threshold)) } else { placed }

@@ -103,6 +103,8 @@ pub(crate) struct Recipe {
     pub limited: bool,
     /// Whether what repeats along an axis is one for all channels, too.
     pub one_for_channels: bool,
+    /// Whether it has gradients.
+    pub sums_over_axes: bool,
 }
 
 pub(crate) fn pick<T: Clone + core::fmt::Debug + 'static>(choices: &[T]) -> impl Random<Value = T> + use<T> {
@@ -206,6 +208,7 @@ fn first() -> impl Random<Value = Recipe> {
                 over: Over::Apart,
                 limited: false,
                 one_for_channels: false,
+                sums_over_axes: false,
             }
         },
     )
@@ -225,15 +228,16 @@ impl Recipe {
             Behind::Unpack if self.states == States::Numbers => Behind::Nothing,
             behind => behind,
         };
-        let has_gradients = matches!(self.behind, Behind::Backward | Behind::Summary(SummaryOf::Gradient));
+        let has_gradients = self.has_gradients();
         if has_gradients || self.behind == Behind::Health(HealthSource::Saved) {
             self.save = Save::Codes;
         }
         if fills {
             self.save = Save::Nothing;
         }
-        if self.placement == Placement::Broadcast && has_gradients {
-            // Gradients would share places.
+        // Of two thresholds in one slot, gradients would share places.
+        let sums = self.sums_over_axes && self.unit != Unit::FirstQuadrant;
+        if self.placement == Placement::Broadcast && has_gradients && !sums {
             self.placement = Placement::SideBySide;
         }
         if self.amplitude == Amplitude::PerElement && self.behind == Behind::Backward {
@@ -297,6 +301,10 @@ impl Recipe {
             self.final_state = FinalState::Discarded;
         }
         self
+    }
+
+    pub fn has_gradients(&self) -> bool {
+        matches!(self.behind, Behind::Backward | Behind::Summary(SummaryOf::Gradient))
     }
 
     /// What the recipe says of a shape; views are the case's.
