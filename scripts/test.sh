@@ -71,5 +71,9 @@ cargo test -q "${whole[@]}" --bench forward --bench backward -- --test
 step "a minute of soak"
 scripts/soak.sh --duration 1m
 
+step faults
+# On their own: devices that are lost take time, and threads their turns.
+cargo test "${whole[@]}" --test faults
+
 step tests
 cargo test "${whole[@]}" --no-fail-fast

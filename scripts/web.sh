@@ -24,7 +24,9 @@ build() {
     local bindgen
     bindgen=$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)
     if [[ $("$tools/bin/wasm-bindgen" --version 2>/dev/null) != "wasm-bindgen $bindgen" ]]; then
-        CARGO_TARGET_DIR=$tools/build cargo install --quiet wasm-bindgen-cli --version "$bindgen" --root "$tools"
+        # Without optimisations it is built in half the time, runs for two seconds more, and writes the same.
+        CARGO_TARGET_DIR=$tools/build cargo install --quiet --debug --config profile.dev.debug=false wasm-bindgen-cli \
+            --version "$bindgen" --bin wasm-bindgen --root "$tools"
         rm -rf "$tools/build"
     fi
 

@@ -1,8 +1,8 @@
 // Surrogates: what stands for the derivative of the step function, with its height and scale from the parameters. All
 // arguments are finite.
 
-// x^2 must not overflow: at this x the derivative is below every float.
-const LARGEST: f32 = 1.152921504606846976e18;
+// x^2 must not overflow: at this x, 2^63, the derivative is that of no height above the least normal float.
+const LARGEST: f32 = 9.223372036854775808e18;
 
 fn zero(u: Floats, height: f32, scale: f32) -> Floats {
     return Floats(0.0);

@@ -261,8 +261,10 @@ pub fn forward(descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, 
             if let Some(view) = view(Operand::PackedStates) {
                 packed_states[index(view, b, step / 32, d)] |= u32::from(upper) << (step % 32);
             }
-            if let Some(view) = view(Operand::States).filter(|_| sequence.is_some()) {
-                states[index(view, b, t, d)] = element.round(state.value(amplitude(t))).to_bits();
+            if let Some(view) = view(Operand::States) {
+                // Over a candidate that belongs to no sequence, too, 0 is written.
+                let state = sequence.map_or(0.0, |_| element.round(state.value(amplitude(t))));
+                states[index(view, b, t, d)] = state.to_bits();
             }
             if let Some(view) = view(Operand::Counts).filter(|_| sequence.is_some()) {
                 counts[index(view, b, t, d)] = state.count();

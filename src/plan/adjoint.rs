@@ -127,7 +127,8 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
                 measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
             },
             builder.grid_constraint(move |part| {
-                let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                // A summary of no steps has a node, too.
+                let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT).max(1) } else { 0 };
                 let together = (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
                 let apart = if by_rows { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
                 let sums = part[2].div_ceil(width) * together.max(apart).max(1);

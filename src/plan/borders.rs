@@ -136,7 +136,10 @@ pub(super) fn hand_on_empty(builder: &mut Builder<'_>) -> Result<(), Error> {
     };
     builder.check_dispatches(part_count(whole, part))?;
     for (origin, part) in parts(whole, part) {
-        let boxes = operands.iter().map(|placed| placed.boxed(origin, part)).collect::<Result<_, _>>()?;
+        // Amplitudes are saved by the first part of their channels.
+        let here =
+            |placed: &&Placed| placed.is_here(origin) && (placed.operand != Operand::Amplitude || counts || origin[0] == 0);
+        let boxes = operands.iter().filter(here).map(|placed| placed.boxed(origin, part)).collect::<Result<_, _>>()?;
         let rows = part[0] * part[2];
         let launch = Launch {
             stage: Stage::Serial,

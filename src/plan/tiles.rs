@@ -128,7 +128,8 @@ fn cut(builder: &Builder<'_>, of: Tiles) -> Result<Cut, Error> {
             allowed: builder.scratch_bytes(),
             measure: Box::new(move |part| of.scratch(builder, part).elements.saturating_mul(4)),
         },
-        builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT) * part[2].div_ceil(width)),
+        // A summary of no steps has a node, too.
+        builder.grid_constraint(move |part| part[0] * tiles(part).div_ceil(FAN_OUT).max(1) * part[2].div_ceil(width)),
         // The search for the first set step takes single channels.
         builder.grid_constraint(move |part| if searches { part[0] * part[2] } else { 0 }),
     ];

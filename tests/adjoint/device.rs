@@ -17,6 +17,24 @@ pub enum Rounding {
 
 pub const ROUNDINGS: [Rounding; 4] = [Rounding::Nearest, Rounding::Away, Rounding::TowardZero, Rounding::Random];
 
+/// That of `shaders/surrogate.wgsl`.
+const LARGEST: f32 = (1u64 << 63) as f32;
+
+/// As large as may be with a square, and its inverse below every bound.
+#[test]
+fn the_largest_argument_leaves_nothing() {
+    let text = include_str!("../../shaders/surrogate.wgsl");
+    let number = text.split_once("const LARGEST: f32 = ").and_then(|(_, behind)| behind.split_once(';')).expect("it is there").0;
+    assert_eq!(number.parse(), Ok(LARGEST));
+    assert!((LARGEST * LARGEST).is_finite());
+    for surrogate in [Surrogate::ArcTan { k: 2.0 }, Surrogate::FastSigmoid { k: 1.0 }] {
+        for u in [LARGEST, f32::MAX] {
+            let left = Device::new(Rounding::Nearest).phi(surrogate, u);
+            assert!(left <= f32::MIN_POSITIVE, "{surrogate:?} at {u:e} is {left:e}");
+        }
+    }
+}
+
 /// A device in single precision. Unless it rounds to nearest, division and `exp` are as wrong as WGSL allows, and denormals
 /// are flushed.
 struct Device {
@@ -68,7 +86,6 @@ impl Device {
 
     /// As `shaders/surrogate.wgsl` has it.
     fn phi(&mut self, surrogate: Surrogate, u: f32) -> f32 {
-        const LARGEST: f32 = (1u64 << 60) as f32;
         match surrogate {
             Surrogate::Zero => 0.0,
             Surrogate::ArcTan { k } => {

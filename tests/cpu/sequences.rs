@@ -245,6 +245,9 @@ fn packed_is_alone(
             assert_eq!(gradients.candidate[t * row..(t + 1) * row], [0.0; 3], "{what}: slack {t}");
         }
     }
+    // Over the candidates, too.
+    let over = data.forward(&packed.clone().save(Save::Nothing).states_in_place());
+    assert_eq!(bits(&over.states), bits(&outputs.states), "{what}: over the candidates");
     for (n, steps) in steps.iter().enumerate() {
         let length = steps.end - steps.start;
         let alone = whole(unit, has_backward, Shape { time: length, ..shape }, threshold).time_order(order);

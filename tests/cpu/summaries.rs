@@ -2,7 +2,7 @@
 
 use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
-    Sequences, Shape, Summary, Threshold, Validity, oracle,
+    Limits, Sequences, Shape, Summary, Threshold, Tuning, Validity, oracle,
 };
 use bmru_conformance::data::Slots;
 
@@ -88,6 +88,23 @@ fn composing_is_associative_and_has_an_identity() {
         assert_eq!(oracle::summarize(&of(unit, 0), &given(&of(unit, 0), 1).inputs()), Ok(identity), "{name}");
         let received = Summary::from_bytes(&of(unit, 9), &a.to_bytes()).expect("it is what was sent");
         assert_eq!(received, *a, "{name}");
+    }
+}
+
+/// What no steps do is written, too, by grids that the limits allow.
+#[test]
+fn no_steps_keep_to_the_grid() {
+    let limits = Limits { max_compute_workgroups_per_dimension: 2, ..Limits::default() };
+    let tuning = Tuning { workgroup_size: 4, max_vector_width: 2, ..Tuning::default() };
+    for ((name, unit), _) in UNITS {
+        let descriptor = unit(Shape { batch: 15, time: 0, channels: 66 });
+        let states = descriptor.summarize(&limits, &tuning);
+        let gradient = (!name.starts_with("forward")).then(|| descriptor.summarize_gradient(&limits, &tuning));
+        for plan in [Some(states), gradient].into_iter().flatten() {
+            let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let grids: Vec<_> = plan.dispatches().iter().map(bmru::Dispatch::grid).collect();
+            assert!(grids.len() > 1 && grids.iter().flatten().all(|&groups| groups <= 2), "{name}: {grids:?}");
+        }
     }
 }
 

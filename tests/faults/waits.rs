@@ -24,18 +24,20 @@ pub fn past_the_limit(scene: &Scene) -> Result<(), Failed> {
     let start = Instant::now();
     is_timeout("forward", hasty.forward_blocking(&long(), &data.inputs()));
     let run = Run::new(scene, 1)?;
-    let waits = (0..10).map(|_| {
+    let mut waits = 0;
+    // The device can have done its work before it is asked: on a busy machine several times in a row.
+    let too_long = (0..100).any(|_| {
         let mut encoder = scene.encoder();
         (0..50).for_each(|_| run.bound.record(&mut encoder));
         scene.submit(encoder);
+        waits += 1;
         is_timeout("wait", hasty.wait())
     });
-    let too_long = waits.filter(|&too_long| too_long).count();
     // By OpenGL, some drivers have done the work when it is submitted.
-    assert!(too_long > 0 || adapters::name(scene.gpu.info()).ends_with("@gl"), "no wait was too long");
+    assert!(too_long || adapters::name(scene.gpu.info()).ends_with("@gl"), "no wait was too long");
     is_timeout("download", pollster::block_on(hasty.download(&run.buffers[0].1)));
     is_timeout("self-check", pollster::block_on(scene.kernels().self_check(hasty.queue(), hasty.tuning(), SHORT)));
-    println!("{too_long} of 10 waits were too long; all in {:?}", start.elapsed());
+    println!("of {waits} waits the last was too long: {too_long}; all in {:?}", start.elapsed());
     // What was not waited for is still done, and what was given up is given back.
     assert!(run.right(scene)?);
     assert!(scene.gpu.forward_blocking(&long(), &data.inputs())?.states == oracle::forward(&long(), &data.inputs())?.states);

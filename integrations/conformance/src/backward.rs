@@ -268,6 +268,8 @@ fn elements(descriptor: &Descriptor, view: View) -> impl Iterator<Item = (usize,
         _ => has(view.strides.batch, batch),
     };
     let (steps, channels) = (has(view.strides.time, time), has(view.strides.channel, channels));
+    // What lacks an axis has no elements, either, where another of its axes is empty or that one is.
+    let rows = if descriptor.slot_elements(view.slot) == Ok(0) { 0 } else { rows };
     let triples = (0..rows).flat_map(move |b| (0..steps).flat_map(move |t| (0..channels).map(move |d| [b, t, d])));
     triples.map(move |[b, t, d]| {
         ((view.offset + b * view.strides.batch + t * view.strides.time + d * view.strides.channel) as usize, [b, t, d])

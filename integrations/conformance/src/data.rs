@@ -328,7 +328,7 @@ fn poison_slack(descriptor: &Descriptor, slots: &mut Slots) {
 
 /// The same of an incoming gradient.
 pub(crate) fn poison_slack_of_gradient(descriptor: &Descriptor, seed: u64, gradient: &mut [f32]) {
-    let Some(view) = descriptor.view(Operand::StatesGradient) else { return };
+    let Some(view) = descriptor.view(Operand::StatesGradient).filter(|view| view.slot == Slot::StatesGradient) else { return };
     for t in slack(descriptor, &borders(descriptor, seed)) {
         for d in 0..descriptor.shape().channels {
             gradient[(view.offset + t * view.strides.time + d * view.strides.channel) as usize] = f32::NAN;

@@ -37,6 +37,7 @@ mod sequences;
 mod state_bound;
 mod suite;
 mod sum_bound;
+mod summaries;
 mod trial;
 
 pub use allowed::{Allowed, allowed};

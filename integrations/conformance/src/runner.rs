@@ -101,7 +101,7 @@ impl Outcome {
     }
 
     /// Bit for bit, but where there are bounds.
-    fn compare_sums(&mut self, slot: Slot, actual: &[u32], expected: &[u32], allowed: &Allowed) {
+    pub(crate) fn compare_sums(&mut self, slot: Slot, actual: &[u32], expected: &[u32], allowed: &Allowed) {
         let mut held = elements(allowed.element, expected);
         for (place, (held, actual)) in held.iter_mut().zip(elements(allowed.element, actual)).enumerate() {
             let Some(share) = allowed.share(place, actual).filter(|_| actual != *held) else { continue };

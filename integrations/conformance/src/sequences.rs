@@ -48,6 +48,7 @@ fn of(unit: fn(Shape) -> Descriptor, shape: Shape, sequences: Sequences, hash: u
 }
 
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
+    over_candidates(scope, cases);
     for (name, unit) in UNITS {
         for [time, channels, count] in SHAPES {
             for (kind, batch, sequences) in sequences(count) {
@@ -82,6 +83,23 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         cases.push(case);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Over the candidates, slack among them.
+fn over_candidates(scope: Scope, cases: &mut Vec<Case>) {
+    for (name, unit) in UNITS {
+        for (kind, batch, sequences) in sequences(9) {
+            for element in Element::ALL {
+                let name = format!("sequences/over candidates/{kind}/{name}/{element:?}");
+                let hash = name_seed(&name) >> 7;
+                if is_left_out(scope, element, hash, [2, 8]) {
+                    continue;
+                }
+                let descriptor = of(unit, Shape { batch, time: 300, channels: 6 }, sequences, hash).element(element);
+                cases.push(Case::new(name, descriptor.states_in_place(), [Rate::Half, Rate::Once(20)][(hash >> 8) as usize % 2]));
             }
         }
     }

@@ -1,13 +1,13 @@
 //! A trial: one descriptor with its data, and plans of any limits and tuning, all in one submit. What a fuzzer runs.
 
 use bmru::oracle::{self, IncomingGradients};
-use bmru::{Buffers, Descriptor, Direction, Error, Plan, Slot, Unit, wgpu};
+use bmru::{Buffers, Descriptor, Direction, Error, Operand, Plan, Slot, SummaryOf, Unit, wgpu};
 
 use crate::allowed::allowed_sums;
 use crate::backward::{self, SLOTS};
 use crate::bounds;
 use crate::data::Slots;
-use crate::runner::{Memory, image, poisoned};
+use crate::runner::{Memory, image, poisoned, states_slot, unpacked};
 use crate::{BackwardOutcome, Outcome, Runner};
 
 /// What is computed, from what, and by which plans.
@@ -21,14 +21,14 @@ pub struct Trial<'a> {
     pub incoming: IncomingGradients<'a>,
     /// The forward pass, which runs first.
     pub forward: &'a Plan,
-    /// Any number of plans behind it, backward or of health, each with outputs of its own.
+    /// Any number of plans behind it, each with outputs of its own: backward, of health, unpacking, of summaries.
     pub behind: &'a [Plan],
 }
 
 /// What came of a trial.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrialOutcome {
-    /// Of the forward pass and of health.
+    /// Of the forward pass, of health, of what was unpacked, and of summaries.
     pub exact: Outcome,
     /// Of the backward passes.
     pub backward: BackwardOutcome,
@@ -43,8 +43,14 @@ impl TrialOutcome {
 }
 
 /// The slots of which each plan behind the forward pass has its own.
-fn is_output(slot: Slot) -> bool {
-    slot == Slot::Health || SLOTS.contains(&slot)
+fn is_output(plan: &Plan, slot: Slot) -> bool {
+    match plan.direction() {
+        Direction::Unpack => slot == Slot::States,
+        Direction::Health(_) => slot == Slot::Health,
+        Direction::Summary(SummaryOf::States) => slot == Slot::Summary,
+        Direction::Summary(SummaryOf::Gradient) => slot == Slot::GradientSummary,
+        _ => SLOTS.contains(&slot),
+    }
 }
 
 /// Words of whole buffers, in the order in which they were asked for.
@@ -70,9 +76,10 @@ impl Held {
         let made =
             |slot: Slot, words: u64| (slot, poisoned(runner, words, &backward::contents(descriptor, data, &incoming, slot)));
         let words = |slot| plans().map(|plan| plan.slot_bytes(slot) / 4).max().unwrap_or(0);
-        let shared = Slot::ALL.iter().filter(|&&slot| !is_output(slot) && plans().any(|plan| plan.uses(slot)));
+        let uses = |plan: &Plan, slot| plan.uses(slot) && (plan.direction() == Direction::Forward || !is_output(plan, slot));
+        let shared = Slot::ALL.iter().filter(|&&slot| plans().any(|plan| uses(plan, slot)));
         let of = |plan: &Plan| {
-            let outputs = Slot::ALL.iter().filter(|&&slot| is_output(slot) && plan.uses(slot));
+            let outputs = Slot::ALL.iter().filter(|&&slot| is_output(plan, slot) && plan.uses(slot));
             outputs.map(|&slot| made(slot, plan.slot_bytes(slot) / 4)).collect()
         };
         Self { shared: shared.map(|&slot| made(slot, words(slot))).collect(), outputs: behind.iter().map(of).collect() }
@@ -157,7 +164,13 @@ impl Runner {
 fn written(forward: &Plan) -> Vec<Slot> {
     const OUTPUTS: [Slot; 7] =
         [Slot::States, Slot::FinalState, Slot::PackedStates, Slot::FirstSet, Slot::Saved, Slot::Counts, Slot::FinalCount];
-    OUTPUTS.into_iter().filter(|&slot| forward.slot_bytes(slot) > 0).collect()
+    let descriptor = forward.descriptor();
+    let over = [states_slot(descriptor)].into_iter().filter(|&slot| slot == Slot::Candidate);
+    let in_place = [Slot::InitialState, Slot::InitialCount].into_iter().filter(|&slot| {
+        let counts = descriptor.view(Operand::FinalCount).is_some();
+        descriptor.is_in_place() && (slot == Slot::InitialState || counts)
+    });
+    OUTPUTS.into_iter().chain(over).chain(in_place).filter(|&slot| forward.slot_bytes(slot) > 0).collect()
 }
 
 impl TrialOutcome {
@@ -185,6 +198,13 @@ impl TrialOutcome {
                 Direction::Health(source) => {
                     let counts = oracle::health(trial.descriptor, source, &trial.data.inputs())?;
                     self.exact.compare(Slot::Health, &take(Slot::Health), &image(0, &counts));
+                }
+                Direction::Unpack => {
+                    self.exact.compare(Slot::States, &take(Slot::States), &unpacked(trial.descriptor, trial.data)?);
+                }
+                Direction::Summary(of) => {
+                    let actual = take(if of == SummaryOf::States { Slot::Summary } else { Slot::GradientSummary });
+                    self.exact.compare_summary(trial.descriptor, &trial.data.inputs(), &trial.incoming, plan, &actual)?;
                 }
                 _ => self.compare_backward(trial, plan, SLOTS.map(take), &mut before)?,
             }

@@ -5,9 +5,9 @@
 
 use arbitrary::{Result, Unstructured};
 use bmru::{
-    Access, Amplitude, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Sequences, Shape, Slot, Strategy, Strides, Surrogate,
-    Threshold, TimeOrder, Tuning, Unit, Validity, View,
+    Access, Amplitude, Beyond, Boundary, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming,
+    InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Save, Sequences, Shape, Slot, States, Strategy, Strides,
+    SummaryOf, Surrogate, Threshold, TimeOrder, Tuning, Unit, Validity, View,
 };
 use bmru_conformance::surrogate_kinds;
 
@@ -197,6 +197,50 @@ fn descriptor(bytes: &mut Unstructured<'_>) -> Result<Descriptor> {
     Ok(if rarely(bytes, 6)? { descriptor.side_by_side() } else { descriptor })
 }
 
+/// What else there is: packed states, states over inputs, limits, unpacking and summaries. Drawn last, so that inputs mean what they did.
+fn rest(bytes: &mut Unstructured<'_>, descriptor: Descriptor, direction: Direction) -> Result<(Descriptor, Direction)> {
+    let drawn = match bytes.int_in_range(0..=15u8)? {
+        0..=10 => direction,
+        11..=12 => Direction::Unpack,
+        13..=14 => Direction::Summary(SummaryOf::States),
+        _ => Direction::Summary(SummaryOf::Gradient),
+    };
+    let states = match bytes.int_in_range(0..=7u8)? {
+        0 | 2..=4 if drawn == Direction::Unpack => States::Packed,
+        0..=4 => States::Numbers,
+        5..=6 => States::Packed,
+        _ => States::Both,
+    };
+    let place = bytes.int_in_range(0..=15u8)?;
+    // What cannot be had together ends at once, and is drawn rarely.
+    let anything = rarely(bytes, 16)?;
+    let rows = descriptor.sequences_kind() == Sequences::Rows;
+    let of_bits = matches!(descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant)
+        && descriptor.amplitude_kind() == Amplitude::PerChannel
+        && rows
+        && !descriptor.is_in_place();
+    let states = if of_bits || anything { states } else { States::Numbers };
+    let direction = match drawn {
+        Direction::Unpack if states == States::Numbers && !anything => direction,
+        Direction::Summary(_) if !rows && !anything => direction,
+        drawn => drawn,
+    };
+    let forward = direction == Direction::Forward && states == States::Numbers && !descriptor.saves();
+    let placed = match (place, descriptor.view(Operand::Threshold)) {
+        (12, Some(view)) if view.slot == Slot::Candidate || anything => descriptor.states_view(view),
+        (13..=15, _) if forward || anything => descriptor.states_in_place(),
+        _ => descriptor,
+    };
+    let placed = placed.states(states);
+    if bytes.int_in_range(0..=1u8)? == 0 || placed.unit() != Unit::ForwardFill && !anything {
+        return Ok((placed, direction));
+    }
+    let counts = one_of(bytes, &[Counts::Discarded, Counts::Final, Counts::All])?;
+    let initial_count = one_of(bytes, &[InitialCount::Zero, InitialCount::Given])?;
+    let beyond = if rarely(bytes, 2)? { Beyond::Bits(bytes.arbitrary()?) } else { Beyond::Nan };
+    Ok((placed.limit(absurd_u32(bytes)?).beyond(beyond).counts(counts).initial_count(initial_count), direction))
+}
+
 /// Those of a device, tight ones, or absurd ones.
 fn limits(bytes: &mut Unstructured<'_>) -> Result<Limits> {
     let default = Limits::default();
@@ -287,6 +331,7 @@ impl Arguments {
         let direction = one_of(bytes, &choices)?;
         let (descriptor, limits) = (descriptor(bytes)?, limits(bytes)?);
         let tuning = tuning(bytes, &limits)?;
+        let (descriptor, direction) = rest(bytes, descriptor, direction)?;
         Ok(Self { descriptor, direction, limits, tuning })
     }
 

@@ -2,14 +2,15 @@
 //! a cut through time or a long row of channels brings).
 
 use bmru::oracle::IncomingGradients;
-use bmru::{
-    Descriptor, Direction, Element, Error, Layout, Limits, Operand, Plan, Shape, Slot, Strides, Threshold, Tuning, Unit, View,
-};
+use bmru::{Descriptor, Direction, Element, Error, Limits, Plan, Sequences, Shape, Slot, SummaryOf, Tuning, Unit};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
 
-use crate::recipe::{Behind, How, Lanes, Placement, Recipe};
+use crate::additions::{Borders, Of, of_case};
+use crate::differential::Draw;
+use crate::placing::{Places, gaps};
+use crate::recipe::{Behind, How, Lanes, Recipe};
 
 /// What the inputs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +25,6 @@ pub(crate) enum Data {
     Edges,
     /// Any bits.
     Bits,
-}
-
-/// A margin, and gaps behind each row and each of the slower axis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gaps {
-    offset: u64,
-    row: u64,
-    outer: u64,
 }
 
 /// Limits and what of a tuning compiles nothing.
@@ -51,14 +44,14 @@ pub(crate) struct Sizes {
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub shape: [u64; 3],
-    gaps: [Gaps; 5],
-    repeats: u8,
+    places: Places,
     epsilon: f32,
     slopes: [f32; 2],
     rate: Rate,
     pub data: Data,
     seed: u64,
     sizes: [Sizes; 3],
+    more: Of,
 }
 
 fn shape(lanes: Lanes) -> impl Random<Value = [u64; 3]> {
@@ -85,11 +78,6 @@ fn shape(lanes: Lanes) -> impl Random<Value = [u64; 3]> {
         let time = time.min(most / channels.max(1));
         [batch.min((most / (time * channels).max(1)).max(1)), time, channels]
     })
-}
-
-fn gaps() -> impl Random<Value = Gaps> {
-    let gap = || prop_oneof![2 => Just(0u64), 3 => (0..=6u64).prop_map(|quads| 4 * quads), 2 => 1..=9u64];
-    (gap(), gap(), gap()).prop_map(|(offset, row, outer)| Gaps { offset, row, outer })
 }
 
 fn sizes() -> impl Random<Value = Sizes> {
@@ -126,14 +114,22 @@ fn sizes() -> impl Random<Value = Sizes> {
 fn data(behind: Behind) -> impl Random<Value = Data> {
     // Bounds hold for numbers.
     let choices: &[Data] = match behind {
-        Behind::Backward => &[Data::Plain, Data::Special, Data::Wide],
+        Behind::Backward | Behind::Summary(SummaryOf::Gradient) => &[Data::Plain, Data::Special, Data::Wide],
         _ => &[Data::Plain, Data::Special, Data::Wide, Data::Edges, Data::Edges, Data::Bits],
     };
     select(choices.to_vec())
 }
 
 /// The cases of a recipe.
-pub(crate) fn case(recipe: &Recipe) -> impl Random<Value = Case> + use<> {
+pub(crate) fn case(recipe: &Recipe, draw: Draw) -> impl Random<Value = Case> + use<> {
+    let first = first(recipe);
+    match draw {
+        Draw::First => first.boxed(),
+        Draw::Second => (first, of_case()).prop_map(|(case, more)| Case { more, ..case }).boxed(),
+    }
+}
+
+fn first(recipe: &Recipe) -> impl Random<Value = Case> + use<> {
     let rate = prop_oneof![
         3 => (2..=60u64).prop_map(Rate::Once),
         2 => (60..=5000u64).prop_map(Rate::Once),
@@ -146,16 +142,9 @@ pub(crate) fn case(recipe: &Recipe) -> impl Random<Value = Case> + use<> {
     let numbers = (epsilon, [slope(), slope()], rate, data(recipe.behind), any::<u64>());
     let views = ([gaps(), gaps(), gaps(), gaps(), gaps()], 0..8u8);
     (shape(recipe.lanes), views, numbers, [sizes(), sizes(), sizes()]).prop_map(
-        |(shape, (gaps, repeats), (epsilon, slopes, rate, data, seed), sizes)| Case {
-            shape,
-            gaps,
-            repeats,
-            epsilon,
-            slopes,
-            rate,
-            data,
-            seed,
-            sizes,
+        |(shape, (gaps, repeats), (epsilon, slopes, rate, data, seed), sizes)| {
+            let places = Places { gaps, repeats };
+            Case { shape, places, epsilon, slopes, rate, data, seed, sizes, more: Of::NOTHING }
         },
     )
 }
@@ -163,59 +152,17 @@ pub(crate) fn case(recipe: &Recipe) -> impl Random<Value = Case> + use<> {
 impl Case {
     pub fn descriptor(&self, recipe: &Recipe) -> Descriptor {
         let [batch, time, channels] = self.shape;
-        let shape = Shape { batch, time, channels };
-        let plain = recipe.descriptor(shape, self.epsilon, self.slopes);
-        let per_element = recipe.threshold == Threshold::PerElement && recipe.unit != Unit::ForwardFill;
-        match recipe.placement {
-            Placement::Plain => plain,
-            Placement::SideBySide => plain.side_by_side(),
-            Placement::Rows => self.rows(plain, per_element),
-            Placement::Behind if per_element => {
-                let rows = |number| View {
-                    slot: Slot::Candidate,
-                    offset: number * batch * time * channels + self.gaps[0].offset,
-                    strides: Strides::rows(recipe.layout, shape, channels),
-                };
-                let placed = plain.candidate_view(rows(0)).threshold_view(rows(1));
-                if recipe.unit == Unit::FirstQuadrant { placed.low_threshold_view(rows(2)) } else { placed }
+        let (shape, sequences) = match recipe.borders {
+            Borders::Rows => (Shape { batch, time, channels }, Sequences::Rows),
+            Borders::Resets => (Shape { batch, time, channels }, Sequences::Resets),
+            // All rows in one.
+            Borders::Packed => {
+                (Shape { batch: 1, time: batch * time, channels }, Sequences::Packed { count: self.more.sequences })
             }
-            Placement::Behind => plain,
-            Placement::Broadcast => {
-                let whole = Strides::rows(recipe.layout, shape, channels);
-                let stride = |bit: u8, stride| if self.repeats >> bit & 1 == 1 { 0 } else { stride };
-                let strides = Strides { batch: stride(0, whole.batch), time: stride(1, whole.time), channel: 1 };
-                let view = |slot| View { slot, offset: self.gaps[0].offset, strides };
-                let placed = if self.repeats >> 2 == 1 { plain.candidate_view(view(Slot::Candidate)) } else { plain };
-                if per_element { placed.threshold_view(view(Slot::Threshold)) } else { placed }
-            }
-        }
-    }
-
-    fn rows(&self, plain: Descriptor, per_element: bool) -> Descriptor {
-        let (shape, layout) = (plain.shape(), plain.memory_layout());
-        let view = |slot, number: usize, columns: u64| {
-            let Gaps { offset, row, outer } = self.gaps[number];
-            let row = columns * shape.channels + row;
-            let strides = match layout {
-                Layout::BatchTimeChannel => Strides { batch: shape.time * row + outer, time: row, channel: 1 },
-                Layout::TimeBatchChannel => Strides { batch: row, time: shape.batch * row + outer, channel: 1 },
-                Layout::BatchChannelTime => Strides { batch: shape.time * row + outer, time: 1, channel: shape.time },
-            };
-            View { slot, offset, strides }
         };
-        let two = plain.view(Operand::LowThreshold).is_some();
-        let by_element = plain.amplitude_kind() == bmru::Amplitude::PerElement;
-        let mut placed = plain.candidate_view(view(Slot::Candidate, 0, 1)).states_view(view(Slot::States, 1, 1));
-        if per_element {
-            // The low ones first.
-            let low = view(Slot::Threshold, 2, if two { 2 } else { 1 });
-            let high = View { offset: low.offset + if two { shape.channels } else { 0 }, ..low };
-            placed = placed.threshold_view(high);
-            if two {
-                placed = placed.low_threshold_view(low);
-            }
-        }
-        if by_element { placed.amplitude_view(view(Slot::Amplitude, 3, 1)) } else { placed }
+        let plain = recipe.descriptor(shape, self.epsilon, self.slopes).sequences(sequences);
+        let plain = if recipe.limited { plain.limit(self.more.limit).beyond(self.more.beyond) } else { plain };
+        self.places.place(recipe, plain)
     }
 
     /// The forward plan and those behind it, and how many of them had to be loosened.
@@ -234,6 +181,8 @@ impl Case {
             Behind::Nothing => Vec::new(),
             Behind::Backward => vec![plan(Direction::Backward, 1)?, plan(Direction::Backward, 2)?],
             Behind::Health(source) => vec![plan(Direction::Health(source), 1)?],
+            Behind::Unpack => vec![plan(Direction::Unpack, 1)?],
+            Behind::Summary(of) => vec![plan(Direction::Summary(of), 1)?],
         };
         Ok((forward, behind, loosened))
     }
@@ -275,7 +224,7 @@ impl Case {
         let [mut states, mut final_state] = bmru_conformance::backward::incoming(descriptor, self.seed);
         if self.data == Data::Wide {
             let (mut rng, element) = (fastrand::Rng::with_seed(self.seed ^ 0x27d4_eb2f), descriptor.element_type());
-            for value in states.iter_mut().chain(&mut final_state).filter(|value| **value != 0.0) {
+            for value in states.iter_mut().chain(&mut final_state).filter(|value| **value != 0.0 && !value.is_nan()) {
                 *value = element.round(wide(&mut rng, element));
             }
         }
@@ -319,7 +268,7 @@ impl Sizes {
             min_tile_steps: 1,
             serial_rows: self.serial_rows,
             // Of what is drawn, so that seeds of failures stay.
-            steps_ahead: [1, 8, 2, 3][self.tile_words as usize % 4],
+            steps_ahead: how.steps_ahead.unwrap_or([1, 8, 2, 3][self.tile_words as usize % 4]),
             look_back_tiles: [0, 64][how.max_band as usize % 2],
             access: how.access,
             ..Tuning::software()

@@ -1,8 +1,8 @@
 //! Random small cases on a device, against the oracle: forward bit for bit, backward within its bound, health exactly.
 //!
 //! Compiling takes longer than anything else. So recipes are drawn first, each with all that pipelines depend on, and then
-//! many cases of each. A case is named by two seeds, that of its recipe and its own: `RECIPE:CASE`, in
-//! hexadecimal digits. The name reruns it alone, on any adapter.
+//! many cases of each. A case is named by two seeds, that of its recipe and its own, in hexadecimal digits, and by what is
+//! drawn: `RECIPE:CASE:2`, or `RECIPE:CASE` of the first draw. The name reruns it alone, on any adapter.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -22,18 +22,32 @@ const RECIPES: u64 = 25;
 /// Failures after which nobody wants to see more.
 const FAILURES: usize = 20;
 
-/// The two seeds of a case.
+/// What is drawn for a name. A draw is never changed but added to, so that what failed once is still what it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Draw {
+    /// Rows that are sequences, channels next to each other, and states as numbers in a slot of their own.
+    First,
+    /// Beside that all else that there is: borders, packed states, what is written in place, strides, limits, summaries.
+    #[default]
+    Second,
+}
+
+/// The name of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Name {
-    /// Of the recipe.
+    /// Seed of the recipe.
     pub recipe: u64,
-    /// Of the case.
+    /// Seed of the case.
     pub case: u64,
+    /// What is drawn with them.
+    pub draw: Draw,
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}:{:x}", self.recipe, self.case)
+        let Self { recipe, case, draw } = self;
+        let draw = if *draw == Draw::First { "" } else { ":2" };
+        write!(f, "{recipe:x}:{case:x}{draw}")
     }
 }
 
@@ -42,8 +56,12 @@ impl FromStr for Name {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let seed = |digits| u64::from_str_radix(digits, 16).map_err(|error| format!("{digits:?}: {error}"));
-        let (recipe, case) = text.split_once(':').ok_or_else(|| format!("{text:?} is not RECIPE:CASE"))?;
-        Ok(Self { recipe: seed(recipe)?, case: seed(case)? })
+        let (recipe, case, draw) = match text.split(':').collect::<Vec<_>>()[..] {
+            [recipe, case] => (recipe, case, Draw::First),
+            [recipe, case, "2"] => (recipe, case, Draw::Second),
+            _ => return Err(format!("{text:?} is not RECIPE:CASE or RECIPE:CASE:2")),
+        };
+        Ok(Self { recipe: seed(recipe)?, case: seed(case)?, draw })
     }
 }
 
@@ -67,6 +85,10 @@ pub struct Tally {
     pub backward: u64,
     /// Passes of health that were compared.
     pub health: u64,
+    /// Passes that unpacked states.
+    pub unpacked: u64,
+    /// Summaries of states and of gradients.
+    pub summaries: u64,
     /// Dispatches of all of them.
     pub dispatches: u64,
     /// Elements of the candidates.
@@ -85,11 +107,12 @@ pub struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, backward, health, dispatches, elements, refused, loosened, pipelines, worst, failures } = self;
+        let Self { cases, backward, health, unpacked, summaries, dispatches, elements, .. } = self;
+        let Self { refused, loosened, pipelines, worst, failures, .. } = self;
         write!(
             f,
             "{cases} cases ({elements} elements, {dispatches} dispatches of {pipelines} pipelines), {backward} backward passes \
-             (worst {worst:.3} of the bound), {health} of health; {loosened} plans loosened, {refused} refused; {} failed",
+             (worst {worst:.3} of the bound), {health} of health, {unpacked} of unpacking, {summaries} summaries; {loosened} plans loosened, {refused} refused; {} failed",
             failures.len()
         )
     }
@@ -114,7 +137,7 @@ fn seed(first: u64, number: u64) -> u64 {
 pub struct Fuzzer {
     adapter: wgpu::Adapter,
     runner: Option<Runner>,
-    recipe: Option<(u64, Recipe)>,
+    recipe: Option<(u64, Draw, Recipe)>,
     recipes: u64,
     /// What came of them so far.
     pub tally: Tally,
@@ -141,7 +164,7 @@ impl Fuzzer {
                 if self.tally.cases >= end || self.tally.failures.len() >= FAILURES {
                     return Ok(());
                 }
-                self.one(Name { recipe, case: seed(recipe, case) & 0xffff_ffff })?;
+                self.one(Name { recipe, case: seed(recipe, case) & 0xffff_ffff, draw: Draw::default() })?;
                 progress(&self.tally);
             }
         }
@@ -153,10 +176,10 @@ impl Fuzzer {
     /// # Errors
     /// If the adapter gives no device.
     pub fn one(&mut self, name: Name) -> Result<(), Error> {
-        let recipe = self.recipe_of(name.recipe);
+        let recipe = self.recipe_of(name);
         let runner = self.device()?;
         let mut test = self::runner(name.case);
-        let tree = case(&recipe).new_tree(&mut test).expect("nothing is filtered");
+        let tree = case(&recipe, name.draw).new_tree(&mut test).expect("nothing is filtered");
         let first = tree.current();
         let tally = RefCell::new(&mut self.tally);
         let shrinks = Cell::new(false);
@@ -176,16 +199,16 @@ impl Fuzzer {
         Ok(())
     }
 
-    fn recipe_of(&mut self, seed: u64) -> Recipe {
+    fn recipe_of(&mut self, Name { recipe: seed, draw, .. }: Name) -> Recipe {
         match &self.recipe {
-            Some((held, recipe)) if *held == seed => recipe.clone(),
+            Some((held, of, recipe)) if (*held, *of) == (seed, draw) => recipe.clone(),
             _ => {
                 self.recipes += 1;
                 if self.recipes.is_multiple_of(RECIPES) {
                     self.retire();
                 }
-                let recipe = recipe().new_tree(&mut runner(seed)).expect("nothing is filtered").current();
-                self.recipe = Some((seed, recipe.clone()));
+                let recipe = recipe(draw).new_tree(&mut runner(seed)).expect("nothing is filtered").current();
+                self.recipe = Some((seed, draw, recipe.clone()));
                 recipe
             }
         }
@@ -229,11 +252,16 @@ fn attempt(
         Trial { descriptor: &descriptor, data: &data, incoming: incoming(&gradients), forward: &forward, behind: &behind };
     let outcome = runner.run_trial(&trial).map_err(|error| error.to_string())?;
     if let Some(mut tally) = tally {
-        let backward = behind.iter().filter(|plan| plan.direction() == Direction::Backward).count() as u64;
         tally.cases += 1;
         tally.loosened += loosened;
-        tally.backward += backward;
-        tally.health += behind.len() as u64 - backward;
+        for plan in &behind {
+            *match plan.direction() {
+                Direction::Health(_) => &mut tally.health,
+                Direction::Unpack => &mut tally.unpacked,
+                Direction::Summary(_) => &mut tally.summaries,
+                _ => &mut tally.backward,
+            } += 1;
+        }
         tally.dispatches += behind.iter().chain([&forward]).map(|plan| plan.dispatches().len() as u64).sum::<u64>();
         tally.elements += descriptor.shape().elements().unwrap_or(0);
         tally.worst = outcome.backward.worst.into_iter().fold(tally.worst, f64::max);

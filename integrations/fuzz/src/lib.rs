@@ -15,10 +15,12 @@ mod checks;
 #[allow(dead_code, reason = "some of it is for those tests alone")]
 mod reach;
 
+mod additions;
 mod arguments;
 mod binding;
 mod case;
 pub mod differential;
+mod placing;
 pub mod plan;
 mod recipe;
 pub mod regressions;

@@ -2,10 +2,13 @@
 
 use bmru::{
     Access, Amplitude, Boundary, Counts, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming, InitialCount,
-    InitialState, Layout, Operand, Save, Shape, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
+    InitialState, Layout, Operand, Save, Shape, States, Strategy, SummaryOf, Surrogate, Threshold, TimeOrder, Unit, Validity,
 };
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
+
+use crate::additions::{Borders, Over, additions};
+use crate::differential::Draw;
 
 /// Where operands lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) enum Placement {
     Behind,
     /// Inputs that repeat along an axis.
     Broadcast,
+    /// Axes from the one that lies closest together to the slowest: 0 batch, 1 time, 2 channels; and the stride of the first.
+    Strided([usize; 3], u64),
 }
 
 /// Channels, as far as vectors and bands depend on them.
@@ -38,6 +43,8 @@ pub(crate) enum Behind {
     Nothing,
     Backward,
     Health(HealthSource),
+    Unpack,
+    Summary(SummaryOf),
 }
 
 /// What of a tuning pipelines depend on.
@@ -48,6 +55,8 @@ pub(crate) struct How {
     pub max_band: u32,
     pub workgroup_size: u32,
     pub access: Access,
+    /// Steps that are loaded at once; a case draws them where there are none.
+    pub steps_ahead: Option<u32>,
 }
 
 /// The kind of a surrogate; its slope is the case's.
@@ -87,9 +96,18 @@ pub(crate) struct Recipe {
     pub behind: Behind,
     /// Of the forward pass, and of two passes behind it.
     pub how: [How; 3],
+    pub borders: Borders,
+    pub states: States,
+    pub over: Over,
+    /// Of a forward fill.
+    pub limited: bool,
+    /// Whether what repeats along an axis is one for all channels, too.
+    pub one_for_channels: bool,
+    /// Whether it has gradients.
+    pub sums_over_axes: bool,
 }
 
-fn pick<T: Clone + core::fmt::Debug + 'static>(choices: &[T]) -> impl Random<Value = T> + use<T> {
+pub(crate) fn pick<T: Clone + core::fmt::Debug + 'static>(choices: &[T]) -> impl Random<Value = T> + use<T> {
     select(choices.to_vec())
 }
 
@@ -103,6 +121,7 @@ fn how() -> impl Random<Value = How> {
             max_band,
             workgroup_size,
             access,
+            steps_ahead: None,
         },
     )
 }
@@ -120,7 +139,15 @@ fn unit() -> impl Random<Value = (Unit, Amplitude, Element)> {
     prop_oneof![3 => of_codes, 2 => of_numbers.prop_map(|(unit, amplitude)| (unit, amplitude, Element::F32))]
 }
 
-pub(crate) fn recipe() -> impl Random<Value = Recipe> {
+/// The recipes that a name draws from.
+pub(crate) fn recipe(draw: Draw) -> impl Random<Value = Recipe> {
+    match draw {
+        Draw::First => first().prop_map(Recipe::possible).boxed(),
+        Draw::Second => (first(), additions()).prop_map(|(recipe, additions)| additions.to(recipe).possible()).boxed(),
+    }
+}
+
+fn first() -> impl Random<Value = Recipe> {
     let options = (
         unit(),
         pick(&[Layout::BatchTimeChannel, Layout::TimeBatchChannel]),
@@ -176,30 +203,41 @@ pub(crate) fn recipe() -> impl Random<Value = Recipe> {
                 lanes,
                 behind,
                 how,
+                borders: Borders::Rows,
+                states: States::Numbers,
+                over: Over::Apart,
+                limited: false,
+                one_for_channels: false,
+                sums_over_axes: false,
             }
-            .possible()
         },
     )
 }
 
 impl Recipe {
-    /// Without what cannot be had together.
+    /// Without what cannot be had together, as `docs/combinations.md` says: whatever else planning refuses has failed.
     fn possible(mut self) -> Self {
+        let fills = self.unit == Unit::ForwardFill;
+        self.limited &= fills;
         let is_number =
             self.amplitude == Amplitude::PerElement || matches!(self.unit, Unit::Cumulative | Unit::Relaxed | Unit::ForwardFill);
+        self = self.without_what_borders_refuse(is_number).without_what_one_place_refuses();
         self.behind = match self.behind {
-            Behind::Backward if self.unit == Unit::ForwardFill => Behind::Nothing,
+            Behind::Backward | Behind::Summary(SummaryOf::Gradient) if fills => Behind::Nothing,
             Behind::Health(_) if is_number => Behind::Nothing,
+            Behind::Unpack if self.states == States::Numbers => Behind::Nothing,
             behind => behind,
         };
-        if matches!(self.behind, Behind::Backward | Behind::Health(HealthSource::Saved)) {
+        let has_gradients = self.has_gradients();
+        if has_gradients || self.behind == Behind::Health(HealthSource::Saved) {
             self.save = Save::Codes;
         }
-        if self.unit == Unit::ForwardFill {
+        if fills {
             self.save = Save::Nothing;
         }
-        if self.placement == Placement::Broadcast && self.behind == Behind::Backward {
-            // Gradients would share places.
+        // Of two thresholds in one slot, gradients would share places.
+        let sums = self.sums_over_axes && self.unit != Unit::FirstQuadrant;
+        if self.placement == Placement::Broadcast && has_gradients && !sums {
             self.placement = Placement::SideBySide;
         }
         if self.amplitude == Amplitude::PerElement && self.behind == Behind::Backward {
@@ -209,7 +247,64 @@ impl Recipe {
         if matches!(self.placement, Placement::SideBySide | Placement::Behind) {
             self.threshold = Threshold::PerElement;
         }
+        self.without_shared_words()
+    }
+
+    /// Borders bring the initial state again: a bit tells no longer which state it is.
+    fn without_what_borders_refuse(mut self, is_number: bool) -> Self {
+        let borders = self.borders != Borders::Rows;
+        if borders || is_number {
+            self.states = States::Numbers;
+        }
+        if borders {
+            self.behind = match self.behind {
+                Behind::Health(_) | Behind::Summary(_) | Behind::Unpack => Behind::Backward,
+                behind => behind,
+            };
+            if self.final_state == FinalState::InPlace {
+                self.final_state = FinalState::Written;
+            }
+        }
         self
+    }
+
+    /// What is written over something else is read by nobody behind that, and a walk needs no tiles.
+    fn without_what_one_place_refuses(mut self) -> Self {
+        let counted = self.unit == Unit::Cumulative && self.amplitude == Amplitude::PerChannel;
+        if self.final_state == FinalState::InPlace && (counted || self.states != States::Numbers) {
+            self.final_state = FinalState::Written;
+        }
+        if self.final_state == FinalState::InPlace {
+            (self.initial_state, self.initial_count) = (InitialState::Given, InitialCount::Given);
+        }
+        if self.states != States::Numbers {
+            self.over = Over::Apart;
+        }
+        if self.over != Over::Apart {
+            (self.behind, self.save) = (Behind::Nothing, Save::Nothing);
+        }
+        let sums = matches!(self.unit, Unit::Cumulative | Unit::Relaxed) || self.limited;
+        if self.final_state == FinalState::InPlace || self.borders != Borders::Rows && sums {
+            self.how[0].strategy = self.how[0].strategy.map(|_| Strategy::Serial);
+        }
+        self
+    }
+
+    /// A word of final states of two packed sequences would have two writers.
+    fn without_shared_words(mut self) -> Self {
+        let whole = matches!(self.lanes, Lanes::Two | Lanes::Quads)
+            && matches!(self.placement, Placement::Plain | Placement::SideBySide)
+            && self.layout != Layout::BatchChannelTime
+            && self.over == Over::Apart
+            && self.how[0].max_vector_width > 1;
+        if self.borders == Borders::Packed && self.element != Element::F32 && !whole {
+            self.final_state = FinalState::Discarded;
+        }
+        self
+    }
+
+    pub fn has_gradients(&self) -> bool {
+        matches!(self.behind, Behind::Backward | Behind::Summary(SummaryOf::Gradient))
     }
 
     /// What the recipe says of a shape; views are the case's.
@@ -226,6 +321,7 @@ impl Recipe {
             .threshold(self.threshold)
             .initial_state(self.initial_state)
             .final_state(self.final_state)
+            .states(self.states)
             .save(self.save)
             .incoming(self.incoming)
             .surrogates(gate, sign);
@@ -233,8 +329,13 @@ impl Recipe {
             descriptor = descriptor.gradient(output, gradient);
         }
         match self.unit {
-            Unit::Cumulative => descriptor.counts(self.counts).initial_count(self.initial_count),
+            Unit::Cumulative if self.amplitude == Amplitude::PerChannel => {
+                descriptor.counts(self.counts).initial_count(self.initial_count)
+            }
             Unit::Relaxed => descriptor.epsilon(epsilon),
+            Unit::ForwardFill if self.limited => {
+                descriptor.validity(self.validity).limit(0).counts(self.counts).initial_count(self.initial_count)
+            }
             Unit::ForwardFill => descriptor.validity(self.validity),
             _ => descriptor,
         }
