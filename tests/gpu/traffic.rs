@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, FinalState, Gradient, Incoming, InitialState, Layout, Operand, Plan, Save,
-    Sequences, Shape, Slot, Stage, States, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity, oracle,
+    Sequences, Shape, Slot, Stage, States, Strategy, Strides, Surrogate, Threshold, TimeOrder, Unit, Validity, View, oracle,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::backward::{BEFORE, incoming};
@@ -280,6 +280,12 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
     }
     cases.extend([(&WHOLE, all(SHAPE, channel)), (&WHOLE, all(LONG, channel)), (&WHOLE, few(LONG, each, Incoming::FinalState))]);
     cases.extend(SMALL.map(|shape| (&WHOLE, accumulates(all(shape, channel)))));
+    // Thresholds that lack axes: their gradients are sums over them.
+    let Shape { time, channels, .. } = SHAPE;
+    for [batch, time, channel] in [[0, 0, 0], [channels, 0, 1], [0, channels, 1], [time, 1, 0]] {
+        let view = View { slot: Slot::Threshold, offset: 0, strides: Strides { batch, time, channel } };
+        cases.push((&WHOLE, accumulates(all(SHAPE, each).threshold_view(view))));
+    }
     // Of both, everything that is not the caller's lies where it did.
     cases.extend(numbers(each).map(|descriptor| {
         let beside = descriptor.side_by_side().counts(Counts::Discarded);
