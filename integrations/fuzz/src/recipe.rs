@@ -226,6 +226,8 @@ impl Recipe {
             Behind::Backward | Behind::Summary(SummaryOf::Gradient) if fills => Behind::Nothing,
             Behind::Health(_) if is_number => Behind::Nothing,
             Behind::Unpack if self.states == States::Numbers => Behind::Nothing,
+            // What is packed is unpacked, unless something else is done with it.
+            Behind::Nothing if self.states != States::Numbers => Behind::Unpack,
             behind => behind,
         };
         let has_gradients = self.has_gradients();
