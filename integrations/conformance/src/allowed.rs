@@ -59,7 +59,7 @@ impl Allowed {
         let (&wanted, &bound) = (self.wanted.get(place)?, self.bounds.get(place).filter(|&&bound| bound != 0.0)?);
         let share = (f64::from(self.element.decode(bits)) - wanted).abs() / bound;
         Some(match share {
-            _ if !wanted.is_finite() && bound.is_nan() => 0.0,
+            _ if !wanted.is_finite() && bound.is_nan() || bound == f64::INFINITY => 0.0,
             share if share.is_nan() => f64::INFINITY,
             share => share,
         })

@@ -103,6 +103,11 @@ impl Scaled {
         self.terms
     }
 
+    /// The largest that any sum of terms may have been.
+    pub fn largest(&self) -> f64 {
+        self.before.last().map_or(0.0, |&[_, peak]| peak).max(self.terms + self.rounded)
+    }
+
     /// How far it may lie off; not at all while nothing has scaled it.
     pub fn error(&self) -> f64 {
         self.rounded + self.flushed + self.underflows.map_or(0.0, |steps| self.lost(steps))

@@ -62,7 +62,7 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
     for (b, d) in (0..shape.batch).flat_map(|b| (0..shape.channels).map(move |d| (b, d))) {
         let mut initial = if packed { 0.0 } else { input(Operand::InitialState, b, 0, d) };
         let mut of_relaxed = Scaled::state(descriptor, depth, initial);
-        let mut bound = if packed { 0.0 } else { of_row(b, d) };
+        let mut bound = if packed { 0.0 } else { finite(of_row(b, d)) };
         for step in 0..shape.time {
             let t = if descriptor.order_of_time() == TimeOrder::Descending { shape.time - 1 - step } else { step };
             let Some(row) = borders.sequence(b, step) else { continue };
@@ -82,13 +82,18 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
                     of_relaxed.state_error(outputs.states[place].into())
                 }
             };
-            bounds[0][place] = finite(bound);
+            // Terms that are so large together may pass infinity on the way, in one order and not in another.
+            bound = match finite(bound) {
+                bound if counts.is_none() && of_relaxed.largest() > f32::MAX.into() && !bound.is_nan() => f64::INFINITY,
+                bound => bound,
+            };
+            bounds[0][place] = bound;
             if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| packed && borders.ends(b, step)) {
-                bounds[1][at(view, row, 0, d)] = finite(bound);
+                bounds[1][at(view, row, 0, d)] = bound;
             }
         }
         if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| !packed) {
-            bounds[1][at(view, b, 0, d)] = finite(bound);
+            bounds[1][at(view, b, 0, d)] = bound;
         }
     }
     Ok(bounds)

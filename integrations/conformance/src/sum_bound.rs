@@ -54,14 +54,19 @@ pub(crate) fn extend(descriptor: &Descriptor, inputs: &Inputs<'_>, mut bounds: [
                 steps += 1.0;
             }
             // What is held from the beginning is a copy: 0.
-            bound = (steps * EPSILON).exp_m1() * terms + steps * 2f64.powi(-124);
-            bounds[0][at(states, b, t, d)] = if bound.is_finite() { bound } else { f64::NAN };
+            bound = match (steps * EPSILON).exp_m1() * terms + steps * 2f64.powi(-124) {
+                bound if !bound.is_finite() => f64::NAN,
+                // Terms that are so large together may pass infinity on the way, in one order and not in another.
+                _ if terms > f32::MAX.into() && steps > 0.0 => f64::INFINITY,
+                bound => bound,
+            };
+            bounds[0][at(states, b, t, d)] = bound;
             if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| packed && borders.ends(b, step)) {
-                bounds[1][at(view, row, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
+                bounds[1][at(view, row, 0, d)] = bound;
             }
         }
         if let Some(view) = descriptor.view(Operand::FinalState).filter(|_| !packed) {
-            bounds[1][at(view, b, 0, d)] = if bound.is_finite() { bound } else { f64::NAN };
+            bounds[1][at(view, b, 0, d)] = bound;
         }
     }
     bounds

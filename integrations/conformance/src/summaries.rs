@@ -139,7 +139,8 @@ fn of_gradient(
         };
         let (value, bound) = (leaving.0.initial_state[at], leaving.1.initial_state[at]);
         // The loop in double precision is rounded to tell bits.
-        let bound = if value == 0.0 { bound } else { bound + UNIT * value.abs() };
+        // The sign of a zero depends on the order of additions.
+        let bound = (bound + UNIT * value.abs()).max(f64::MIN_POSITIVE);
         put(place, value, bound, (value as f32).to_bits());
         let (value, bound) = (passing.0.initial_state[at], passing.1.initial_state[at]);
         if is_power {

@@ -16,8 +16,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use crate::case::{Case, case, incoming, is_expected};
 use crate::recipe::{Recipe, recipe};
 
-/// Recipes after which a device is made anew: drivers keep what they compiled.
-const RECIPES: u64 = 25;
+/// Pipelines with which a device is given back: a software driver keeps megabytes of each as long as its device lives.
+const PIPELINES: usize = 150;
 
 /// Failures after which nobody wants to see more.
 const FAILURES: usize = 20;
@@ -138,7 +138,6 @@ pub struct Fuzzer {
     adapter: wgpu::Adapter,
     runner: Option<Runner>,
     recipe: Option<(u64, Draw, Recipe)>,
-    recipes: u64,
     /// What came of them so far.
     pub tally: Tally,
 }
@@ -147,7 +146,7 @@ impl Fuzzer {
     /// No cases yet.
     #[must_use]
     pub fn on(adapter: wgpu::Adapter) -> Self {
-        Self { adapter, runner: None, recipe: None, recipes: 0, tally: Tally::default() }
+        Self { adapter, runner: None, recipe: None, tally: Tally::default() }
     }
 
     /// Runs cases of one recipe after the other, whatever becomes of them. `progress` is told now and then.
@@ -203,10 +202,6 @@ impl Fuzzer {
         match &self.recipe {
             Some((held, of, recipe)) if (*held, *of) == (seed, draw) => recipe.clone(),
             _ => {
-                self.recipes += 1;
-                if self.recipes.is_multiple_of(RECIPES) {
-                    self.retire();
-                }
                 let recipe = recipe(draw).new_tree(&mut runner(seed)).expect("nothing is filtered").current();
                 self.recipe = Some((seed, draw, recipe.clone()));
                 recipe
@@ -215,6 +210,9 @@ impl Fuzzer {
     }
 
     fn device(&mut self) -> Result<Runner, Error> {
+        if self.runner.as_ref().is_some_and(|runner| runner.gpu().kernels().pipeline_count() > PIPELINES) {
+            self.retire();
+        }
         if self.runner.is_none() {
             self.runner = Some(Runner::new(&self.adapter)?);
         }
