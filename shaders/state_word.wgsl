@@ -7,22 +7,23 @@ fn state_at(plus: Vector, initial: Vector, amplitude: Vector, initial_state: Vec
 
 // Writes them: `plus` has the sign after each step, `initial` is 1 where the initial state still holds. Where the next word goes.
 fn store_word(index: u32, steps: u32, plus: Vector, initial: Vector, amplitude: Vector, initial_state: Vector) -> u32 {
+    let stride = states_step();
     var states_index = index;
     if any(initial != Vector(0u)) {
         for (var k = 0u; k < steps; k++) {
             store_states(states_index, state_at(bit_at(plus, k), bit_at(initial, k), amplitude, initial_state));
-            states_index += states_step();
+            states_index += stride;
         }
     } else if STEPS_AHEAD > 1u && steps == 32u {
         // Nearly always; a number of trips that compilers know.
         for (var k = 0u; k < 32u; k++) {
             store_states(states_index, set_state(plus, k, amplitude));
-            states_index += states_step();
+            states_index += stride;
         }
     } else {
         for (var k = 0u; k < steps; k++) {
             store_states(states_index, set_state(plus, k, amplitude));
-            states_index += states_step();
+            states_index += stride;
         }
     }
     return states_index;
