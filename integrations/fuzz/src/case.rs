@@ -2,7 +2,7 @@
 //! a cut through time or a long row of channels brings).
 
 use bmru::oracle::IncomingGradients;
-use bmru::{Descriptor, Direction, Element, Error, Limits, Plan, Sequences, Shape, Slot, SummaryOf, Tuning, Unit};
+use bmru::{Access, Descriptor, Direction, Element, Error, Limits, Plan, Sequences, Shape, Slot, SummaryOf, Tuning, Unit};
 use bmru_conformance::data::{Rate, Slots, Values, generate};
 use proptest::prelude::{Just, Strategy as Random, any, prop_oneof};
 use proptest::sample::select;
@@ -169,10 +169,20 @@ impl Case {
     ///
     /// # Errors
     /// As [`Descriptor::forward`].
-    pub fn plans(&self, recipe: &Recipe, descriptor: &Descriptor, device: &Limits) -> Result<(Plan, Vec<Plan>, u64), Error> {
+    pub fn plans(
+        &self,
+        recipe: &Recipe,
+        descriptor: &Descriptor,
+        device: &Limits,
+        least_workgroup: u32,
+    ) -> Result<(Plan, Vec<Plan>, u64), Error> {
         let mut loosened = 0;
         let mut plan = |direction, number: usize| {
-            let (plan, tight) = self.sizes[number].plan(descriptor, direction, &recipe.how[number], device)?;
+            let mut how = recipe.how[number].clone();
+            if how.access == Access::AllReadWrite {
+                how.workgroup_size = how.workgroup_size.max(least_workgroup);
+            }
+            let (plan, tight) = self.sizes[number].plan(descriptor, direction, &how, device)?;
             loosened += u64::from(!tight);
             Ok::<_, Error>(plan)
         };

@@ -227,6 +227,12 @@ impl Fuzzer {
     }
 }
 
+/// Invocations of the narrowest workgroup with parameters in a read-write buffer: `docs/quirks.md` tells why.
+fn least_workgroup(runner: &Runner) -> u32 {
+    let info = runner.gpu().info();
+    if info.backend == wgpu::Backend::Gl && info.name.contains("llvmpipe") { 8 } else { 1 }
+}
+
 /// Runs a case, and counts it.
 fn attempt(
     runner: &Runner,
@@ -235,7 +241,7 @@ fn attempt(
     tally: Option<std::cell::RefMut<'_, &mut Tally>>,
 ) -> Result<(), String> {
     let descriptor = case.descriptor(recipe);
-    let (forward, behind, loosened) = match case.plans(recipe, &descriptor, &runner.gpu().limits()) {
+    let (forward, behind, loosened) = match case.plans(recipe, &descriptor, &runner.gpu().limits(), least_workgroup(runner)) {
         Ok(plans) => plans,
         Err(error) if is_expected(&error) => {
             if let Some(mut tally) = tally {
