@@ -178,7 +178,7 @@ impl Case {
     ) -> Result<(Plan, Vec<Plan>, u64), Error> {
         let mut loosened = 0;
         let mut plan = |direction, number: usize| {
-            let mut how = recipe.how[number].clone();
+            let mut how = recipe.how[number];
             if how.access == Access::AllReadWrite {
                 how.workgroup_size = how.workgroup_size.max(least_workgroup);
             }
