@@ -31,7 +31,7 @@ pub(super) struct Summed {
     output: Placed,
     /// Which of batch, time and channels it lacks.
     lacks: [bool; 3],
-    /// What is still to be summed when all walks are done: `[B, T, D]`, without what is summed by then.
+    /// What is left to be summed when all walks are done: `[B, T, D]`, without the axes that are summed by then.
     rest: Option<View>,
 }
 
@@ -54,6 +54,11 @@ impl Summed {
     /// Length of each axis of `rest`.
     fn extent(&self, [batch, time, channels]: Extent) -> Extent {
         if self.lacks[1] { [self.rows(batch), 1, channels] } else { [batch, time, channels] }
+    }
+
+    /// The output with its axes in another order.
+    fn to(&self, strides: Strides) -> Placed {
+        Placed { view: View { strides, ..self.output.view }, ..self.output }
     }
 }
 
@@ -117,13 +122,6 @@ pub(super) fn finish(builder: &mut Builder<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-impl Summed {
-    /// The output with its axes in another order.
-    fn to(&self, strides: Strides) -> Placed {
-        Placed { view: View { strides, ..self.output.view }, ..self.output }
-    }
 }
 
 /// Adds so many terms for each row and channel, cut into parts of rows and channels; the levels between lie in scratch from a word on.
