@@ -10,6 +10,7 @@ mod oracle;
 mod packed;
 mod plan;
 mod quirks;
+mod saved;
 mod sequences;
 mod shader;
 mod summaries;
