@@ -25,11 +25,7 @@ impl Descriptor {
         }
         let mut placed: Vec<(Operand, Region)> = Vec::new();
         for operand in OUTPUTS {
-            let Some(mut region) = self.whole(operand)? else { continue };
-            if operand != Operand::CandidateGradient {
-                let lacks = self.lacks(operand);
-                region.extent = core::array::from_fn(|axis| if lacks[axis] { 1 } else { region.extent[axis] });
-            }
+            let Some(region) = self.whole(operand)? else { continue };
             let shared = placed.iter().any(|(_, other)| other.slot == region.slot && other.shares_elements(&region));
             if region.overlaps_itself() || shared {
                 let expected = "strides and offsets that give every gradient a place of its own";

@@ -7,6 +7,24 @@ use crate::{
     Amplitude, Direction, Element, Error, Gradient, Health, Incoming, Operand, Shape, Slot, Strides, SummaryOf, Threshold, View,
 };
 
+/// Operands that can have one element for all of an axis.
+const LACKING: [Operand; 6] = [
+    Operand::Threshold,
+    Operand::LowThreshold,
+    Operand::Amplitude,
+    Operand::ThresholdGradient,
+    Operand::LowThresholdGradient,
+    Operand::AmplitudeGradient,
+];
+
+impl View {
+    /// An axis with a stride of 0 has one element, even where there are no steps or rows; without channels there is nothing at all.
+    fn without_lacking(&self, extent: [u64; 3]) -> [u64; 3] {
+        let strides = [self.strides.batch, self.strides.time, self.strides.channel];
+        core::array::from_fn(|axis| if strides[axis] == 0 && extent[2] > 0 { 1 } else { extent[axis] })
+    }
+}
+
 impl Descriptor {
     /// The type of the elements of a slot: words of 32 bits where it is internal.
     #[must_use]
@@ -131,6 +149,7 @@ impl Descriptor {
             _ => [batch, 1, channels],
         };
         let Some(view) = self.view(operand) else { return Ok(None) };
+        let extent = if LACKING.contains(&operand) { view.without_lacking(extent) } else { extent };
         view.region([0; 3], extent).map(Some).ok_or(Error::Overflow { operand })
     }
 
@@ -162,7 +181,7 @@ impl Descriptor {
             (_, Axes::Channel) => [true, true, false],
             (Some(View { strides, .. }), _) => {
                 let axes = [(strides.batch, batch), (strides.time, time), (strides.channel, channels)];
-                axes.map(|(stride, length)| stride == 0 && length > 1)
+                axes.map(|(stride, length)| stride == 0 && length != 1)
             }
         }
     }

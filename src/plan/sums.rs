@@ -102,7 +102,7 @@ pub(super) fn finish(builder: &mut Builder<'_>) -> Result<(), Error> {
         let [lacks_batch, _, lacks_channels] = summed.lacks;
         let mut between = builder.lasting_words;
         let output = summed.output.view.strides;
-        if lacks_batch && batch > 1 {
+        if lacks_batch && batch != 1 {
             let strides = Strides { batch: rest.strides.time, time: rest.strides.batch, channel: rest.strides.channel };
             let extent = [time, batch, channels];
             let next = scratch_view(between, [1, time, channels]);

@@ -153,7 +153,8 @@ fn broadcast(descriptor: Descriptor, axes: u32) -> Descriptor {
     let [by_row, by_step, by_channel] = core::array::from_fn(|axis| u64::from(axes >> axis & 1));
     let strides = Strides { batch: by_row * steps * columns, time: by_step * columns, channel: by_channel };
     let view = |slot, offset| View { slot, offset, strides };
-    let length = 1 + strides.batch * (batch - 1) + strides.time * (time - 1) + strides.channel * (channels - 1);
+    let last = |length: u64| length.saturating_sub(1);
+    let length = 1 + strides.batch * last(batch) + strides.time * last(time) + strides.channel * last(channels);
     let placed = descriptor.threshold_view(view(Slot::Threshold, 0));
     let placed = match placed.unit() {
         Unit::FirstQuadrant => placed.low_threshold_view(view(Slot::Threshold, length)),
@@ -185,12 +186,12 @@ fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
     }
 }
 
-/// The gradients of what lacks axes are sums over them: of one level and of several, in whole vectors and not, under limits that cut
+/// The gradients of what lacks axes are sums over them: of nothing, of one level and of several, in whole vectors and not, under limits that cut
 /// channels into groups.
 fn backward_broadcasts(scope: Scope, cases: &mut Vec<BackwardCase>) {
     for axes in 0..7u32 {
         for (unit_name, unit) in UNITS.into_iter().filter(|(name, _)| !name.starts_with("forward")) {
-            for [batch, time, channels] in [[3, 5, 8], [2, 1100, 3], [70, 33, 40]] {
+            for [batch, time, channels] in [[2, 0, 3], [3, 5, 8], [2, 1100, 3], [70, 33, 40]] {
                 for element in Element::ALL {
                     let shape = format!("{batch}x{time}x{channels}");
                     let name = format!("backward channels/broadcast/{axes:03b}/{unit_name}/{element:?}/{shape}");

@@ -500,6 +500,9 @@ fn elements(descriptor: &Descriptor, operand: Operand) -> impl Iterator<Item = u
         _ => [batch, time],
     };
     let view = descriptor.view(operand);
+    let bounds = view.map_or([batch, time, channels], |view| checks::without_lacking(view, [batch, time, channels]));
+    let lacks = matches!(operand, Operand::AmplitudeGradient | Operand::ThresholdGradient | Operand::LowThresholdGradient);
+    let [batch, time, channels] = if lacks { bounds } else { [batch, time, channels] };
     let at = |View { offset, strides, .. }: View, b, t, d| {
         (offset + b * strides.batch + t * strides.time + d * strides.channel) as usize
     };

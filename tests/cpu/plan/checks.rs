@@ -426,9 +426,9 @@ pub fn state_rows(descriptor: &Descriptor) -> u64 {
 }
 
 /// An axis with a stride of 0 has one element.
-fn without_lacking(View { strides, .. }: View, bounds: [u64; 3]) -> [u64; 3] {
+pub fn without_lacking(View { strides, .. }: View, bounds: [u64; 3]) -> [u64; 3] {
     let strides = [strides.batch, strides.time, strides.channel];
-    std::array::from_fn(|axis| if strides[axis] == 0 { bounds[axis].min(1) } else { bounds[axis] })
+    std::array::from_fn(|axis| if strides[axis] == 0 && bounds[2] > 0 { 1 } else { bounds[axis] })
 }
 
 /// What the caller's operands mean.
