@@ -274,7 +274,7 @@ impl Descriptor {
     /// cumulative unit, in [`Slot::States`] what the forward pass wrote there. Amplitudes per element, candidates and thresholds
     /// then need more buffers than WebGPU promises, unless they lie [`side_by_side`](Self::side_by_side).
     ///
-    /// The additions have an order that the shape alone decides: on one device every strategy, tuning and set of
+    /// The additions have an order that the shape, and which strides are 0, decide alone: on one device every strategy, tuning and set of
     /// limits gives the same bits, and [`Plan::depth`] is the longest chain of them. Not so of relaxed units, where the scaling
     /// between them is rounded, too, in another order for each strategy.
     ///

@@ -351,8 +351,8 @@ impl Plan {
         slot == Slot::Scratch || uses(&self.descriptor, self.direction, slot)
     }
 
-    /// The longest chain of additions within one gradient of a state, or within one sum over batch and time counted from its
-    /// terms. Accumulating adds one more. Forward the additions of a tree that a state of a relaxed unit goes through, beside those of
+    /// The longest chain of additions within one gradient of a state, or within one sum over the axes that a gradient lacks, counted from
+    /// its terms. Accumulating adds one more. Forward the additions of a tree that a state of a relaxed unit goes through, beside those of
     /// its steps; 0 for other units, where nothing is rounded or once, for unpacking and for health.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.

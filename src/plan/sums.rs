@@ -3,7 +3,7 @@
 //!
 //! Over time a walk sums itself, and leaves a term for each of its stretches. What lacks only other axes it stores element by element,
 //! in scratch. What is left is added 32 terms at a time, first over batch and the stretches of time, then over channels: an order that
-//! the shape decides.
+//! shape and strides decide.
 
 use super::adjoint::FAN_OUT;
 use super::build::{Builder, Launch, Moved, scratch_view};
