@@ -8,14 +8,14 @@ fn gate(candidate: Vector, thresholds: Thresholds) -> Action {
 // threshold has one above every number, so that no test of its own is needed: both hold.
 fn set_bit(candidate: Vector, threshold: Vector) -> Vector {
     let c = magnitude(candidate);
-    let edge = Signed(select(0, 1, BOUNDARY_SETS));
-    return select(Vector(0u), Vector(1u), (c + edge > magnitude(threshold)) & (c <= Signed(INFINITY)));
+    let edge = Vector(select(ONE, 0u, BOUNDARY_SETS));
+    return ones(reaches(c, magnitude(threshold) + edge) & is_number(c));
 }
 
 // The sign bit of the state that a candidate sets. Only on the edge can a zero set, and S(-0) is +1 there.
 fn set_sign(candidate: Vector) -> Vector {
     if BOUNDARY_SETS {
-        return candidate & (candidate - Vector(1u)) & Vector(SIGN_BIT);
+        return candidate & (magnitude(candidate) + Vector(~SIGN_BIT)) & Vector(SIGN_BIT);
     }
     return candidate & Vector(SIGN_BIT);
 }

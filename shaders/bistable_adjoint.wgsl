@@ -22,10 +22,10 @@ fn gate_adjoint(
     sets: Mask,
 ) -> ElementGradients {
     let threshold = thresholds.high;
-    let c = magnitude(candidate);
-    let r = magnitude(threshold);
+    let c = Signed(magnitude(candidate));
+    let r = Signed(magnitude(threshold));
     // With a NaN or an infinity there is no slope; what is computed from it is not selected.
-    let slopes = max(c, r) < Signed(INFINITY);
+    let slopes = max(c, r) < Signed(Vector(INFINITY));
     let u = bitcast<Floats>(c) - bitcast<Floats>(r);
 
     let minus = sign_of_step(candidate);

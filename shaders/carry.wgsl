@@ -30,10 +30,15 @@ fn aggregate(z: Vector, p: Vector) -> Vector {
     return sets | ((signs_after(z, p, Vector(0u)) >> Vector(31u)) << Vector(1u));
 }
 
+// All bits of an element whose sign bit is on.
+fn filled(signs: Vector) -> Vector {
+    return (signs - (signs >> Vector(SIGN_SHIFT))) | signs;
+}
+
 // The state that a sign bit stands for: on for the lower of the two.
 fn state_of(amplitude: Vector, minus: Vector) -> Vector {
     if LOWER_IS_ZERO {
-        return select(amplitude, Vector(0u), minus != Vector(0u));
+        return amplitude & ~filled(minus);
     }
     return amplitude ^ minus;
 }

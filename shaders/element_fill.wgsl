@@ -38,7 +38,7 @@ fn start_element(initial_state: Vector) -> Element {
 }
 
 fn act(element: Element, state: Vector) -> Vector {
-    return select(state, element.payload, element.sets != Vector(0u));
+    return resolve(state, element.payload, element.sets);
 }
 
 fn after(state: Vector, action: Action, payload: Vector) -> Vector {

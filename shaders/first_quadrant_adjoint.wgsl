@@ -10,8 +10,8 @@ fn gate_adjoint(
     sets: Mask,
 ) -> ElementGradients {
     // Found anew: the codes do not tell what the low threshold would do where the high one fires.
-    let high = fires(candidate, thresholds.high);
-    let low = fires(thresholds.low, candidate);
+    let high = Signed(fires(candidate, thresholds.high)) < Signed(0);
+    let low = Signed(fires(thresholds.low, candidate)) < Signed(0);
     let none = Floats(0.0);
     let upper_state = bitcast<Floats>(amplitude);
     let before = bitcast<Floats>(state_before);
@@ -34,5 +34,6 @@ fn slope_at(above: Vector, below: Vector) -> Floats {
 // With a NaN or an infinity, or where the difference is one, there is no slope; what is computed from it is not selected.
 fn slopes(above: Vector, below: Vector) -> Mask {
     let difference = bitcast<Vector>(bitcast<Floats>(above) - bitcast<Floats>(below));
-    return max(max(magnitude(above), magnitude(below)), magnitude(difference)) < Signed(INFINITY);
+    let largest = max(max(Signed(magnitude(above)), Signed(magnitude(below))), Signed(magnitude(difference)));
+    return largest < Signed(Vector(INFINITY));
 }

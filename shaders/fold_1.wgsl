@@ -3,8 +3,8 @@
 const FOLD: u32 = 1u;
 
 // The states of a vector: those that its steps set, and otherwise the one before.
-fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
-    return select(state, set_states, sets);
+fn resolve(state: Vector, set_states: Vector, sets: Vector) -> Vector {
+    return select(state, set_states, sets != Vector(0u));
 }
 
 // The state behind the last step, for each component.

@@ -3,9 +3,10 @@
 const FOLD: u32 = 2u;
 
 // The states of a vector: those that its steps set, and otherwise the one before.
-fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
-    let first = select(state, set_states, sets).xyxy;
-    return select(first, set_states, sets);
+fn resolve(state: Vector, set_states: Vector, sets: Vector) -> Vector {
+    let does = sets != Vector(0u);
+    let first = select(state, set_states, does).xyxy;
+    return select(first, set_states, does);
 }
 
 // The state behind the last step, for each component.

@@ -3,11 +3,12 @@
 const FOLD: u32 = 4u;
 
 // The states of a vector: those that its steps set, and otherwise the one before.
-fn resolve(state: Vector, set_states: Vector, sets: Mask) -> Vector {
-    let x = select(state.x, set_states.x, sets.x);
-    let y = select(x, set_states.y, sets.y);
-    let z = select(y, set_states.z, sets.z);
-    return vec4(x, y, z, select(z, set_states.w, sets.w));
+fn resolve(state: Vector, set_states: Vector, sets: Vector) -> Vector {
+    let does = sets != Vector(0u);
+    let x = select(state.x, set_states.x, does.x);
+    let y = select(x, set_states.y, does.y);
+    let z = select(y, set_states.z, does.z);
+    return vec4(x, y, z, select(z, set_states.w, does.w));
 }
 
 // The state behind the last step, for each component.

@@ -1,7 +1,6 @@
 // What the gates of all units share. Gates work on bit patterns: shading languages promise neither NaN nor infinity nor
-// denormals.
-
-const SIGN_BIT: u32 = 0x80000000u;
+// denormals. ONE and SIGN_BIT are the lowest and the highest bit of every element in a component, which may be two: what is computed
+// of one stays within it.
 
 // What a step does to the state.
 struct Action {
@@ -17,9 +16,24 @@ struct Thresholds {
     low: Vector,
 }
 
-// Bits without the sign. They compare as integers, and as signed ones: CPUs seldom have other comparisons of vectors.
-fn magnitude(x: Vector) -> Signed {
-    return Signed(x & Vector(~SIGN_BIT));
+// Bits without the sign. They compare as integers.
+fn magnitude(x: Vector) -> Vector {
+    return x & Vector(~SIGN_BIT);
+}
+
+// The sign bit where one magnitude is at least another, which may also be one above the highest; other bits mean nothing.
+fn reaches(magnitude: Vector, other: Vector) -> Vector {
+    return (magnitude | Vector(SIGN_BIT)) - other;
+}
+
+// The sign bit where there is a number, or an infinity: a NaN has a magnitude above that.
+fn is_number(magnitude: Vector) -> Vector {
+    return reaches(Vector(INFINITY), magnitude);
+}
+
+// 1 where the sign bit is on.
+fn ones(signs: Vector) -> Vector {
+    return (signs >> Vector(SIGN_SHIFT)) & Vector(ONE);
 }
 
 // What a step sets to, but for the sign.
@@ -32,5 +46,5 @@ fn payload_of(candidate: Vector, amplitude: Vector) -> Vector {
 
 // 1 where a step sets to the upper state.
 fn plus_bit(action: Action) -> Vector {
-    return action.sets & ~(action.minus >> Vector(31u));
+    return action.sets & ~(action.minus >> Vector(SIGN_SHIFT));
 }

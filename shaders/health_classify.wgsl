@@ -5,7 +5,7 @@ fn run(item: u32) {
 }
 
 fn is_nan(x: Vector) -> bool {
-    return magnitude(x) > Signed(INFINITY);
+    return magnitude(x) > INFINITY;
 }
 
 fn classify_stretch(tile: Node) {

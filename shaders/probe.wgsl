@@ -3,7 +3,7 @@
 struct Walk {
     of_tile: Element,
     // The steps of this word that are values.
-    values: Vector,
+    values: Marks,
     // What all steps of a channel have in common.
     thresholds: Thresholds,
     amplitude: Vector,

@@ -12,8 +12,8 @@ struct Walk {
     thresholds: Thresholds,
     state: State,
     // The steps of this word that are values, and those that set.
-    values: Vector,
-    z: Vector,
+    values: Marks,
+    z: Marks,
 }
 
 // What is read of a step.
@@ -198,12 +198,17 @@ fn begin(before: Walk, at: At, offset: u32) -> Walk {
     if BORDERED && !TREE && params.time_origin > 0u {
         state = rested_state(at, d, before.amplitude, initial_state);
     }
-    return Walk(before.amplitude, before.thresholds, state, Vector(0u), Vector(0u));
+    return Walk(before.amplitude, before.thresholds, state, Marks(), Marks());
 }
 
 fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
-    walk.values = load_validity(validity_at(at.tile.b, at.word, at.tile.d + offset));
+    let word = validity_at(at.tile.b, at.word, at.tile.d + offset);
+    var second = Vector(0u);
+    if WORD_VECTORS > 1u {
+        second = load_validity(word + 1u);
+    }
+    walk.values = marks_of(load_validity(word), second);
     return walk;
 }
 
@@ -273,7 +278,7 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var action = gate(candidate, thresholds);
     action.sets &= within(at.borders, at.bit);
     if TAKES_WORDS {
-        walk.z |= action.sets << (Vector(at.bit) + LANE_STEPS);
+        walk.z = marked(walk.z, action.sets, at.bit);
     }
     walk.state = next_state(walk.state, action, payload, at, offset);
     store_states(at.states + offset, walk.state.bits & within(at.borders, at.bit));
@@ -286,14 +291,21 @@ fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
 // Stores where the steps of a word set. One that the part before began is completed.
 fn leave_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
-    var z = gathered(walk.z);
-    walk.state = leave_word_of_state(walk.state, z, at, offset);
+    walk.state = leave_word_of_state(walk.state, walk.z, at, WORD_VECTORS * offset);
+    leave_sets(word_of(walk.z, 0u), at, WORD_VECTORS * offset);
+    if WORD_VECTORS > 1u {
+        leave_sets(word_of(walk.z, 1u), at, WORD_VECTORS * offset + 1u);
+    }
+    walk.z = Marks();
+    return walk;
+}
+
+fn leave_sets(word: Vector, at: At, offset: u32) {
+    var z = word;
     if !TREE && at.begin_bit > 0u {
         z |= load_codes(at.codes + offset);
     }
     store_codes(at.codes + offset, z);
-    walk.z = Vector(0u);
-    return walk;
 }
 
 fn finish(walk: Walk, at: At, offset: u32) -> Walk {

@@ -43,7 +43,7 @@ fn aged(before: State, element: Element) -> State {
     return State(select(Vector(params.beyond), held, age <= Signed(params.limit)), held, age);
 }
 
-fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
+fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 

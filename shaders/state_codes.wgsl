@@ -6,8 +6,14 @@ const NOT_YET: u32 = 0x7fffffffu;
 struct State {
     // After each step of a vector.
     bits: Vector,
-    // The steps of this word that set to +, and the sign before its first step.
-    p: Vector,
+    // The steps of this word that set to +.
+    p: Marks,
+    signs: array<Signs, WORD_VECTORS>,
+}
+
+// What is known of channels with a word each.
+struct Signs {
+    // Before the first step of the word.
     plus: Vector,
     first_set: Vector,
 }
@@ -16,19 +22,28 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     var state = state_from(initial_state, Vector(0u), amplitude);
     if TREE {
         let before = before_tile(at.tile.b, at.tile_of_whole, d);
-        state.plus = before.plus;
+        state.signs[0].plus = before.plus;
         state.bits = select(initial_state, state_of(amplitude, ~before.plus << Vector(31u)), before.sets != Vector(0u));
     } else if TAKES_WORDS && params.time_origin > 0u {
-        let rested = load_first_set(first_set_at(at.tile.b, 0u, d));
-        state.first_set = rested & Vector(NOT_YET);
-        state.plus = rested >> Vector(31u);
+        let rested = first_set_at(at.tile.b, 0u, d);
+        state.signs[0] = signs_from(load_first_set(rested));
+        if WORD_VECTORS > 1u {
+            state.signs[WORD_VECTORS - 1u] = signs_from(load_first_set(rested + 1u));
+        }
     }
     return state;
 }
 
+fn signs_from(rested: Vector) -> Signs {
+    return Signs(rested >> Vector(31u), rested & Vector(NOT_YET));
+}
+
 // Rows with borders have another carry.
 fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
-    return State(initial_state, Vector(0u), Vector(0u), Vector(NOT_YET));
+    var state = State(initial_state, Marks(), array<Signs, WORD_VECTORS>());
+    state.signs[0].first_set = Vector(NOT_YET);
+    state.signs[WORD_VECTORS - 1u].first_set = Vector(NOT_YET);
+    return state;
 }
 
 fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
@@ -38,21 +53,30 @@ fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Sta
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     var state = before;
     if TAKES_WORDS {
-        state.p |= plus_bit(action) << (Vector(at.bit) + LANE_STEPS);
+        state.p = marked(state.p, plus_bit(action), at.bit);
     }
     if RESOLVES {
-        state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets != Vector(0u));
+        state.bits = resolve(last_state(state.bits), state_of(payload, action.minus), action.sets);
     }
     return state;
 }
 
-// Stores the signs of a word, those after its steps and those before them, and remembers the last.
-fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
+fn leave_word_of_state(before: State, z: Marks, at: At, offset: u32) -> State {
     var state = before;
-    let p = gathered(state.p);
+    state.signs[0] = leave_signs(state.signs[0], word_of(z, 0u), word_of(state.p, 0u), at, offset);
+    if WORD_VECTORS > 1u {
+        let last = WORD_VECTORS - 1u;
+        state.signs[last] = leave_signs(state.signs[last], word_of(z, last), word_of(state.p, last), at, offset + last);
+    }
+    state.p = Marks();
+    return state;
+}
+
+// Stores the signs of a word, those after its steps and those before them, and remembers the last.
+fn leave_signs(before: Signs, z: Vector, p: Vector, at: At, offset: u32) -> Signs {
     let inside = Vector(0xffffffffu >> (32u - at.bit));
     let begun = !TREE && at.begin_bit > 0u;
-    var signs = signs_before(z >> Vector(at.begin_bit), p >> Vector(at.begin_bit), state.plus) << Vector(at.begin_bit);
+    var signs = signs_before(z >> Vector(at.begin_bit), p >> Vector(at.begin_bit), before.plus) << Vector(at.begin_bit);
     if PACKS {
         var packed = (p | (~z & signs)) & inside;
         if begun {
@@ -61,17 +85,15 @@ fn leave_word_of_state(before: State, z: Vector, at: At, offset: u32) -> State {
         store_packed_states(at.packed + offset, packed);
     }
     signs &= inside;
-    let word_begin = at.end - at.bit;
-    state.first_set = min(state.first_set, select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u)));
     if begun {
         signs |= load_codes(at.codes + offset + codes_step());
     }
     store_codes(at.codes + offset + codes_step(), signs);
+    let word_begin = at.end - at.bit;
+    let first_here = select(Vector(NOT_YET), Vector(word_begin) + firstTrailingBit(z), z != Vector(0u));
     // The sign is that of the last step that set, which is the highest of all.
     let last_is_plus = select(Vector(0u), Vector(1u), p > (z & ~p));
-    state.plus = select(state.plus, last_is_plus, z != Vector(0u));
-    state.p = Vector(0u);
-    return state;
+    return Signs(select(before.plus, last_is_plus, z != Vector(0u)), min(before.first_set, first_here));
 }
 
 fn count_of(state: State) -> Vector {
@@ -82,13 +104,25 @@ fn finish_state(state: State, at: At, d: u32) {
     if !TAKES_WORDS {
         return;
     }
-    var first_set = select(state.first_set, Vector(NEVER), state.first_set == Vector(NOT_YET));
     if TREE {
-        store_first_of_tile(first_of_tile_at(at.tile.b, at.tile.index, d), first_set);
+        store_first_of_tile(first_of_tile_at(at.tile.b, at.tile.index, d), first_or_never(state.signs[0]));
         return;
     }
-    if at.end < params.time_total {
-        first_set = state.first_set | (state.plus << Vector(31u));
+    let place = first_set_at(at.tile.b, 0u, d);
+    store_first_set(place, rested(state.signs[0], at));
+    if WORD_VECTORS > 1u {
+        store_first_set(place + 1u, rested(state.signs[WORD_VECTORS - 1u], at));
     }
-    store_first_set(first_set_at(at.tile.b, 0u, d), first_set);
+}
+
+fn first_or_never(signs: Signs) -> Vector {
+    return select(signs.first_set, Vector(NEVER), signs.first_set == Vector(NOT_YET));
+}
+
+// Between parts of time the sign rests with the first set step.
+fn rested(signs: Signs, at: At) -> Vector {
+    if at.end < params.time_total {
+        return signs.first_set | (signs.plus << Vector(31u));
+    }
+    return first_or_never(signs);
 }

@@ -36,7 +36,7 @@ fn state_at_count(initial_state: Vector, amplitude: Vector, count: Signed) -> Ve
     return select(pattern_of(sum), initial_state, count == Signed(0));
 }
 
-fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
+fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 

@@ -33,7 +33,7 @@ fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u3
 }
 
 // Backward reads the states again: nothing else is saved of them.
-fn leave_word_of_state(state: State, z: Vector, at: At, offset: u32) -> State {
+fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 

@@ -372,6 +372,8 @@ pub struct Variant {
     pub(crate) vector_width: u32,
     /// Steps of a vector of elements: more than one if there are fewer channels than components.
     pub(crate) fold: u32,
+    /// Whether a component holds two elements of 16 bits, of two channels.
+    pub(crate) pairs: bool,
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
     /// Whether there is one step, and no loop over it.
@@ -447,6 +449,18 @@ impl Variant {
     #[must_use]
     pub fn vector_width(&self) -> u32 {
         self.vector_width
+    }
+
+    /// Whether a component of a vector of elements holds two of them, of 16 bits each. What has a word for each channel is then
+    /// addressed by halves of a vector.
+    #[must_use]
+    pub fn pairs(&self) -> bool {
+        self.pairs
+    }
+
+    /// Components of a vector.
+    fn components(&self) -> u32 {
+        self.vector_width * self.fold / if self.pairs { 2 } else { 1 }
     }
 
     /// Steps that a vector holds in operands with time, where they are folded: of few channels a vector holds several steps.
@@ -528,11 +542,14 @@ impl Variant {
     #[must_use]
     pub fn wgsl(&self) -> String {
         let mut text = self.header().expect("writing to a string succeeds");
+        const MARKS: &str = include_str!("../shaders/marks.wgsl");
+        const MARKS_PAIRS: &str = include_str!("../shaders/marks_pairs.wgsl");
         let fold: &[&str] = match self.fold {
             _ if !self.stage.can_fold() && !self.stage.has_elements() => &[],
-            1 => &[include_str!("../shaders/fold_1.wgsl")],
-            2 => &[include_str!("../shaders/fold_2.wgsl")],
-            _ => &[include_str!("../shaders/fold_4.wgsl")],
+            _ if self.pairs => &[include_str!("../shaders/pairs.wgsl"), MARKS_PAIRS],
+            1 => &[include_str!("../shaders/fold_1.wgsl"), MARKS],
+            2 => &[include_str!("../shaders/fold_2.wgsl"), MARKS],
+            _ => &[include_str!("../shaders/fold_4.wgsl"), MARKS],
         };
         let sweep: &[&str] = match self.fold {
             _ if !matches!(self.stage, Stage::AdjointReduce | Stage::Adjoint) => &[],

@@ -331,6 +331,7 @@ impl<'a> Builder<'a> {
             accumulates,
             vector_width: vectors.width as u32,
             fold: vectors.fold as u32,
+            pairs: vectors.pairs,
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
@@ -372,6 +373,7 @@ impl<'a> Builder<'a> {
             accumulates: Vec::new(),
             vector_width: 1,
             fold: 1,
+            pairs: false,
             descends: false,
             one_step: false,
             band: 1,

@@ -87,7 +87,7 @@ impl Builder<'_> {
             rows: 1,
             ..Params::default()
         };
-        let operands = self.place(&mut params, &boxes, &bindings, Vectors { width: 1, fold: 1, band: 1, bands: 1 });
+        let operands = self.place(&mut params, &boxes, &bindings, Vectors { width: 1, fold: 1, pairs: false, band: 1, bands: 1 });
         let first = u64::from(params.views[1].offset);
         let (mut pair, behind) = (first / 2, (first + output.region.len).div_ceil(2));
         let variant = self.number(Variant {

@@ -5,7 +5,8 @@ use super::build::Builder;
 use super::split::{Axes, Boxed, Extent, Placed};
 use crate::params::ViewParams;
 use crate::shape::Region;
-use crate::{Operand, Params, Stage, Tuning};
+use crate::carry::Carry;
+use crate::{Element, Operand, Params, Stage, Tuning};
 
 /// The vectors of a dispatch.
 #[derive(Clone, Copy)]
@@ -14,6 +15,8 @@ pub(super) struct Vectors {
     pub width: u64,
     /// Steps of one, in operands with time.
     pub fold: u64,
+    /// Whether a component holds two elements of 16 bits, so that there are twice as many channels.
+    pub pairs: bool,
     /// Vectors that an invocation takes.
     pub band: u64,
     /// Bands of a row of channels.
@@ -23,21 +26,28 @@ pub(super) struct Vectors {
 impl Builder<'_> {
     /// Of a dispatch with so many invocations for each band of channels.
     pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
-        let width = if stage.of_single_channels() { 1 } else { self.vector_width };
+        let fold = self.fold(stage, params, boxes);
+        let pairs = fold == 1 && self.pairs(stage, channels, boxes);
+        let width = if stage.of_single_channels() { 1 } else { self.vector_width * if pairs { 2 } else { 1 } };
         let (band, bands) = self.bands(stage, rows, channels / width);
-        Vectors { width, fold: self.fold(stage, params, boxes), band, bands }
+        Vectors { width, fold, pairs, band, bands }
     }
 
     /// Tells the parameters where the boxes lie; returns each operand with its binding.
     pub fn place(&self, params: &mut Params, boxes: &[Boxed], bindings: &[Binding], vectors: Vectors) -> Vec<(Operand, u32)> {
-        let Vectors { width, fold, .. } = vectors;
+        let Vectors { width, fold, pairs, .. } = vectors;
         let mut operands = Vec::with_capacity(boxes.len());
         for (view, boxed) in params.views.iter_mut().zip(boxes) {
             let Boxed { operand, region, .. } = boxed;
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
             let start = bindings[number].offset / self.bytes_of(region.slot);
-            let width = if region.slot.is_scalar() { 1 } else { width };
-            *view = if fold > 1 && self.has_steps(boxed) {
+            let bytes = self.bytes_of(region.slot);
+            *view = if region.slot.is_scalar() {
+                view_params(region, start, 1)
+            } else if pairs && bytes == 4 {
+                // A vector of elements stands beside two of words.
+                ViewParams { channel: 2, ..view_params(region, start, width / 2) }
+            } else if fold > 1 && self.has_steps(boxed) {
                 // One vector holds `fold` steps, and the next follows it.
                 ViewParams { time: 1, ..view_params(region, start, fold * width) }
             } else {
@@ -46,6 +56,24 @@ impl Builder<'_> {
             operands.push((*operand, number as u32));
         }
         operands
+    }
+
+    /// Whether components hold pairs of elements: of walks that copy and compare, without borders or anything before them, if every row
+    /// of elements is made of whole vectors of them.
+    fn pairs(&self, stage: Stage, channels: u64, boxes: &[Boxed]) -> bool {
+        let width = 2 * self.vector_width;
+        let whole = |boxed: &Boxed| {
+            let Region { slot, start, extent, strides, .. } = boxed.region;
+            let axis = |axis: usize| extent[axis] == 1 || strides[axis].is_multiple_of(width);
+            self.bytes_of(slot) == 4 || (start.is_multiple_of(width) && axis(0) && axis(1))
+        };
+        let apart = [Operand::Parent, Operand::Aggregates, Operand::Borders, Operand::CuSeqlens, Operand::Registers];
+        stage == Stage::Serial
+            && self.descriptor.element_type() != Element::F32
+            && matches!(self.descriptor.carry(), Carry::Codes | Carry::Fill)
+            && self.vector_width == 4
+            && channels.is_multiple_of(width)
+            && boxes.iter().all(|boxed| whole(boxed) && !apart.contains(&boxed.operand))
     }
 
     pub fn has_steps(&self, boxed: &Boxed) -> bool {

@@ -34,7 +34,7 @@ impl Variant {
         let vector = |scalar: &str, width: u32| if width == 1 { scalar.to_owned() } else { format!("vec{width}<{scalar}>") };
         for (alias, scalar) in [("Vector", "u32"), ("Signed", "i32"), ("Mask", "bool"), ("Floats", "f32")] {
             if scalar != "f32" || self.has_floats() || self.calculates() {
-                writeln!(w, "alias {alias} = {};", vector(scalar, self.vector_width * self.fold))?;
+                writeln!(w, "alias {alias} = {};", vector(scalar, self.components()))?;
             }
         }
         if self.fold > 1 {
@@ -64,11 +64,16 @@ impl Variant {
         writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
         writeln!(w, "const DESCENDS: bool = {};", self.descends)?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
+        let each = |half: u32| if self.pairs { half << 16 | half } else { half };
+        let [one, sign_bit, sign_shift] = if self.pairs { [each(1), each(1 << 15), 15] } else { [1, 1 << 31, 31] };
+        writeln!(w, "const ONE: u32 = {one:#x}u;")?;
+        writeln!(w, "const SIGN_BIT: u32 = {sign_bit:#x}u;")?;
+        writeln!(w, "const SIGN_SHIFT: u32 = {sign_shift}u;")?;
+        let infinity = if self.calculates() { Element::F32 } else { self.element }.infinity();
+        writeln!(w, "const INFINITY: u32 = {:#x}u;", if self.pairs { each(infinity >> 16) } else { infinity })?;
         if let Some((boundary, threshold)) = self.gate {
             writeln!(w, "const BOUNDARY_SETS: bool = {};", boundary == Boundary::Set)?;
             writeln!(w, "const THRESHOLD_PER_CHANNEL: bool = {};", threshold == Threshold::PerChannel)?;
-            let element = if self.calculates() { Element::F32 } else { self.element };
-            writeln!(w, "const INFINITY: i32 = {:#x};", element.infinity())?;
         }
         writeln!(w, "const LOWER_IS_ZERO: bool = {};", self.unit == Unit::FirstQuadrant)?;
         writeln!(w, "const TWO_THRESHOLDS: bool = {};", self.unit.has_low_threshold())?;
@@ -116,6 +121,7 @@ impl Variant {
             let lanes = self.vector_width * if folded { self.fold } else { 1 };
             let element = match (self.element_of(*slot).bytes(), lanes) {
                 _ if slot.is_scalar() => "u32",
+                _ if self.pairs => "Vector",
                 (2, 4) => "vec2<u32>",
                 (2, _) => "u32",
                 _ if folded => "Vector",
@@ -233,7 +239,7 @@ impl Variant {
         writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
         writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
         if self.stage == Stage::Pack && operand == Operand::Target {
-            return self.pairs(w, view, slot);
+            return self.whole_words(w, view, slot);
         }
         if usage.loads() {
             writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {}; }}", self.loaded(operand, slot))?;
@@ -242,6 +248,9 @@ impl Variant {
             let sum = format!("bitcast<Floats>({}) + bitcast<Floats>(value)", self.loaded(operand, slot));
             let stored = self.stored(operand, slot, &format!("bitcast<Vector>({sum})"));
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
+        } else if usage.stores() && self.in_two(operand, slot) {
+            let stores = format!("{slot}_slot[at] = first_of(value); {slot}_slot[at + 1u] = second_of(value);");
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {stores} }}")?;
         } else if usage.stores() {
             let stored = self.stored(operand, slot, "value");
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
@@ -257,6 +266,9 @@ impl Variant {
 
     /// A vector of an operand, as registers hold it.
     fn loaded(&self, operand: Operand, slot: Slot) -> String {
+        if self.pairs {
+            return self.loaded_pairs(operand, slot);
+        }
         let unfolds = self.fold_of(operand) != self.fold;
         let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
         let mut loaded = match (self.element_of(slot).bytes(), lanes) {
@@ -278,12 +290,30 @@ impl Variant {
         loaded
     }
 
+    /// The same where a component holds two elements: what has a word for each takes two vectors, but for bits, which stay words.
+    fn loaded_pairs(&self, operand: Operand, slot: Slot) -> String {
+        match operand {
+            _ if !self.in_two(operand, slot) => format!("{slot}_slot[at]"),
+            Operand::Amplitude => format!("paired(narrow({slot}_slot[at]), narrow({slot}_slot[at + 1u]))"),
+            _ => format!("paired({slot}_slot[at], {slot}_slot[at + 1u])"),
+        }
+    }
+
+    /// Whether an operand has a word for each element of a component that holds two.
+    fn in_two(&self, operand: Operand, slot: Slot) -> bool {
+        let elements = [Operand::Amplitude, Operand::SavedAmplitude, Operand::SavedInitialState];
+        self.pairs && self.element_of(slot).bytes() == 4 && elements.contains(&operand)
+    }
+
     /// What memory holds of a vector of an operand.
     fn stored(&self, operand: Operand, slot: Slot, value: &str) -> String {
         let unfolds = self.fold_of(operand) != self.fold;
         let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
         let value = if self.converts(operand, slot) { format!("narrow({value})") } else { value.to_owned() };
         let value = if unfolds { format!("fold({value})") } else { value };
+        if self.pairs {
+            return value;
+        }
         match (self.element_of(slot).bytes(), lanes) {
             (2, 2) => format!("pack_two({value})"),
             (2, _) => format!("pack_four({value})"),
@@ -292,7 +322,7 @@ impl Variant {
     }
 
     /// Access to whole words, and what fills the half of one.
-    fn pairs(&self, w: &mut String, view: usize, slot: Slot) -> fmt::Result {
+    fn whole_words(&self, w: &mut String, view: usize, slot: Slot) -> fmt::Result {
         writeln!(w, "const TARGET: u32 = {view}u;")?;
         writeln!(w, "fn load_pair(pair: u32) -> u32 {{ return {slot}_slot[pair]; }}")?;
         writeln!(w, "fn store_pair(pair: u32, word: u32) {{ {slot}_slot[pair] = word; }}")?;

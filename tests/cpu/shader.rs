@@ -269,7 +269,8 @@ fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(),
         let (slot, _) = variant.storage_bindings()[number as usize];
         // Two elements of 16 bits are at least a word.
         let vector = if matches!(slot, Slot::CuSeqlens | Slot::Resets) { 1 } else { variant.vector_width() * fold };
-        let bytes = vector * variant.element_of(slot).bytes() as u32;
+        let halves = if variant.pairs() && variant.element_of(slot).bytes() == 4 { 2 } else { 1 };
+        let bytes = vector * variant.element_of(slot).bytes() as u32 / halves;
         ensure!(stride == bytes.max(4), "{:?} has elements of {stride} bytes", global.name);
         // Loads of `f32` may lose what a NaN carries.
         let scalar = module.types[base].inner.scalar();

@@ -151,9 +151,10 @@ fn spans(launched: &Launched<'_>) -> Result<(), String> {
             let reach = i128::from(count - 1) * stride;
             (least, most) = (least + reach.min(0), most + reach.max(0));
         }
-        let bytes = i128::from(launched.bytes(operand) * launched.width_of(operand) * fold);
-        if least < 0 || (most + 1) * bytes > i128::from(binding.size) {
-            return Err(format!("{operand} reaches from byte {} to {} of {binding:?}", least * bytes, (most + 1) * bytes));
+        let halves = if launched.halved(operand) { 2 } else { 1 };
+        let bytes = i128::from(launched.bytes(operand) * launched.width_of(operand) * fold) / halves;
+        if least < 0 || (most + halves) * bytes > i128::from(binding.size) {
+            return Err(format!("{operand} reaches from byte {} to {} of {binding:?}", least * bytes, (most + halves) * bytes));
         }
     }
     Ok(())

@@ -76,7 +76,7 @@ fn bindings(launched: &Launched<'_>) -> Result<(), String> {
 /// No invocation can leave a binding, nor do indices wrap.
 fn indices(launched: &Launched<'_>) -> Result<(), String> {
     let width = launched.width();
-    ensure!([1, 2, 4].contains(&width), "vectors of {width}");
+    ensure!([1, 2, 4].contains(&width) || width == 8 && launched.variant.pairs(), "vectors of {width}");
     for operand in launched.places.operands() {
         let bounds = launched.bounds(operand);
         if bounds.contains(&0) {

@@ -38,7 +38,7 @@ impl Places {
             let slot = access.split_once("_slot[")?.0.rsplit([' ', '(']).next()?;
             let declared = lines.iter().find(|line| line.contains(&format!("> {slot}_slot:")))?;
             let binding = number(declared.split_once("@binding(")?.1).ok()?;
-            let accumulates = store.is_some_and(|store| store.contains(" + "));
+            let accumulates = store.is_some_and(|store| store.contains(" + bitcast<Floats>(value)"));
             Some((operand, Place { view, binding, stores: store.is_some(), accumulates }))
         };
         Self(variant.operands().map(|operand| place(operand).expect("the header has every operand")).collect())
@@ -116,6 +116,11 @@ impl<'a> Launched<'a> {
         self.plan.descriptor().element_of(self.dispatch.bindings()[binding].slot).bytes()
     }
 
+    /// Whether indices of an operand count halves of vectors.
+    pub fn halved(&self, operand: Operand) -> bool {
+        self.variant.pairs() && self.bytes(operand) == 4
+    }
+
     /// First byte of vector `(b, t, d)` within its slot.
     pub fn address(&self, operand: Operand, b: u64, t: u64, d: u64) -> u64 {
         let Place { view, binding, .. } = self.places.get(operand).expect("the variant has the operand");
@@ -126,7 +131,9 @@ impl<'a> Launched<'a> {
         let [b, t_folded, d] = [b, t / fold, d].map(|index| index as u32);
         let sum = [(b, batch), (t_folded, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
         let index = u64::from(sum.into_iter().fold(offset, u32::wrapping_add));
-        self.dispatch.bindings()[binding].offset + self.bytes(operand) * self.width_of(operand) * (fold * index + t % fold)
+        // Where components hold pairs of elements, words lie in two vectors.
+        let vector = self.bytes(operand) * self.width_of(operand) / if self.halved(operand) { 2 } else { 1 };
+        self.dispatch.bindings()[binding].offset + vector * (fold * index + t % fold)
     }
 
     /// The vectors and lanes that invocation `place` of a row takes.
