@@ -15,7 +15,7 @@ fn identity() -> Element {
 
 fn element_of(action: Action, payload: Vector) -> Element {
     let sets = action.sets != Vector(0u);
-    let set_state = number_of(state_of(payload, action.minus));
+    let set_state = bitcast<Floats>(state_of(payload, action.minus));
     return Element(select(Floats(1.0), Floats(params.epsilon), sets), select(Floats(0.0), set_state, sets));
 }
 
@@ -31,7 +31,7 @@ fn act(element: Element, state: Vector) -> Vector {
 
 // A selection, not a factor of 1: a state that is held keeps its bits, those of an f32.
 fn after(state: Vector, action: Action, payload: Vector) -> Vector {
-    let set_state = number_of(state_of(payload, action.minus));
+    let set_state = bitcast<Floats>(state_of(payload, action.minus));
     let moved = set_state + params.epsilon * bitcast<Floats>(state);
     return select(state, bitcast<Vector>(moved), action.sets != Vector(0u));
 }

@@ -13,7 +13,7 @@ fn identity() -> Element {
 }
 
 fn element_of(action: Action, payload: Vector) -> Element {
-    let set_state = number_of(state_of(payload, action.minus));
+    let set_state = bitcast<Floats>(state_of(payload, action.minus));
     return Element(select(Floats(0.0), set_state, action.sets != Vector(0u)));
 }
 
@@ -29,7 +29,7 @@ fn act(element: Element, state: Vector) -> Vector {
 
 // A selection: a state that is held keeps its bits, those of an f32.
 fn after(state: Vector, action: Action, payload: Vector) -> Vector {
-    let moved = bitcast<Floats>(state) + number_of(state_of(payload, action.minus));
+    let moved = bitcast<Floats>(state) + bitcast<Floats>(state_of(payload, action.minus));
     return select(state, bitcast<Vector>(moved), action.sets != Vector(0u));
 }
 

@@ -5,5 +5,5 @@ fn number_of(pattern: Vector) -> Floats {
 }
 
 fn pattern_of(number: Floats) -> Vector {
-    return narrow(bitcast<Vector>(number));
+    return rounded(bitcast<Vector>(number));
 }

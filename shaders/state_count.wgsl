@@ -3,6 +3,8 @@
 struct State {
     bits: Vector,
     initial_state: Vector,
+    // The same as a number.
+    initial_number: Floats,
     count: Signed,
 }
 
@@ -11,12 +13,11 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     if TREE {
         count += parent_element(at.tile.b, at.tile_of_whole, d).count;
     }
-    return State(state_at_count(initial_state, amplitude, count), initial_state, count);
+    return state_of_count(initial_state, amplitude, count);
 }
 
 fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
-    let count = Signed(initial_count);
-    return State(state_at_count(initial_state, amplitude, count), initial_state, count);
+    return state_of_count(initial_state, amplitude, Signed(initial_count));
 }
 
 // Between parts of time the count rests.
@@ -25,15 +26,23 @@ fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Sta
 }
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
-    let count = before.count + element_of(action, payload).count;
-    store_counts(at.counts + offset, Vector(count) & within(at.borders, at.bit));
-    return State(state_at_count(before.initial_state, payload, count), before.initial_state, count);
+    var state = before;
+    state.count += element_of(action, payload).count;
+    store_counts(at.counts + offset, Vector(state.count) & within(at.borders, at.bit));
+    state.bits = bits_of_count(state, payload);
+    return state;
+}
+
+fn state_of_count(initial_state: Vector, amplitude: Vector, count: Signed) -> State {
+    var state = State(initial_state, initial_state, number_of(initial_state), count);
+    state.bits = bits_of_count(state, amplitude);
+    return state;
 }
 
 // Without a count the bits are those of h0, whatever the amplitude.
-fn state_at_count(initial_state: Vector, amplitude: Vector, count: Signed) -> Vector {
-    let sum = number_of(initial_state) + number_of(amplitude) * Floats(count);
-    return select(pattern_of(sum), initial_state, count == Signed(0));
+fn bits_of_count(state: State, amplitude: Vector) -> Vector {
+    let sum = state.initial_number + bitcast<Floats>(amplitude) * Floats(state.count);
+    return select(pattern_of(sum), state.initial_state, state.count == Signed(0));
 }
 
 fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {

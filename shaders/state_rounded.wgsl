@@ -16,7 +16,7 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     } else if params.time_origin > 0u {
         sum = load_registers(registers_at(at.tile.b, 0u, d));
     }
-    return State(narrow(sum), sum);
+    return State(rounded(sum), sum);
 }
 
 fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
@@ -29,7 +29,7 @@ fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Sta
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let sum = after(before.sum, action, payload);
-    return State(narrow(sum), sum);
+    return State(rounded(sum), sum);
 }
 
 // Backward reads the states again: nothing else is saved of them.

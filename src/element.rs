@@ -129,9 +129,9 @@ impl Element {
         match (self, calculates) {
             (Self::F32, _) => &[],
             (Self::F16, false) => &[HALVES, F16],
-            (Self::F16, true) => &[HALVES, F16, include_str!("../shaders/f16_widen.wgsl")],
+            (Self::F16, true) => &[HALVES, F16, include_str!("../shaders/f16_number.wgsl")],
             (Self::Bf16, false) => &[HALVES, BF16],
-            (Self::Bf16, true) => &[HALVES, BF16, include_str!("../shaders/bf16_widen.wgsl")],
+            (Self::Bf16, true) => &[HALVES, BF16, include_str!("../shaders/bf16_number.wgsl")],
         }
     }
 }

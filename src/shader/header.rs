@@ -260,8 +260,11 @@ impl Variant {
 
     /// Whether registers hold something else of an operand than memory: numbers and not patterns.
     fn converts(&self, operand: Operand, slot: Slot) -> bool {
-        let patterns = matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState);
-        self.stage.adds() && self.element != Element::F32 && (patterns || self.element_of(slot).bytes() == 2)
+        let halves = self.element_of(slot).bytes() == 2;
+        let saved = matches!(operand, Operand::SavedAmplitude | Operand::SavedInitialState);
+        // States that are numbers are made of amplitudes.
+        let forward = self.has_floats() && (operand == Operand::SavedAmplitude || (operand == Operand::Amplitude && halves));
+        self.element != Element::F32 && (self.stage.adds() && (saved || halves) || forward)
     }
 
     /// A vector of an operand, as registers hold it.
@@ -285,7 +288,7 @@ impl Variant {
             loaded = format!("widen({loaded})");
         } else if operand == Operand::Amplitude && self.element != Element::F32 && self.element_of(slot) == Element::F32 {
             let pattern = format!("narrow({loaded})");
-            loaded = if self.stage.adds() { format!("widen({pattern})") } else { pattern };
+            loaded = if self.widens() { format!("widen({pattern})") } else { pattern };
         }
         loaded
     }
@@ -309,7 +312,7 @@ impl Variant {
     fn stored(&self, operand: Operand, slot: Slot, value: &str) -> String {
         let unfolds = self.fold_of(operand) != self.fold;
         let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
-        let value = if self.converts(operand, slot) { format!("narrow({value})") } else { value.to_owned() };
+        let value = if self.converts(operand, slot) { format!("rounded({value})") } else { value.to_owned() };
         let value = if unfolds { format!("fold({value})") } else { value };
         if self.pairs {
             return value;

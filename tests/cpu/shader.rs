@@ -390,7 +390,7 @@ fn nothing_else(module: &Module) -> Result<(), String> {
 fn calculates(variant: &Variant) -> bool {
     let name = variant.stage().name();
     let forward = ["serial", "tile_probe", "tile_reduce", "tree_reduce", "tree_scan", "tile_apply", "first_set", "unpack"];
-    let adds = ["fn state_at_count(", "sum: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
+    let adds = ["fn state_of_count(", "sum: Floats"].iter().any(|sum| variant.wgsl().contains(sum));
     let copies = forward.iter().chain(&["carry_reduce", "carry_scan"]).any(|stage| *stage == name);
     adds || !(copies || name.starts_with("health_"))
 }
