@@ -3,9 +3,9 @@
 use super::Binding;
 use super::build::Builder;
 use super::split::{Axes, Boxed, Extent, Placed};
+use crate::carry::Carry;
 use crate::params::ViewParams;
 use crate::shape::Region;
-use crate::carry::Carry;
 use crate::{Element, Operand, Params, Stage, Tuning};
 
 /// The vectors of a dispatch.

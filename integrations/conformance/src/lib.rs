@@ -28,6 +28,7 @@ mod in_place;
 mod matrix;
 mod numbers;
 mod packed;
+mod pairs;
 mod pairwise;
 pub mod portable;
 mod relaxed;

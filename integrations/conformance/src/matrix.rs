@@ -40,6 +40,7 @@ pub fn matrix(scope: Scope) -> Vec<Case> {
     time_orders(scope, &mut cases);
     access(&mut cases);
     crate::folds::forward(&mut cases);
+    crate::pairs::forward(&mut cases);
     crate::family::forward(scope, &mut cases);
     crate::numbers::forward(scope, &mut cases);
     crate::relaxed::forward(scope, &mut cases);
