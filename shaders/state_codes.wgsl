@@ -65,8 +65,8 @@ fn leave_word_of_state(before: State, z: Marks, at: At, offset: u32) -> State {
     var state = before;
     state.signs[0] = leave_signs(state.signs[0], word_of(z, 0u), word_of(state.p, 0u), at, offset);
     if WORD_VECTORS > 1u {
-        let last = WORD_VECTORS - 1u;
-        state.signs[last] = leave_signs(state.signs[last], word_of(z, last), word_of(state.p, last), at, offset + last);
+        let second = state.signs[WORD_VECTORS - 1u];
+        state.signs[WORD_VECTORS - 1u] = leave_signs(second, word_of(z, 1u), word_of(state.p, 1u), at, offset + 1u);
     }
     state.p = Marks();
     return state;

@@ -148,7 +148,8 @@ pub enum Access {
 pub struct Tuning {
     /// The strategy to use; `None` lets the plan choose.
     pub strategy: Option<Strategy>,
-    /// Channels that one invocation handles side by side at most: 1, 2 or 4.
+    /// Channels that one invocation handles side by side at most: 1, 2 or 4. With 4, walks that copy and compare elements of 16 bits
+    /// take 8, two in each component.
     pub max_vector_width: u32,
     /// Vectors of channels that one invocation takes at most, from 1 to 32: its band.
     pub max_band: u32,

@@ -445,7 +445,7 @@ impl Variant {
         self.stage.adds() || (self.narrows && !self.accumulates.is_empty())
     }
 
-    /// Channels of a vector.
+    /// Channels of a vector: twice its components where those hold [`pairs`](Self::pairs).
     #[must_use]
     pub fn vector_width(&self) -> u32 {
         self.vector_width
