@@ -198,7 +198,7 @@ fn begin(at: At, offset: u32) -> Walk {
     let d = at.tile.d + offset;
     var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     return Walk(
         load_walk(at.tile.b, at.tile.index, d, at.time),
@@ -245,11 +245,11 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     var inputs: Inputs;
     inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     inputs.states_gradient = bitcast<Floats>(load_states_gradient(at.states_gradient + offset));
     if AMPLITUDE_PER_ELEMENT {
-        inputs.amplitude = load_amplitude(at.amplitude + offset);
+        inputs.amplitude = load_amplitude(amplitude_beside(at.amplitude, offset));
     }
     if at.time > 0u {
         inputs.state_before = load_states_before(at.states_before + offset);

@@ -16,7 +16,7 @@ fn classify_stretch(tile: Node) {
     var low_threshold_index = low_threshold_at(tile.b, begin, tile.d);
     var thresholds: Thresholds;
     if THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(threshold_index, low_threshold_index);
+        thresholds = load_thresholds(threshold_index, low_threshold_index, 0u);
     }
 
     var record = Record();
@@ -28,7 +28,7 @@ fn classify_stretch(tile: Node) {
         for (var k = 0u; k < length; k++) {
             let candidate = load_candidate(candidate_index);
             if !THRESHOLD_PER_CHANNEL {
-                thresholds = load_thresholds(threshold_index, low_threshold_index);
+                thresholds = load_thresholds(threshold_index, low_threshold_index, 0u);
             }
             let action = gate(candidate, thresholds);
             z |= action.sets << k;

@@ -44,7 +44,7 @@ fn begin_walk(tile: Node) -> Walk {
     var walk: Walk;
     walk.of_tile = identity();
     if THRESHOLD_PER_CHANNEL {
-        walk.thresholds = load_thresholds(threshold_at(0u, 0u, tile.d), low_threshold_at(0u, 0u, tile.d));
+        walk.thresholds = load_thresholds(threshold_at(0u, 0u, tile.d), low_threshold_at(0u, 0u, tile.d), 0u);
     }
     if !AMPLITUDE_PER_ELEMENT {
         walk.amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
@@ -56,10 +56,10 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     var inputs: Inputs;
     inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     if AMPLITUDE_PER_ELEMENT {
-        inputs.amplitude = load_amplitude(at.amplitude + offset);
+        inputs.amplitude = load_amplitude(amplitude_beside(at.amplitude, offset));
     }
     return inputs;
 }

@@ -176,7 +176,7 @@ fn load_channel(at: At, offset: u32) -> Walk {
         walk.amplitude = load_amplitude(amplitude_at(0u, 0u, at.tile.d + offset));
     }
     if THRESHOLD_PER_CHANNEL && params.steps > 0u {
-        walk.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        walk.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     return walk;
 }
@@ -250,10 +250,10 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     var inputs: Inputs;
     inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     if AMPLITUDE_PER_ELEMENT {
-        inputs.amplitude = load_amplitude(at.amplitude + offset);
+        inputs.amplitude = load_amplitude(amplitude_beside(at.amplitude, offset));
     }
     return inputs;
 }

@@ -37,7 +37,7 @@ fn reduce_tile(tile: Node) {
     var codes_index = codes_at(tile.b, 2u * (begin / 32u), tile.d);
     var band: Band;
     if THRESHOLD_PER_CHANNEL {
-        band[0].thresholds = load_thresholds(at.threshold, at.low_threshold);
+        band[0].thresholds = load_thresholds(at.threshold, at.low_threshold, 0u);
     }
 
     var tile_aggregate = Vector(0u);
@@ -78,7 +78,7 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     var inputs: Inputs;
     inputs.candidate = load_candidate(at.candidate + offset);
     if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold + offset, at.low_threshold + offset);
+        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
     return inputs;
 }

@@ -2,14 +2,17 @@
 //!
 //! An engine uses [`Kernels`] with its own device and encoder instead.
 
+#[cfg(not(target_family = "wasm"))]
+mod blocking;
+mod run;
+
 use std::time::Duration;
 
-use crate::kernels::guarded;
 use crate::oracle::{Gradients, IncomingGradients, Inputs, Outputs};
 use crate::quirks::AdapterFacts;
 use crate::{
-    Buffers, Descriptor, Error, GradientSummary, Health, HealthSource, Kernels, Limits, Operand, Packed, Plan, Save, Shape, Slot,
-    Summary, Tuning, readback,
+    Descriptor, Error, GradientSummary, Health, HealthSource, Kernels, Limits, Operand, Packed, Plan, Save, Shape, Slot, Summary,
+    Tuning, readback,
 };
 
 /// A device with its kernels.
@@ -378,145 +381,6 @@ impl Gpu {
         let given = [(Slot::Saved, saved.to_vec()), (Slot::StatesGradient, element.to_words(incoming.states))];
         let memory = self.run(&plan, &given).await?;
         GradientSummary::from_words(descriptor, &self.words(&memory, Slot::GradientSummary).await?)
-    }
-
-    /// [`summarize`](Self::summarize) for callers that are not async.
-    ///
-    /// # Errors
-    /// As there.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn summarize_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Summary, Error> {
-        pollster::block_on(self.summarize(descriptor, inputs))
-    }
-
-    /// [`summarize_gradient`](Self::summarize_gradient) for callers that are not async.
-    ///
-    /// # Errors
-    /// As there.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn summarize_gradient_blocking(
-        &self,
-        descriptor: &Descriptor,
-        saved: &[u32],
-        incoming: &IncomingGradients<'_>,
-    ) -> Result<GradientSummary, Error> {
-        pollster::block_on(self.summarize_gradient(descriptor, saved, incoming))
-    }
-
-    async fn run_health(
-        &self,
-        descriptor: &Descriptor,
-        source: HealthSource,
-        given: &[(Slot, Vec<u32>)],
-    ) -> Result<Health, Error> {
-        let plan = descriptor.health(source, &self.limits(), &self.tuning)?;
-        let memory = self.run(&plan, given).await?;
-        Health::from_words(descriptor, &self.words(&memory, Slot::Health).await?)
-    }
-
-    /// Uploads what is given, runs a plan, and returns its buffers.
-    async fn run(&self, plan: &Plan, given: &[(Slot, Vec<u32>)]) -> Result<Vec<(Slot, wgpu::Buffer)>, Error> {
-        self.kernels.prepare(plan).await?;
-        let mut memory = Vec::new();
-        for &(slot, bytes) in plan.slots() {
-            memory.push((slot, self.buffer(slot, bytes).await?));
-        }
-        let mut buffers = memory.iter().fold(Buffers::new(), |buffers, (slot, buffer)| buffers.slot(*slot, buffer));
-        if let Some((_, saved)) = memory.iter().find(|(slot, _)| *slot == Slot::Saved) {
-            buffers = buffers.saved_by(saved, plan.descriptor().saved_layout());
-        }
-        let bound = self.kernels.bind(plan, &buffers)?;
-        // An upload needs memory, too.
-        let ((), checked) = guarded(&self.device, "a run".to_owned(), || {
-            for (slot, buffer) in &memory {
-                if let Some((_, words)) = given.iter().find(|(given, _)| given == slot) {
-                    self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
-                }
-            }
-            let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("bmru") });
-            bound.record(&mut encoder);
-            self.queue.submit([encoder.finish()]);
-        });
-        checked.await?;
-        Ok(memory)
-    }
-
-    async fn words(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<u32>, Error> {
-        match memory.iter().find(|(owned, _)| *owned == slot) {
-            Some((_, buffer)) => self.download(buffer).await,
-            None => Ok(Vec::new()),
-        }
-    }
-
-    async fn counts(&self, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<i32>, Error> {
-        Ok(bytemuck::cast_vec(self.words(memory, slot).await?))
-    }
-
-    /// The numbers of a slot, without the half word behind an odd number of them.
-    async fn numbers(&self, descriptor: &Descriptor, memory: &[(Slot, wgpu::Buffer)], slot: Slot) -> Result<Vec<f32>, Error> {
-        let mut numbers = descriptor.element_of(slot).from_words(&self.words(memory, slot).await?);
-        numbers.truncate(descriptor.slot_elements(slot)? as usize);
-        Ok(numbers)
-    }
-
-    /// [`forward`](Self::forward) for callers that are not async.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn forward_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Outputs, Error> {
-        pollster::block_on(self.forward(descriptor, inputs))
-    }
-
-    /// [`unpack`](Self::unpack) for callers that are not async.
-    ///
-    /// # Errors
-    /// As [`unpack`](Self::unpack).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn unpack_blocking(&self, descriptor: &Descriptor, packed: &Packed<'_>) -> Result<Vec<f32>, Error> {
-        pollster::block_on(self.unpack(descriptor, packed))
-    }
-
-    /// [`backward`](Self::backward) for callers that are not async.
-    ///
-    /// # Errors
-    /// As [`backward`](Self::backward).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn backward_blocking(
-        &self,
-        descriptor: &Descriptor,
-        inputs: &Inputs<'_>,
-        saved: &[u32],
-        incoming: &IncomingGradients<'_>,
-    ) -> Result<Gradients<f32>, Error> {
-        pollster::block_on(self.backward(descriptor, inputs, saved, incoming))
-    }
-
-    /// [`health`](Self::health) for callers that are not async.
-    ///
-    /// # Errors
-    /// As [`health`](Self::health).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn health_blocking(&self, descriptor: &Descriptor, saved: &[u32]) -> Result<Health, Error> {
-        pollster::block_on(self.health(descriptor, saved))
-    }
-
-    /// [`health_of_inputs`](Self::health_of_inputs) for callers that are not async.
-    ///
-    /// # Errors
-    /// As [`health_of_inputs`](Self::health_of_inputs).
-    #[cfg(not(target_family = "wasm"))]
-    pub fn health_of_inputs_blocking(&self, descriptor: &Descriptor, inputs: &Inputs<'_>) -> Result<Health, Error> {
-        pollster::block_on(self.health_of_inputs(descriptor, inputs))
-    }
-
-    async fn buffer(&self, slot: Slot, size: u64) -> Result<wgpu::Buffer, Error> {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let label = format!("bmru/{slot}");
-        let descriptor = wgpu::BufferDescriptor { label: Some(&label), size, usage, mapped_at_creation: false };
-        let (buffer, checked) = guarded(&self.device, label.clone(), || self.device.create_buffer(&descriptor));
-        checked.await?;
-        Ok(buffer)
     }
 
     /// Copies a buffer of words to the host, when everything submitted before is done.

@@ -309,7 +309,8 @@ impl<'a> Builder<'a> {
             let bytes = self.bytes_of(boxed.region.slot);
             // What is added to is read first.
             let added = if accumulates.contains(&moved.operand) { moved.stores } else { 0 };
-            Traffic { read: sum.read + bytes * (moved.loads + added), written: sum.written + bytes * moved.stores }
+            let loads = if boxed.splats() { moved.loads / vectors.width } else { moved.loads };
+            Traffic { read: sum.read + bytes * (loads + added), written: sum.written + bytes * moved.stores }
         });
         let descriptor = self.descriptor;
         // The type of a gradient depends on whether it is that of an element.
@@ -332,6 +333,7 @@ impl<'a> Builder<'a> {
             vector_width: vectors.width as u32,
             fold: vectors.fold as u32,
             pairs: vectors.pairs,
+            splats: boxes.iter().filter(|boxed| boxed.splats()).map(|boxed| boxed.operand).collect(),
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: stage == Stage::Serial && params.steps == 1,
@@ -374,6 +376,7 @@ impl<'a> Builder<'a> {
             vector_width: 1,
             fold: 1,
             pairs: false,
+            splats: Vec::new(),
             descends: false,
             one_step: false,
             band: 1,

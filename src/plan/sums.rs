@@ -132,7 +132,8 @@ fn sum_by_parts(
     between: u64,
     output: Placed,
 ) -> Result<(), Error> {
-    let (whole, width) = ([rows, 1, channels], builder.vector_width);
+    let whole = [rows, 1, channels];
+    let width = if terms.strides.channel == 1 { builder.vector_width } else { 1 };
     let terms = Placed::new(Operand::Terms, terms, Axes::Lines { count });
     let part = {
         let mut constraints = vec![

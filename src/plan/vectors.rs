@@ -6,7 +6,7 @@ use super::split::{Axes, Boxed, Extent, Placed};
 use crate::carry::Carry;
 use crate::params::ViewParams;
 use crate::shape::Region;
-use crate::{Element, Operand, Params, Stage, Tuning};
+use crate::{Element, Operand, Params, Slot, Stage, Tuning};
 
 /// The vectors of a dispatch.
 #[derive(Clone, Copy)]
@@ -23,12 +23,34 @@ pub(super) struct Vectors {
     pub bands: u64,
 }
 
+/// Operands that may have one element for all channels.
+fn can_splat(operand: Operand) -> bool {
+    matches!(operand, Operand::Threshold | Operand::LowThreshold | Operand::Amplitude)
+}
+
+impl Boxed {
+    /// Whether there is one element for all channels, which a vector has in all its components.
+    pub fn splats(&self) -> bool {
+        can_splat(self.operand) && self.region.strides[2] == 0 && self.region.extent[2] > 1
+    }
+
+    /// Whether rows are made of whole vectors.
+    fn is_of_vectors(&self, width: u64) -> bool {
+        let Region { start, extent, strides, .. } = self.region;
+        let axis = |axis: usize| extent[axis] == 1 || strides[axis].is_multiple_of(width);
+        width == 1 || (strides[2] == 1 && start.is_multiple_of(width) && axis(0) && axis(1))
+    }
+}
+
 impl Builder<'_> {
     /// Of a dispatch with so many invocations for each band of channels.
     pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
         let fold = self.fold(stage, params, boxes);
-        let pairs = fold == 1 && self.pairs(stage, channels, boxes);
-        let width = if stage.of_single_channels() { 1 } else { self.vector_width * if pairs { 2 } else { 1 } };
+        // Sums over channels take them for steps.
+        let whole = |boxed: &Boxed| boxed.region.slot.is_scalar() || boxed.splats() || boxed.is_of_vectors(self.vector_width);
+        let single = stage.of_single_channels() || !channels.is_multiple_of(self.vector_width) || !boxes.iter().all(whole);
+        let pairs = fold == 1 && !single && self.pairs(stage, channels, boxes);
+        let width = if single { 1 } else { self.vector_width * if pairs { 2 } else { 1 } };
         let (band, bands) = self.bands(stage, rows, channels / width);
         Vectors { width, fold, pairs, band, bands }
     }
@@ -42,7 +64,7 @@ impl Builder<'_> {
             let number = bindings.iter().position(|binding| binding.slot == region.slot).expect("every region has a binding");
             let start = bindings[number].offset / self.bytes_of(region.slot);
             let bytes = self.bytes_of(region.slot);
-            *view = if region.slot.is_scalar() {
+            *view = if region.slot.is_scalar() || boxed.splats() {
                 view_params(region, start, 1)
             } else if pairs && bytes == 4 {
                 // A vector of elements stands beside two of words.
@@ -62,11 +84,7 @@ impl Builder<'_> {
     /// of elements is made of whole vectors of them.
     fn pairs(&self, stage: Stage, channels: u64, boxes: &[Boxed]) -> bool {
         let width = 2 * self.vector_width;
-        let whole = |boxed: &Boxed| {
-            let Region { slot, start, extent, strides, .. } = boxed.region;
-            let axis = |axis: usize| extent[axis] == 1 || strides[axis].is_multiple_of(width);
-            self.bytes_of(slot) == 4 || (start.is_multiple_of(width) && axis(0) && axis(1))
-        };
+        let whole = |boxed: &Boxed| !boxed.splats() && (self.bytes_of(boxed.region.slot) == 4 || boxed.is_of_vectors(width));
         let apart = [Operand::Parent, Operand::Aggregates, Operand::Borders, Operand::CuSeqlens, Operand::Registers];
         stage == Stage::Serial
             && self.descriptor.element_type() != Element::F32
@@ -98,7 +116,12 @@ impl Builder<'_> {
         let follows = |boxed: &Boxed| {
             let Region { start, extent, strides, descends, .. } = boxed.region;
             let whole = |axis: usize| extent[axis] == 1 || strides[axis].is_multiple_of(4);
-            !descends && strides[1] == width && start.is_multiple_of(4) && whole(0) && (!contiguous || whole(2))
+            !descends
+                && !boxed.splats()
+                && strides[1] == width
+                && start.is_multiple_of(4)
+                && whole(0)
+                && (!contiguous || whole(2))
         };
         let alone = |boxed: &Boxed| {
             boxes.iter().filter(|other| other.region.slot == boxed.region.slot).all(|other| self.has_steps(other))
@@ -126,7 +149,7 @@ impl Builder<'_> {
     pub fn bands(&self, stage: Stage, rows: u64, vectors: u64) -> (u64, u64) {
         let workgroup = u64::from(self.tuning.workgroup_size);
         // The vectors of a band lie side by side.
-        let apart = self.operands.iter().any(|placed| !placed.view.slot.is_scalar() && placed.view.strides.channel != 1);
+        let apart = self.operands.iter().any(|placed| !placed.view.slot.is_scalar() && placed.view.strides.channel > 1);
         if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup || apart {
             return (1, vectors);
         }
@@ -149,14 +172,22 @@ fn view_params(region: &Region, binding_start: u64, width: u64) -> ViewParams {
     ViewParams { offset, batch: stride(0), time, channel }
 }
 
-/// The widest vectors that divide the channels and every offset and stride.
+/// The widest vectors that divide the channels and every offset and stride. What has one element for all channels does not count where
+/// nothing else lies in its slot.
 pub(super) fn widest(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64 {
+    // Gradients of what lacks channels are made in scratch.
+    let sums = [Operand::ThresholdGradient, Operand::LowThresholdGradient, Operand::AmplitudeGradient];
+    let can_repeat =
+        |placed: &Placed| placed.view.strides.channel == 0 && (can_splat(placed.operand) || sums.contains(&placed.operand));
+    let repeats = |slot: Slot| operands.iter().filter(|placed| placed.view.slot == slot).all(can_repeat);
     let divides = |width: u64| {
         whole[2].is_multiple_of(width)
-            && operands.iter().filter(|placed| !placed.view.slot.is_scalar()).all(|Placed { view, .. }| {
-                (width == 1 || view.strides.channel == 1)
-                    && [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
-            })
+            && operands.iter().filter(|placed| !placed.view.slot.is_scalar() && !repeats(placed.view.slot)).all(
+                |Placed { view, .. }| {
+                    (width == 1 || view.strides.channel == 1)
+                        && [view.offset, view.strides.batch, view.strides.time].iter().all(|count| count.is_multiple_of(width))
+                },
+            )
     };
     [4, 2, 1].into_iter().find(|&width| width <= u64::from(tuning.max_vector_width) && divides(width)).unwrap_or(1)
 }

@@ -119,8 +119,9 @@ impl Variant {
             let mut inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
             let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
             let lanes = self.vector_width * if folded { self.fold } else { 1 };
+            let splat = self.operands.iter().any(|&(operand, binding)| binding as usize == number && self.splats(operand));
             let element = match (self.element_of(*slot).bytes(), lanes) {
-                _ if slot.is_scalar() => "u32",
+                _ if slot.is_scalar() || splat => "u32",
                 _ if self.pairs => "Vector",
                 (2, 4) => "vec2<u32>",
                 (2, _) => "u32",
@@ -224,6 +225,10 @@ impl Variant {
     fn accessors(&self, w: &mut String, operand: Operand, usage: Use) -> fmt::Result {
         let place = self.operands.iter().position(|&(present, _)| present == operand);
         writeln!(w)?;
+        if matches!(operand, Operand::Threshold | Operand::LowThreshold | Operand::Amplitude) {
+            let beside = if self.splats(operand) { "at" } else { "at + offset" };
+            writeln!(w, "fn {operand}_beside(at: u32, offset: u32) -> u32 {{ return {beside}; }}")?;
+        }
         let Some(view) = place else {
             writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return 0u; }}")?;
             writeln!(w, "fn {operand}_step() -> u32 {{ return 0u; }}")?;
@@ -276,6 +281,8 @@ impl Variant {
         let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
         let mut loaded = match (self.element_of(slot).bytes(), lanes) {
             _ if slot.is_scalar() => return format!("Vector({slot}_slot[at])"),
+            (2, _) if self.splats(operand) => format!("Vector(unpack_one({slot}_slot[at / 2u], at))"),
+            _ if self.splats(operand) => format!("Vector({slot}_slot[at])"),
             (2, 1) => format!("unpack_one({slot}_slot[at / 2u], at)"),
             (2, 2) => format!("unpack_two({slot}_slot[at])"),
             (2, _) => format!("unpack_four({slot}_slot[at])"),

@@ -15,6 +15,8 @@ pub enum Measured {
     BmruTimeContiguous,
     /// Candidates, thresholds and states are the first halves of rows twice as wide.
     BmruStrided,
+    /// A threshold for each step of a row, the same for all channels.
+    BmruBroadcast,
     /// All rows are one, and sequences of any length are packed into it; bits are carried.
     BmruPacked,
     /// Rows are reset now and then; bits are carried.
@@ -43,10 +45,11 @@ pub enum Measured {
 
 impl Measured {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Bmru,
         Self::BmruTimeContiguous,
         Self::BmruStrided,
+        Self::BmruBroadcast,
         Self::BmruPacked,
         Self::BmruResets,
         Self::BmruPerElement,
@@ -68,6 +71,7 @@ impl Measured {
             Self::Bmru => "bmru",
             Self::BmruTimeContiguous => "bmru-time-contiguous",
             Self::BmruStrided => "bmru-strided",
+            Self::BmruBroadcast => "bmru-broadcast",
             Self::BmruPacked => "bmru-packed",
             Self::BmruResets => "bmru-resets",
             Self::BmruPerElement => "bmru-per-element",
@@ -86,7 +90,7 @@ impl Measured {
     fn unit(self) -> Unit {
         match self {
             Self::Bmru | Self::BmruTimeContiguous | Self::BmruStrided | Self::BmruPacked => Unit::Bistable,
-            Self::BmruResets | Self::BmruPerElement => Unit::Bistable,
+            Self::BmruBroadcast | Self::BmruResets | Self::BmruPerElement => Unit::Bistable,
             Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
             Self::Cumulative | Self::CumulativePerElement => Unit::Cumulative,
             Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
@@ -117,6 +121,10 @@ impl Measured {
                 let per_element = descriptor.threshold_kind() == Threshold::PerElement;
                 let placed = descriptor.candidate_view(half(Slot::Candidate)).states_view(half(Slot::States));
                 if per_element { placed.threshold_view(half(Slot::Threshold)) } else { placed }
+            }
+            Self::BmruBroadcast => {
+                let strides = Strides { batch: time, time: 1, channel: 0 };
+                descriptor.threshold_view(View { slot: Slot::Threshold, offset: 0, strides })
             }
             Self::BmruPacked => descriptor.sequences(Sequences::Packed { count: (batch * time).div_ceil(PACKED_STEPS) }),
             Self::BmruResets => descriptor.sequences(Sequences::Resets),

@@ -374,8 +374,10 @@ fn touched<'a>(launched: impl Iterator<Item = &'a Launched<'a>>, operand: Operan
         let Some(place) = launched.places.get(operand) else { continue };
         let slot = launched.dispatch.bindings()[place.binding].slot;
         let [batch, time, channels] = launched.bounds(operand);
+        let splats = launched.variant.splats(operand);
         for (b, t) in (0..batch).flat_map(|b| (0..time).map(move |t| (b, t))) {
             for (d, lane) in (0..channels).flat_map(|d| (0..launched.width()).map(move |lane| (d, lane))) {
+                let lane = if splats { 0 } else { lane };
                 *counts.entry((slot, launched.address(operand, b, t, d) / launched.bytes(operand) + lane)).or_default() += 1;
             }
         }

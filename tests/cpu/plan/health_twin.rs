@@ -229,7 +229,7 @@ fn plans_of_health_keep_all_limits_and_twins_count_as_the_oracle() {
             Ok(())
         };
         // Half of the units have a state that is a number, and no health.
-        for_all(1000, random::arguments(random::shape()), test);
+        for_all(1500, random::arguments(random::shape()), test);
         for_all(2000, (random::arguments(random::small_shape()), any::<u64>()), |((descriptor, limits, tuning), seed)| {
             test((descriptor.clone(), limits.clone(), tuning.clone()))?;
             let descriptor = descriptor.sequences(Sequences::Rows);

@@ -46,7 +46,7 @@ pub fn small_shape() -> impl Random<Value = Shape> {
 enum Wish {
     Default,
     Padded { offset: u64, row: u64, outer: u64 },
-    Broadcast { batch: bool, time: bool },
+    Broadcast { batch: bool, time: bool, channels: bool },
 }
 
 impl Wish {
@@ -67,10 +67,14 @@ impl Wish {
                 };
                 Some(View { slot, offset, strides })
             }
-            Self::Broadcast { batch, time } => {
+            Self::Broadcast { batch, time, channels: repeats_channels } => {
                 let whole = Strides::rows(layout, shape, channels);
                 let stride = |repeats: bool, stride| if repeats { 0 } else { stride };
-                let strides = Strides { batch: stride(batch, whole.batch), time: stride(time, whole.time), ..whole };
+                let strides = Strides {
+                    batch: stride(batch, whole.batch),
+                    time: stride(time, whole.time),
+                    channel: stride(repeats_channels, whole.channel),
+                };
                 Some(View { slot, offset: 0, strides })
             }
         }
@@ -87,7 +91,8 @@ fn written() -> impl Random<Value = Wish> {
 }
 
 fn read() -> impl Random<Value = Wish> {
-    let broadcast = (any::<bool>(), any::<bool>()).prop_map(|(batch, time)| Wish::Broadcast { batch, time });
+    let axes = (any::<bool>(), any::<bool>(), any::<bool>());
+    let broadcast = axes.prop_map(|(batch, time, channels)| Wish::Broadcast { batch, time, channels });
     // On the heap: three of them by value are more than the stack of a test.
     prop_oneof![6 => written(), 1 => broadcast].boxed()
 }

@@ -83,7 +83,7 @@ impl<'a> Launched<'a> {
     pub fn width_of(&self, operand: Operand) -> u64 {
         let Place { binding, .. } = self.places.get(operand).expect("the variant has the operand");
         let scalar = matches!(self.dispatch.bindings()[binding].slot, Slot::CuSeqlens | Slot::Resets);
-        if scalar { 1 } else { self.width() }
+        if scalar || self.variant.splats(operand) { 1 } else { self.width() }
     }
 
     /// Whether it is told of borders of sequences within rows.

@@ -51,10 +51,12 @@ impl Machine<'_, '_> {
             return None;
         }
         self.touch(binding.slot, byte / 4, writes, || format!("{operand} ({b}, {t}, {d})"));
-        if writes {
-            self.moved.written += bytes
-        } else {
-            self.moved.read += bytes
+        // What all lanes share is loaded once.
+        let shared = self.launched.variant.splats(operand) && self.lane > 0;
+        match (writes, shared) {
+            (true, _) => self.moved.written += bytes,
+            (false, false) => self.moved.read += bytes,
+            (false, true) => {}
         }
         Some((binding.slot, (byte / bytes) as usize))
     }
