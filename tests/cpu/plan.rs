@@ -16,7 +16,7 @@ mod twin;
 
 use std::cell::Cell;
 
-use bmru::{Descriptor, Direction, Limits, Plan, Shape, Slot, Strategy, Tuning};
+use bmru::{Descriptor, Direction, Limits, Plan, Shape, Slot, Strategy, Tuning, Variant};
 use checks::{check, ensure, is_pure, planned};
 use proptest::prelude::Strategy as Random;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -40,6 +40,10 @@ struct Met {
     tiles: Cell<u32>,
     split: Cell<u32>,
     vectors: Cell<u32>,
+    /// Two elements of 16 bits in a component.
+    pairs: Cell<u32>,
+    /// One element for all channels of a vector.
+    splats: Cell<u32>,
     refused: Cell<u32>,
 }
 
@@ -49,10 +53,13 @@ impl Met {
         count(&self.tiles, plan.strategy() == Strategy::Tiles);
         count(&self.split, plan.variants().len() < plan.dispatches().len());
         count(&self.vectors, plan.variants().iter().any(|variant| variant.vector_width() > 1));
+        count(&self.pairs, plan.variants().iter().any(Variant::pairs));
+        let splats = |variant: &Variant| variant.vector_width() > 1 && variant.operands().any(|operand| variant.splats(operand));
+        count(&self.splats, plan.variants().iter().any(splats));
     }
 
     fn assert_at_least(&self, times: u32) {
-        let Self { serial, tiles, split, vectors, refused } = self;
+        let Self { serial, tiles, split, vectors, refused, .. } = self;
         for (kind, met) in [("serial", serial), ("tiles", tiles), ("split", split), ("vectors", vectors), ("refused", refused)] {
             println!("{kind}: {}", met.get());
             assert!(met.get() >= times, "{kind} came up {} times", met.get());

@@ -41,6 +41,12 @@ pub fn small_shape() -> impl Random<Value = Shape> {
     })
 }
 
+/// Of whole vectors, and of pairs.
+pub fn wide_shape() -> impl Random<Value = Shape> {
+    let time = prop_oneof![0..=9u64, 10..=140u64];
+    (1..=3u64, time, 1..=5u64).prop_map(|(batch, time, vectors)| Shape { batch, time, channels: 8 * vectors })
+}
+
 /// A view with a margin, gaps between the rows and between the slower axis; or one that repeats itself, to be read only.
 #[derive(Clone, Copy, Debug)]
 enum Wish {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use bmru::oracle::forward;
 use bmru::{
-    Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Stage, States,
-    Strategy, Threshold, Traffic, Tuning, Unit, View,
+    Amplitude, Boundary, Descriptor, Direction, Element, Inputs, Limits, Operand, Plan, Save, Sequences, Shape, Slot, Stage,
+    States, Strategy, Strides, Threshold, Traffic, Tuning, Unit, View,
 };
 use proptest::prelude::any;
 
@@ -707,6 +707,38 @@ fn twins_of_random_plans_agree_with_the_oracle() {
         agree(&plan, seed).map(drop)
     });
     met.assert_at_least(200);
+}
+
+/// Walks over pairs of 16-bit elements, and thresholds and amplitudes that all channels share.
+#[test]
+fn twins_of_whole_vectors_agree_with_the_oracle() {
+    let met = Met::default();
+    let arguments = (random::arguments(random::wide_shape()), any::<u64>());
+    for_all(1000, arguments, |((mut descriptor, limits, tuning), seed)| {
+        let Shape { batch, time, .. } = descriptor.shape();
+        if seed % 3 == 0 {
+            let strides = if seed % 2 == 0 { [time, 1] } else { [1, batch] };
+            let view = |slot, offset| View { slot, offset, strides: Strides { batch: strides[0], time: strides[1], channel: 0 } };
+            if descriptor.threshold_kind() == Threshold::PerElement && descriptor.unit() != Unit::ForwardFill {
+                descriptor = descriptor.threshold_view(view(Slot::Threshold, 0));
+            }
+            if descriptor.view(Operand::LowThreshold).is_some() && descriptor.threshold_kind() == Threshold::PerElement {
+                descriptor = descriptor.low_threshold_view(view(Slot::Threshold, batch * time));
+            }
+            if descriptor.amplitude_kind() == Amplitude::PerElement {
+                descriptor = descriptor.amplitude_view(view(Slot::Amplitude, 0));
+            }
+        }
+        let strategy = if seed % 5 == 0 { tuning.strategy } else { Some(Strategy::Serial) };
+        let Ok(plan) = descriptor.forward(&limits, &Tuning { max_vector_width: 4, strategy, ..tuning }) else {
+            count(&met.refused, true);
+            return Ok(());
+        };
+        met.met(&plan);
+        agree(&plan, seed).map(drop)
+    });
+    println!("pairs: {}, splats: {}", met.pairs.get(), met.splats.get());
+    assert!(met.pairs.get() >= 50 && met.splats.get() >= 50, "{} with pairs, {} with splats", met.pairs.get(), met.splats.get());
 }
 
 /// Levels of the tree: 1 above 2 tiles, 2 above 33, 3 above 1,025; the last node of each begins, is full, or has one child.
