@@ -17,6 +17,11 @@ fn last_state(states: Vector) -> Vector {
 // The step of each component, counted from the first of the vector.
 const LANE_STEPS = Vector(0u);
 
+// An element in the upper half of a word, in both.
+fn twice(element: u32) -> u32 {
+    return element | (element >> 16u);
+}
+
 // Elements in the upper halves of two vectors, in pairs, and back.
 fn paired(first: Vector, second: Vector) -> Vector {
     return (vec4(first.xz, second.xz) >> Vector(16u)) | vec4(first.yw, second.yw);

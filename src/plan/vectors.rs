@@ -84,7 +84,7 @@ impl Builder<'_> {
     /// of elements is made of whole vectors of them.
     fn pairs(&self, stage: Stage, channels: u64, boxes: &[Boxed]) -> bool {
         let width = 2 * self.vector_width;
-        let whole = |boxed: &Boxed| !boxed.splats() && (self.bytes_of(boxed.region.slot) == 4 || boxed.is_of_vectors(width));
+        let whole = |boxed: &Boxed| boxed.splats() || self.bytes_of(boxed.region.slot) == 4 || boxed.is_of_vectors(width);
         let apart = [Operand::Parent, Operand::Aggregates, Operand::Borders, Operand::CuSeqlens, Operand::Registers];
         stage == Stage::Serial
             && self.descriptor.element_type() != Element::F32

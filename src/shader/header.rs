@@ -303,6 +303,7 @@ impl Variant {
     /// The same where a component holds two elements: what has a word for each takes two vectors, but for bits, which stay words.
     fn loaded_pairs(&self, operand: Operand, slot: Slot) -> String {
         match operand {
+            _ if self.splats(operand) => format!("Vector(twice(unpack_one({slot}_slot[at / 2u], at)))"),
             _ if !self.in_two(operand, slot) => format!("{slot}_slot[at]"),
             Operand::Amplitude => format!("paired(narrow({slot}_slot[at]), narrow({slot}_slot[at + 1u]))"),
             _ => format!("paired({slot}_slot[at], {slot}_slot[at + 1u])"),

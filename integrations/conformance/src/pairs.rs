@@ -1,8 +1,8 @@
 //! Elements of 16 bits whose walks take two of a word at once: rows of whole vectors of eight channels.
 
 use bmru::{
-    Amplitude, Boundary, Descriptor, Element, FinalState, InitialState, Layout, Save, Shape, States, Strategy, Threshold,
-    TimeOrder, Unit, Validity,
+    Amplitude, Boundary, Descriptor, Element, FinalState, InitialState, Layout, Save, Shape, Slot, States, Strategy, Strides,
+    Threshold, TimeOrder, Unit, Validity, View,
 };
 
 use crate::data::{Rate, Values};
@@ -43,6 +43,15 @@ pub fn forward(cases: &mut Vec<Case>) {
                         .boundary(if coin() { Boundary::Set } else { Boundary::Hold })
                         .threshold(if coin() { Threshold::PerElement } else { Threshold::PerChannel })
                         .save(if coin() { Save::Codes } else { Save::Nothing });
+                    if descriptor.threshold_kind() == Threshold::PerElement && coin() {
+                        // One for all channels.
+                        let strides = Strides { batch: time, time: 1, channel: 0 };
+                        let view = |offset| View { slot: Slot::Threshold, offset, strides };
+                        descriptor = descriptor.threshold_view(view(0));
+                        if unit == Unit::FirstQuadrant {
+                            descriptor = descriptor.low_threshold_view(view(batch * time));
+                        }
+                    }
                     if amplitude == Amplitude::PerChannel && coin() {
                         // Eight buffers.
                         descriptor = descriptor
