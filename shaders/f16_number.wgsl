@@ -20,8 +20,8 @@ fn rounded(x: Vector) -> Vector {
     let upper = magnitude >> Vector(13u);
     // The exponent is counted from 15 and not from 127; numbers too large become infinite.
     let normal = (magnitude + (upper & Vector(1u)) - Vector((112u << 23u) - 0xfffu)) >> Vector(13u);
-    // Below 2^-14 a number is a multiple of 2^-24, the last place of what lies from 1/2 to 1.
-    let small = bitcast<Vector>(bitcast<Floats>(magnitude) + Floats(0.5)) - Vector(0x3f000000u);
+    // Below 2^-14 a number is a multiple of 2^-24, the last place of what lies from 1/2 to 1; the bits of 1/2 itself are shifted out.
+    let small = bitcast<Vector>(bitcast<Floats>(magnitude) + Floats(0.5));
     let number = select(min(normal, Vector(0x7c00u)), small, magnitude < Vector(113u << 23u));
 
     let carried = upper & Vector(0x3ffu);

@@ -65,12 +65,12 @@ impl Gpu {
 const WRONG: [(&str, &str, &str); 16] = [
     ("nothing runs", "if item < params.items {", "if item < params.items && item > 0x7fffffffu {"),
     ("the last invocation is lost", "if item < params.items {", "if item + 1u < params.items {"),
-    ("NaN sets", "& (c <= Signed(INFINITY))", ""),
-    ("the edge sets", "c + edge > magnitude(threshold)", "c + edge >= magnitude(threshold)"),
+    ("NaN sets", " & is_number(c)", ""),
+    ("the edge sets", "Vector(select(ONE, 0u, BOUNDARY_SETS))", "Vector(0u)"),
     (
         "denormals are zero",
         "let c = magnitude(candidate);",
-        "let c = select(Signed(0), magnitude(candidate), magnitude(candidate) >= Signed(0x00800000));",
+        "let c = select(Vector(0u), magnitude(candidate), magnitude(candidate) >= Vector(0x00800000u));",
     ),
     (
         "-0 is lost",
