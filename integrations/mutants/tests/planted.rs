@@ -12,7 +12,7 @@ use bmru_mutants::{Mutant, sources};
 /// File, what a line is, and what it becomes.
 const MUST_DIE: [(&str, &str, &str); 7] = [
     ("carry", "return (a + p + plus) ^ a ^ p;", "return (a + p + plus) | a ^ p;"),
-    ("gate", "return action.sets & ~(action.minus >> Vector(31u));", "return action.sets & ~(action.minus >> Vector(30u));"),
+    ("gate", "return (signs >> Vector(SIGN_SHIFT)) & Vector(ONE);", "return (signs >> Vector(SIGN_SHIFT)) | Vector(ONE);"),
     ("params", "d = params.bands - 1u - d;", "d = params.bands - 2u - d;"),
     ("tree_scan", "store_words(words_index + words_step(), signs_before(z, p, plus_before));", ""),
     ("fold_2", "return states.zwzw;", "return states.wzwz;"),
