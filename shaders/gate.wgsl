@@ -36,7 +36,7 @@ fn ones(signs: Vector) -> Vector {
     return (signs >> Vector(SIGN_SHIFT)) & Vector(ONE);
 }
 
-// What a step sets to, but for the sign.
+// What a step sets to, but for the sign: a pattern of the elements, or, where states are sums, the bits of an f32.
 fn payload_of(candidate: Vector, amplitude: Vector) -> Vector {
     if CARRIES_CANDIDATE {
         return candidate;
