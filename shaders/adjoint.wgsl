@@ -1,4 +1,5 @@
-// Backward: walks over a stretch of time from its end to its beginning. g_t = dh_t + g_{t+1} where step t+1 held.
+// Backward: walks over a tile of time, a stretch of 1,024 steps or a part of one, from its end to its beginning. g_t = dh_t + g_{t+1}
+// where step t+1 held.
 //
 // The order of additions is fixed by absolute time alone, so that every strategy and every limit gives the same bits: steps
 // are added within aligned blocks of 32, far to near; what leaves a block is added within 1,024 steps, what leaves those
@@ -68,7 +69,7 @@ struct Inputs {
 
 struct At {
     tile: Node,
-    // Begin of the stretch, and the step at hand; absolute.
+    // Begin of the tile, and the step at hand; absolute.
     begin: u32,
     time: u32,
     // Indices of the step in the first vector of the band.
@@ -257,6 +258,19 @@ fn load_inputs(at: At, offset: u32) -> Inputs {
     return inputs;
 }
 
+// Something of all that was loaded of a step.
+fn word_of_inputs(inputs: Inputs) -> u32 {
+    return lane(inputs.candidate ^ inputs.thresholds.high ^ inputs.thresholds.low, 0u)
+        ^ lane(inputs.amplitude ^ bitcast<Vector>(inputs.states_gradient) ^ inputs.state_before, 0u);
+}
+
+// The same step, but only when `loaded` is known. There are always items.
+fn after(loaded: u32, at: At) -> At {
+    var same = at;
+    same.time += u32(params.items == 0u) & loaded;
+    return same;
+}
+
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {
     var walk = before;
     let candidate = inputs.candidate;
@@ -346,8 +360,8 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
         walk.registers.initial_state_sum += walk.registers.initial_state_block;
         walk.registers.initial_state_block = Floats(0.0);
     }
-    if at.time % 1024u == 0u {
-        let terms = at.time / 1024u - params.time_origin / 1024u;
+    if at.time % TERM_STEPS == 0u {
+        let terms = term_of(at.time);
         store_amplitude_terms(amplitude_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.amplitude_sum));
         store_threshold_terms(threshold_terms_at(at.tile.b, terms, d), bitcast<Vector>(walk.registers.threshold_sum));
         walk.registers.amplitude_sum = Floats(0.0);
@@ -370,6 +384,17 @@ fn leave_block(before: Walk, at: At, offset: u32) -> Walk {
     return walk;
 }
 
+// Where the terms of what begins at `time` are. Those of the blocks of a stretch lie far to near, as they are added.
+fn term_of(time: u32) -> u32 {
+    let term = time / TERM_STEPS - params.time_origin / TERM_STEPS;
+    if TERM_STEPS == 1024u {
+        return term;
+    }
+    let begin = term & ~31u;
+    let end = min(begin + 32u, (params.steps + 31u) / 32u);
+    return begin + (end - 1u - term);
+}
+
 fn finish(walk: Walk, at: At, offset: u32) -> Walk {
     store_walk(at.tile.b, at.tile.d + offset, walk.registers);
     return walk;
@@ -378,9 +403,14 @@ fn finish(walk: Walk, at: At, offset: u32) -> Walk {
 // At the end of time, or of a tile, nothing has been walked over; at the end of another part, its registers are at hand.
 fn load_walk(b: u32, index: u32, d: u32, end: u32) -> Registers {
     let none = Floats(0.0);
-    let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index, d)));
+    // Of the stretch that the tile lies in.
+    let beyond = bitcast<Floats>(load_beyond(beyond_at(b, index * params.tile_steps / 1024u, d)));
     var registers =
         Registers(none, Carries(none, none, none, none, none, none, none + beyond), none, none, none, none, none, none, none, none, all_held());
+    if PARTS_OF_STRETCHES {
+        registers.carries.two = bitcast<Floats>(load_within(within_at(b, 2u * index, d)));
+        registers.carries.beyond = passed(registers.carries.beyond, load_within(within_at(b, 2u * index + 1u, d)));
+    }
     if RESUMES && end < params.time_total {
         let at = registers_at(b, 0u, d);
         registers.gradient = load_register(at, 0u);

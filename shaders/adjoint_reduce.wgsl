@@ -1,5 +1,6 @@
 // What 1,024 steps pass on towards the beginning: a gradient, and whether all of them hold, so that what comes from beyond
-// passes through. Reads only the gradients before the first step that sets.
+// passes through. Reads only the gradients before the first step that sets. Or what those behind a tile do that is a part of them: the
+// part's own steps, `time_origin` of them, are left out.
 //
 // Element: (leaving, held). Combine, far into near: leaving = near.leaving + (far.leaving if near.held), held = both. The
 // identity is (0, held). Associative up to rounding, so the order of additions is fixed: see adjoint.wgsl.
@@ -28,8 +29,9 @@ fn run(item: u32) {
 }
 
 fn reduce_stretch(tile: Node) {
-    let begin = tile.index * params.tile_steps;
-    let end = min(begin + params.tile_steps, params.steps);
+    let tile_begin = tile.index * params.tile_steps;
+    let end = min((tile_begin / 1024u + 1u) * 1024u, params.steps);
+    let begin = min(tile_begin + params.time_origin, end);
     var first_set = Vector(end);
     var codes_index = codes_at(tile.b, CODE_LINES * (begin / 32u), tile.d);
     for (var step = begin; step < end; step += 32u) {

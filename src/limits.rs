@@ -317,6 +317,13 @@ impl Tuning {
         words.saturating_mul(32).min(self.tile_steps.into())
     }
 
+    /// Steps that an invocation walks back over: as for tiles forward, but 32 times a power of two, up to `longest`, which is one.
+    pub(crate) fn steps_back(&self, shape: Shape, longest: u64) -> u64 {
+        let rows = shape.batch.saturating_mul(shape.channels);
+        let steps = shape.time.saturating_mul(rows) / self.serial_rows.max(1);
+        steps.clamp(32, longest).max(u64::from(self.min_tile_steps).min(longest)).next_power_of_two()
+    }
+
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
         let invalid = |field, expected, actual| Err(Error::InvalidSetting { field, expected, actual });
         if !matches!(self.max_vector_width, 1 | 2 | 4) {

@@ -230,13 +230,15 @@ named! {
         Parent = "parent",
         /// Backward: what stretches of time pass on, two words each: a gradient, and whether all steps hold.
         Stretches = "stretches",
+        /// Backward: what the steps behind a part of a stretch pass on to it, up to the end of the stretch: two words as there.
+        Within = "within",
         /// Backward: the gradient that flows into a stretch from beyond its end.
         Beyond = "beyond",
         /// Backward: the same for the level below.
         ChildrenBeyond = "children_beyond",
         /// What a walk keeps between two parts of time; forward sums of elements of 16 bits.
         Registers = "registers",
-        /// Backward: terms of the amplitudes' gradient, one for 1,024 steps of a row.
+        /// Backward: terms of the amplitudes' gradient, one for 1,024 steps of a row, or for 32.
         AmplitudeTerms = "amplitude_terms",
         /// Backward: terms of the gradient of thresholds per channel.
         ThresholdTerms = "threshold_terms",

@@ -5,6 +5,8 @@ exact, exp(−∞) is 0 and sums of such g stay what they are, so the states mus
 
 - `fla hgrn`: from candidate and threshold; the gate is made by PyTorch operations before the kernel.
 - `fla hgrn, scan alone`: g and x are given. This favours it: the library makes the gate itself.
+- `fla hgrn, soft gates`: the recurrence that it is made for, with gates between 0 and 1, against a loop in double precision. Another
+  unit, but as many bytes and steps: two tensors read and one written.
 
 Backward is of the scan alone, dx and dg from dh. It is not the unit's gradient: that of the log gate is exp(g)·h·dx, which is 0
 at every step that sets, where the threshold's gradient needs it. dx is what reaches a state, and is checked.
@@ -48,6 +50,27 @@ def backward(gates, case, wait):
     return lambda: torch.autograd.grad(h, (x, g), dh, retain_graph=True), wait, wrong
 
 
+def soft_gates(case, device):
+    random = torch.Generator(device).manual_seed(common.SEED)
+    x, g = (torch.randn(case.shape, generator=random, device=device) for _ in range(2))
+    return x, torch.nn.functional.logsigmoid(g + 2)
+
+
+def soft_forward(gates, wait):
+    def wrong(h):
+        x, g = (tensor.double() for tensor in gates)
+        state, terms = (torch.zeros_like(x[:, 0]) for _ in range(2))
+        for t in range(x.shape[1]):
+            decay = g[:, t].exp()
+            state, terms = decay * state + x[:, t], decay * terms + x[:, t].abs()
+            # Chosen, not derived, as for gradients.
+            if not ((h[:, t] - state).abs() <= 10 * common.TOLERANCE * terms).all():
+                return f"wrong: states of step {t} off, by up to {(h[:, t] - state).abs().max().item():.1e}"
+        return None
+
+    return torch.no_grad()(lambda: chunk_hgrn(*gates)[0]), wait, wrong
+
+
 def main():
     options = common.arguments(__doc__.splitlines()[0]).parse_args()
     device, name, synchronize = pytorch.place()
@@ -61,6 +84,7 @@ def main():
         alone = PEER + ", scan alone"
         bench.row(alone, "forward", case, lambda: forward(lambda: chunk_hgrn(*gates)[0], case, wait))
         bench.row(alone, "backward", case, lambda: backward(gates, case, wait))
+        bench.row(PEER + ", soft gates", "forward", case, lambda: soft_forward(soft_gates(case, device), wait))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 //! The backward pass: a walk from the end of time to its beginning, or a tree over stretches of 1,024 steps and a walk over
-//! each; then the sums over the axes that gradients lack.
+//! each, or over each of its parts; then the sums over the axes that gradients lack.
 
 use super::Plan;
 use super::borders::row_by_row;
@@ -11,8 +11,69 @@ use crate::{Descriptor, Error, Operand, Params, Sequences, Shape, Slot, Stage, S
 
 /// Children of a node, terms of a sum, steps of a block.
 pub(super) const FAN_OUT: u64 = 32;
-/// Steps that give one term of a sum, and that one invocation walks over when there are few channels.
+/// Steps that give one term of a sum, and that one invocation walks over at most when there are few channels.
 pub(super) const STRETCH: u64 = FAN_OUT * FAN_OUT;
+
+/// How time is cut between invocations.
+#[derive(Clone, Copy)]
+enum Walks {
+    /// One goes over all of a part, and leaves registers for the next.
+    Whole,
+    /// One goes over so many steps: a stretch, or 32 times a power of two, which is a part of one.
+    Tiles(u64),
+}
+
+impl Walks {
+    fn new(builder: &Builder<'_>, strategy: Strategy) -> Self {
+        let descriptor = builder.descriptor;
+        // What passes the steps behind a part is a factor where they scale, and several things where sequences end there.
+        let parts = descriptor.carry() != Carry::Decay && !descriptor.sequences_kind().has_borders();
+        let steps = if parts { builder.tuning.steps_back(descriptor.shape(), STRETCH) } else { STRETCH };
+        if strategy == Strategy::Serial || descriptor.shape().time <= steps { Self::Whole } else { Self::Tiles(steps) }
+    }
+
+    fn are_tiles(self) -> bool {
+        matches!(self, Self::Tiles(_))
+    }
+
+    /// Steps of each walk over so many.
+    fn steps(self, part: u64) -> u64 {
+        match self {
+            Self::Whole => part,
+            Self::Tiles(steps) => steps,
+        }
+    }
+
+    /// Walks over so many steps.
+    fn count(self, part: u64) -> u64 {
+        match self {
+            Self::Whole => 1,
+            Self::Tiles(steps) => part.div_ceil(steps),
+        }
+    }
+
+    /// Steps of a part of a stretch, if that is what is walked over.
+    fn part_of_stretch(self) -> Option<u64> {
+        match self {
+            Self::Tiles(steps) if steps < STRETCH => Some(steps),
+            _ => None,
+        }
+    }
+
+    /// Steps that give one term of a sum: the blocks of stretches are summed apart where no walk goes over all of them.
+    fn term_steps(self) -> u64 {
+        if self.part_of_stretch().is_some() { FAN_OUT } else { STRETCH }
+    }
+}
+
+/// Steps, or words, that lie behind each tile of `tile` of them in its stretch of `stretch`, added over all tiles.
+fn behind(steps: u64, tile: u64, stretch: u64) -> u64 {
+    let of_stretch = |steps: u64| {
+        let tiles = steps.div_ceil(tile);
+        tiles.saturating_sub(1) * steps - tile * (tiles * tiles.saturating_sub(1) / 2)
+    };
+    steps / stretch * of_stretch(stretch) + of_stretch(steps % stretch)
+}
 
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them. Two of rows with borders
 /// come behind all others.
@@ -54,31 +115,39 @@ pub(super) fn depth(descriptor: &Descriptor) -> u64 {
 
 pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(), Error> {
     let [batch, time, _] = builder.whole;
-    let tiled = strategy != Strategy::Serial && time > STRETCH;
+    let mut walks = Walks::new(builder, strategy);
     sums::take(builder);
-    let cut = cut(builder, tiled)?;
-    builder.resumes = !tiled && cut.part[1] < time;
-    // At most two dispatches and the copies of two rows a part, and a bounded number beside them in each group.
+    let cut = match cut(builder, walks) {
+        // A stretch that does not fit is walked over in parts of time.
+        Err(Error::CannotSplit { .. }) if walks.are_tiles() && time <= STRETCH => {
+            walks = Walks::Whole;
+            cut(builder, walks)?
+        }
+        cut => cut?,
+    };
+    builder.resumes = !walks.are_tiles() && cut.part[1] < time;
+    // At most three dispatches and the copies of two rows a part, and a bounded number beside them in each group.
     let state_rows = [builder.descriptor.state_rows(), 1, cut.group[2]];
     let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count(state_rows, cut.rows));
-    let dispatches = parts_of_group.saturating_mul(2).saturating_add(64);
+    let dispatches = parts_of_group.saturating_mul(3).saturating_add(64);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts([batch, time, builder.whole[2]], cut.group) {
-        let scratch = Scratch::new(builder, extent, tiled, builder.resumes);
+        let scratch = Scratch::new(builder, extent, walks, builder.resumes);
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
         let group = Group { origin, extent, scratch };
-        group.run(builder, tiled, &cut)?;
+        group.run(builder, walks, &cut)?;
     }
     sums::finish(builder)
 }
 
 /// What all steps together do to a gradient from behind: stretches, and an up-sweep over them.
 pub(super) fn summarize(builder: &mut Builder<'_>) -> Result<(), Error> {
-    let cut = cut(builder, true)?;
+    let walks = Walks::Tiles(STRETCH);
+    let cut = cut(builder, walks)?;
     let dispatches = part_count(cut.group, cut.part).saturating_add(8);
     builder.check_dispatches(part_count(builder.whole, cut.group).saturating_mul(dispatches))?;
     for (origin, extent) in parts(builder.whole, cut.group) {
-        let mut scratch = Scratch::new(builder, extent, true, false);
+        let mut scratch = Scratch::new(builder, extent, walks, false);
         builder.scratch_elements = builder.scratch_elements.max(scratch.elements);
         let view = tiles::summary(builder, SummaryOf::Gradient, origin);
         if scratch.levels.is_empty() {
@@ -107,7 +176,7 @@ struct Cut {
     rows: Extent,
 }
 
-fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
+fn cut(builder: &Builder<'_>, walks: Walks) -> Result<Cut, Error> {
     let whole = builder.whole;
     let [batch, time, _] = whole;
     let width = builder.vector_width;
@@ -124,14 +193,15 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
             Constraint {
                 limit: "max_storage_buffer_binding_size",
                 allowed: builder.scratch_bytes(),
-                measure: Box::new(move |part| Scratch::new(builder, part, tiled, !tiled).elements.saturating_mul(4)),
+                measure: Box::new(move |part| Scratch::new(builder, part, walks, !walks.are_tiles()).elements.saturating_mul(4)),
             },
             builder.grid_constraint(move |part| {
                 // A summary of no steps has a node, too.
-                let nodes = if tiled { time.div_ceil(STRETCH).div_ceil(FAN_OUT).max(1) } else { 0 };
+                let nodes = if walks.are_tiles() { time.div_ceil(STRETCH).div_ceil(FAN_OUT).max(1) } else { 0 };
                 let together = (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
                 let apart = if by_rows { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
-                let sums = part[2].div_ceil(width) * together.max(apart).max(1);
+                let of_blocks = if walks.part_of_stretch().is_some() { batch * time.div_ceil(STRETCH) } else { 0 };
+                let sums = part[2].div_ceil(width) * together.max(apart).max(of_blocks).max(1);
                 sums.max(vectors(part).saturating_mul(nodes))
             }),
         ],
@@ -141,16 +211,16 @@ fn cut(builder: &Builder<'_>, tiled: bool) -> Result<Cut, Error> {
         Constraint {
             limit: "the iterations of an invocation",
             allowed: Plan::MAX_ITERATIONS,
-            measure: Box::new(move |part| walk_iterations(if tiled { STRETCH } else { part[1] })),
+            measure: Box::new(move |part| walk_iterations(walks.steps(part[1]))),
         },
-        builder.grid_constraint(move |part| vectors(part) * if tiled { part[1].div_ceil(STRETCH) } else { 1 }),
+        builder.grid_constraint(move |part| vectors(part) * walks.count(part[1])),
     ];
     constraints.extend(builder.binding_constraints(whole, &walked));
     constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
     let cut = |steps| split(group, [1, steps, width], order, &constraints);
     // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
-    let part = if tiled { cut(STRETCH)? } else { fewest_parts(group, [STRETCH, FAN_OUT, 1].map(cut))? };
+    let part = if walks.are_tiles() { cut(STRETCH)? } else { fewest_parts(group, [STRETCH, FAN_OUT, 1].map(cut))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];
     let handed = builder.operands.iter().filter(|placed| handed.contains(&placed.operand));
     let handed: Vec<Placed> = handed.map(|placed| row_by_row(*placed)).collect();
@@ -175,6 +245,8 @@ struct Scratch {
     registers: Option<Placed>,
     /// The sums over stretches.
     sums: Vec<Sums>,
+    /// What the steps behind each part of a stretch pass on to it.
+    within: Option<Placed>,
     /// Stretches of 1,024 steps, then the levels of the tree above them. Empty if one walk goes over all of time.
     levels: Vec<Level>,
     elements: u64,
@@ -188,6 +260,8 @@ struct Sums {
     rows: u64,
     count: u64,
     terms: Placed,
+    /// What walks leave, if those are the terms of blocks.
+    blocks: Option<Placed>,
     /// Where the levels between lie in scratch.
     between: u64,
 }
@@ -199,7 +273,7 @@ struct Level {
 }
 
 impl Scratch {
-    fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, tiled: bool, resumes: bool) -> Self {
+    fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, walks: Walks, resumes: bool) -> Self {
         let mut elements = builder.border_words().max(builder.lasting_words);
         let mut place = |operand, rows: u64, length: u64, axes| {
             let view = scratch_view(elements, [rows, length, channels]);
@@ -226,20 +300,24 @@ impl Scratch {
         let sums = summed.chain(of_initial_state).map(|(terms, output, rows)| {
             let in_scratch = terms == Operand::InitialStateTerms;
             let count = (batch * stretches).checked_div(rows).unwrap_or(0);
-            let terms = place(terms, batch, stretches, Axes::Tile { steps: STRETCH, words: 1 });
+            let mut place_terms = |steps| place(terms, batch, time.div_ceil(steps), Axes::Tile { steps, words: 1 });
+            let blocks = walks.part_of_stretch().map(|_| place_terms(walks.term_steps()));
+            let terms = place_terms(STRETCH);
             let between = place(Operand::Sum, 1, sums::between_words([rows, count, 1]), Axes::Element);
-            Sums { output, in_scratch, rows, count, terms, between: between.view.offset }
+            Sums { output, in_scratch, rows, count, terms, blocks, between: between.view.offset }
         });
         let sums = sums.collect();
 
+        let parts = walks.part_of_stretch();
+        let within = parts.map(|steps| place(Operand::Within, batch, 2 * time.div_ceil(steps), Axes::Tile { steps, words: 2 }));
         let mut levels = Vec::new();
-        let mut nodes = if tiled { stretches } else { 0 };
+        let mut nodes = if walks.are_tiles() { stretches } else { 0 };
         while nodes > 0 {
             let stretches = place(Operand::Stretches, batch, 2 * nodes, Axes::Element);
             levels.push(Level { nodes, stretches, beyond: place(Operand::Beyond, batch, nodes, Axes::Element) });
             nodes = if nodes > 1 { nodes.div_ceil(FAN_OUT) } else { 0 };
         }
-        Self { beyond, initial_state_gradient, registers, sums, levels, elements }
+        Self { beyond, initial_state_gradient, registers, sums, within, levels, elements }
     }
 }
 
@@ -251,7 +329,7 @@ struct Group {
 }
 
 impl Group {
-    fn run(&self, builder: &mut Builder<'_>, tiled: bool, cut: &Cut) -> Result<(), Error> {
+    fn run(&self, builder: &mut Builder<'_>, walks: Walks, cut: &Cut) -> Result<(), Error> {
         let [batch, time, channels] = self.extent;
         let part = [cut.part[0], cut.part[1], cut.part[2].min(channels)];
         let (incoming, outgoing) = (Operand::FinalStateGradient, Operand::InitialStateGradient);
@@ -261,13 +339,16 @@ impl Group {
             if let Some(beyond) = self.scratch.beyond {
                 self.hand_over(builder, cut, (incoming, None), (beyond.operand, Some(beyond)), None)?;
             }
-            let walks: Vec<_> = parts(self.extent, part).collect();
-            if tiled {
-                self.scan(builder, &walks)?;
+            let parts: Vec<_> = parts(self.extent, part).collect();
+            if self.is_scanned() {
+                self.scan(builder, &parts)?;
             }
             // From the end of time to its beginning.
-            for &(origin, part) in walks.iter().rev() {
-                self.walk(builder, origin, part, tiled)?;
+            for &(origin, part) in parts.iter().rev() {
+                if let Some(steps) = walks.part_of_stretch() {
+                    self.reduce_behind(builder, origin, part, steps)?;
+                }
+                self.walk(builder, origin, part, walks)?;
             }
         }
         for sums in &self.scratch.sums {
@@ -280,9 +361,14 @@ impl Group {
         Ok(())
     }
 
+    /// Whether something comes to a stretch from others.
+    fn is_scanned(&self) -> bool {
+        self.scratch.levels.len() > 1
+    }
+
     /// Finds what comes to every stretch from beyond its end.
-    fn scan(&self, builder: &mut Builder<'_>, walks: &[(Extent, Extent)]) -> Result<(), Error> {
-        for &(origin, part) in walks {
+    fn scan(&self, builder: &mut Builder<'_>, parts: &[(Extent, Extent)]) -> Result<(), Error> {
+        for &(origin, part) in parts {
             self.reduce(builder, origin, part)?;
         }
         let root = self.scratch.levels.len() - 1;
@@ -356,12 +442,36 @@ impl Group {
         Ok(())
     }
 
+    /// What stretches pass on.
     fn reduce(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent) -> Result<(), Error> {
+        let [_, steps, _] = part;
+        let stretches = Placed { axes: Axes::Tile { steps: STRETCH, words: 2 }, ..self.scratch.levels[0].stretches };
+        let params = Params { tile_steps: STRETCH as u32, ..Params::default() };
+        self.reduce_to(builder, stretches, (origin, part), params, [steps, steps.div_ceil(FAN_OUT)])
+    }
+
+    /// What the steps behind each part of a stretch pass on to it.
+    fn reduce_behind(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, steps: u64) -> Result<(), Error> {
+        let [_, time, _] = part;
+        let within = self.scratch.within.expect("stretches are walked over in parts");
+        let params = Params { tile_steps: steps as u32, time_origin: steps as u32, ..Params::default() };
+        let words = behind(time.div_ceil(FAN_OUT), steps / FAN_OUT, FAN_OUT);
+        let stretches = Placed { operand: Operand::Stretches, ..within };
+        self.reduce_to(builder, stretches, (origin, part), params, [behind(time, steps, STRETCH), words])
+    }
+
+    /// Reads so many steps and words of a row at most.
+    fn reduce_to(
+        &self,
+        builder: &mut Builder<'_>,
+        stretches: Placed,
+        (origin, part): (Extent, Extent),
+        params: Params,
+        [read, words]: [u64; 2],
+    ) -> Result<(), Error> {
         let [batch, steps, channels] = part;
-        let tiles = steps.div_ceil(STRETCH);
-        let leaves = Placed { axes: Axes::Element, ..self.scratch.levels[0].stretches };
-        let first = origin[1] / STRETCH;
-        let mut boxes = vec![leaves.boxed([origin[0], 2 * first, origin[2]], [batch, 2 * tiles, channels])?];
+        let tiles = steps.div_ceil(params.tile_steps.into());
+        let mut boxes = vec![stretches.boxed(origin, part)?];
         for placed in builder.placed(Stage::AdjointReduce) {
             boxes.push(self.absolute(placed, origin, part)?);
         }
@@ -369,14 +479,14 @@ impl Group {
         let rows = batch * tiles * channels;
         let launch = Launch {
             stage: Stage::AdjointReduce,
-            params: Params { tile_steps: STRETCH as u32, ..self.params(batch, steps, tiles) },
+            params: Params { batch: batch as u32, steps: steps as u32, nodes: tiles as u32, ..params },
             rows: batch * tiles,
             iterations: STRETCH + 2 * FAN_OUT,
             moved: vec![
                 // At most: it reads the gradients before the first step that sets.
-                Moved::loads(Operand::StatesGradient, batch * steps * channels),
-                Moved::loads(Operand::Codes, batch * steps.div_ceil(FAN_OUT) * channels),
-                Moved::loads(Operand::Borders, builder.told(part, 0, 2 * batch * steps.div_ceil(FAN_OUT) * channels)),
+                Moved::loads(Operand::StatesGradient, batch * read * channels),
+                Moved::loads(Operand::Codes, batch * words * channels),
+                Moved::loads(Operand::Borders, builder.told(part, 0, 2 * batch * words * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::stores(Operand::Stretches, 2 * rows),
             ],
@@ -432,9 +542,9 @@ impl Group {
         builder.push(launch, channels, boxes)
     }
 
-    fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, tiled: bool) -> Result<(), Error> {
+    fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, walks: Walks) -> Result<(), Error> {
         let [batch, steps, channels] = part;
-        let tiles = if tiled { steps.div_ceil(STRETCH) } else { 1 };
+        let tiles = walks.count(steps);
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
@@ -453,9 +563,12 @@ impl Group {
             boxes.push(registers.boxed([origin[0], 0, origin[2]], [batch, kept, channels])?);
         }
         for sums in &self.scratch.sums {
-            boxes.push(sums.terms.boxed(origin, part)?);
+            boxes.push(sums.blocks.unwrap_or(sums.terms).boxed(origin, part)?);
         }
-        if tiled {
+        if let Some(within) = self.scratch.within {
+            boxes.push(within.boxed(origin, part)?);
+        }
+        if self.is_scanned() {
             let beyond = Placed { axes: Axes::Tile { steps: STRETCH, words: 1 }, ..self.scratch.levels[0].beyond };
             boxes.push(beyond.boxed(origin, part)?);
         } else if let Some(beyond) = self.beyond_time() {
@@ -467,8 +580,9 @@ impl Group {
         let rows = batch * tiles * channels;
         let thresholds = builder.threshold_loads(elements, rows);
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
-        // A term is stored by the part in which its stretch begins.
-        let terms = batch * ((origin[1] + steps).div_ceil(STRETCH) - origin[1].div_ceil(STRETCH)) * channels;
+        // A term is stored by the part in which its steps begin.
+        let term_steps = walks.term_steps();
+        let terms = batch * ((origin[1] + steps).div_ceil(term_steps) - origin[1].div_ceil(term_steps)) * channels;
         let resumed = moved_registers(builder.descriptor) * batch * channels;
         let is_last = origin[1] + steps == self.extent[1];
         let launch = Launch {
@@ -476,11 +590,11 @@ impl Group {
             params: Params {
                 time_origin: origin[1] as u32,
                 time_total: self.extent[1] as u32,
-                tile_steps: if tiled { STRETCH } else { steps } as u32,
+                tile_steps: walks.steps(steps) as u32,
                 ..self.params(batch, steps, tiles)
             },
             rows: batch * tiles,
-            iterations: walk_iterations(if tiled { STRETCH } else { steps }),
+            iterations: walk_iterations(walks.steps(steps)),
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),
@@ -496,6 +610,7 @@ impl Group {
                 Moved::loads(Operand::Borders, builder.told(part, rows, batch * words * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
                 Moved::loads(Operand::SavedAmplitude, rows),
+                Moved::loads(Operand::Within, 2 * rows),
                 Moved::loads(Operand::Beyond, rows),
                 Moved { operand: Operand::Registers, loads: if is_last { 0 } else { resumed }, stores: resumed },
                 Moved::stores(Operand::CandidateGradient, elements),
@@ -527,7 +642,15 @@ impl Group {
 
     /// Sums over batch and time, or over time alone.
     fn sum(&self, builder: &mut Builder<'_>, sums: &Sums) -> Result<(), Error> {
-        let (channels, rows) = (self.extent[2], sums.rows);
+        let ([batch, time, channels], rows) = (self.extent, sums.rows);
+        if let Some(blocks) = sums.blocks {
+            let (terms, stretches) = (time.div_ceil(FAN_OUT), time.div_ceil(STRETCH));
+            let whole = |operand, placed: Placed, count| {
+                Placed { operand, axes: Axes::Element, ..placed }.boxed([0; 3], [batch, count, channels])
+            };
+            let (from, to) = (whole(Operand::Terms, blocks, terms)?, whole(Operand::Sum, sums.terms, stretches)?);
+            builder.push(sums::launch([batch, terms, channels], stretches), channels, vec![from, to])?;
+        }
         // Where they are summed together, the terms of all rows follow each other.
         let list = scratch_view(sums.terms.view.offset, [rows, sums.count, channels]);
         let terms = Placed::new(Operand::Terms, list, Axes::Element).boxed([0; 3], [rows, sums.count, channels])?;

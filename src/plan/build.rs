@@ -345,7 +345,9 @@ impl<'a> Builder<'a> {
         // A trip of a folded walk takes several steps; before it, it may look back.
         let aggregates = boxes.iter().find(|boxed| stage == Stage::Serial && boxed.operand == Operand::Aggregates);
         let earlier = aggregates.map_or(0, |boxed| boxed.region.extent[1]);
-        let steps = u64::from(params.steps.min(params.tile_steps));
+        // What lies behind a part of a stretch can be longer than it.
+        let tile_steps = if stage == Stage::AdjointReduce { adjoint::STRETCH } else { params.tile_steps.into() };
+        let steps = u64::from(params.steps).min(tile_steps);
         // Words are looked through first where a stretch is reduced.
         let by_words = descriptor.takes_words() || matches!(stage, Stage::AdjointReduce | Stage::Adjoint);
         let words = if by_words { 2 * (steps.div_ceil(32) + 1) } else { 0 };

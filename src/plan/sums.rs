@@ -168,6 +168,20 @@ pub(super) fn between_words([rows, mut count, channels]: Extent) -> u64 {
     words
 }
 
+/// Adds so many terms for each row and channel, 32 at a time.
+pub(super) fn launch([rows, count, channels]: Extent, nodes: u64) -> Launch {
+    Launch {
+        stage: Stage::SumReduce,
+        params: Params { batch: rows as u32, steps: count as u32, nodes: nodes as u32, ..Params::default() },
+        rows: rows * nodes,
+        iterations: FAN_OUT,
+        moved: vec![
+            Moved::loads(Operand::Terms, rows * count * channels),
+            Moved::stores(Operand::Sum, rows * nodes * channels),
+        ],
+    }
+}
+
 /// Adds so many terms for each row and channel; the levels between lie in scratch from a word on.
 pub(super) fn sum(
     builder: &mut Builder<'_>,
@@ -180,17 +194,7 @@ pub(super) fn sum(
         let nodes = count.div_ceil(FAN_OUT).max(1);
         let level = Placed::new(Operand::Sum, scratch_view(between, [rows, nodes, channels]), Axes::Element);
         let result = if nodes == 1 { output } else { level.boxed([0; 3], [rows, nodes, channels])? };
-        let launch = Launch {
-            stage: Stage::SumReduce,
-            params: Params { batch: rows as u32, steps: count as u32, nodes: nodes as u32, ..Params::default() },
-            rows: rows * nodes,
-            iterations: FAN_OUT,
-            moved: vec![
-                Moved::loads(Operand::Terms, rows * count * channels),
-                Moved::stores(Operand::Sum, rows * nodes * channels),
-            ],
-        };
-        builder.push(launch, channels, vec![terms, result])?;
+        builder.push(launch([rows, count, channels], nodes), channels, vec![terms, result])?;
         if nodes == 1 {
             return Ok(());
         }

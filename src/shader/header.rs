@@ -161,7 +161,8 @@ impl Variant {
     }
 
     /// Several steps of a band. What they read is loaded before the first of them stores, because no compiler takes a load
-    /// past a store that may be to the same place.
+    /// past a store that may be to the same place. Some take it down to where it is used, for the sake of registers, and then wait for
+    /// one after the other: the first step depends on all.
     fn ahead(&self, w: &mut String) -> fmt::Result {
         writeln!(w, "fn {ADVANCE}_ahead_band(band: ptr<function, Band>, at: At) -> At {{")?;
         // A walk back stands behind its next step, another at it.
@@ -176,15 +177,30 @@ impl Variant {
                 self.inside(w, offset, &format!("inputs_{step}_{number} = load_inputs(at_{step}, {offset}u);"))?;
             }
         }
+        let first = if self.waits() {
+            let loaded = (0..self.steps_ahead)
+                .flat_map(|step| self.places().map(move |(number, _)| format!("word_of_inputs(inputs_{step}_{number})")));
+            writeln!(w, "    let loaded = {};", loaded.collect::<Vec<_>>().join(" ^ "))?;
+            writeln!(w, "    let first = after(loaded, at_0);")?;
+            "first"
+        } else {
+            "at_0"
+        };
         for step in 0..self.steps_ahead {
+            let at = if step == 0 { first.to_owned() } else { format!("at_{step}") };
             for (number, offset) in self.places() {
-                let call = format!("{ADVANCE}((*band)[{number}], inputs_{step}_{number}, at_{step}, {offset}u)");
+                let call = format!("{ADVANCE}((*band)[{number}], inputs_{step}_{number}, {at}, {offset}u)");
                 self.inside(w, offset, &format!("(*band)[{number}] = {call};"))?;
             }
         }
         let last = format!("at_{}", self.steps_ahead - 1);
         let end = if self.walks_back() { last } else { format!("next_step({last})") };
         writeln!(w, "    return {end};\n}}")
+    }
+
+    /// Whether the first of several steps waits for what all of them load.
+    fn waits(&self) -> bool {
+        self.stage == Stage::Adjoint && self.steps_ahead > 1
     }
 
     /// The vectors of a band, in the order of memory: their numbers and offsets.
@@ -208,6 +224,11 @@ impl Variant {
         let has = |operand| self.binding_of(operand).is_some();
         writeln!(w, "const THRESHOLD_SUMMED: bool = {};", has(Operand::ThresholdTerms))?;
         writeln!(w, "const LOW_THRESHOLD_SUMMED: bool = {};", has(Operand::LowThresholdTerms))?;
+        if self.stage == Stage::Adjoint {
+            let parts = has(Operand::Within);
+            writeln!(w, "const PARTS_OF_STRETCHES: bool = {parts};")?;
+            writeln!(w, "const TERM_STEPS: u32 = {}u;", if parts { 32 } else { 1024 })?;
+        }
         if let Some([gate, sign]) = self.surrogates {
             writeln!(
                 w,

@@ -175,7 +175,7 @@ impl Stage {
             Self::Adjoint => {
                 let saved = [Codes, FirstSet, SavedInitialState, SavedAmplitude].map(|operand| (operand, Use::Load));
                 let again = [(Amplitude, Use::Load), (StatesBefore, Use::Load)];
-                let incoming = [StatesGradient, FinalStateGradient, Beyond].map(|operand| (operand, Use::Load));
+                let incoming = [StatesGradient, FinalStateGradient, Within, Beyond].map(|operand| (operand, Use::Load));
                 let incoming = [&incoming[..], &bordered, &[(Registers, Use::LoadStore)]].concat();
                 let of_step = [CandidateGradient, ThresholdGradient, LowThresholdGradient, AmplitudeGradient];
                 let gradients = [&of_step[..], &[InitialStateGradient]].concat();

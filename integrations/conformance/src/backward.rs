@@ -111,7 +111,8 @@ impl Choice {
     /// As [`Descriptor::backward`].
     pub fn plans(&self, descriptor: &Descriptor, device: &Limits, tuning: &Tuning) -> Result<[Plan; 2], Error> {
         // Not of all of the descriptor: what is a parameter compiles nothing.
-        let tuning = &walked(tuning, name_seed(&format!("{:?} {:?} {self:?}", descriptor.shape(), descriptor.unit())));
+        let hash = name_seed(&format!("{:?} {:?} {self:?}", descriptor.shape(), descriptor.unit()));
+        let tuning = &walked(tuning, hash);
         let tuning = |strategy| Tuning {
             max_vector_width: self.vector_width,
             workgroup_size: self.workgroup_size,
@@ -119,9 +120,21 @@ impl Choice {
         };
         let forward = descriptor.forward(device, &tuning(self.forward))?;
         let limits: Limits = self.profile.limits(device);
-        let backward = descriptor.backward(&limits, &Tuning { access: self.access, ..tuning(self.backward) })?;
+        let backward = Tuning { access: self.access, ..tuning(self.backward) };
+        let backward = descriptor.backward(&limits, &in_parts(&backward, hash))?;
         Ok([forward, backward])
     }
+}
+
+/// The tuning with walks back over parts of stretches, in half of all cases.
+fn in_parts(tuning: &Tuning, hash: u64) -> Tuning {
+    let (serial_rows, min_tile_steps) = match (hash >> 40) % 6 {
+        0 => (u64::MAX, 32),
+        1 => (u64::MAX, 128),
+        2 => (u64::MAX, 512),
+        _ => (tuning.serial_rows, tuning.min_tile_steps),
+    };
+    Tuning { serial_rows, min_tile_steps, ..tuning.clone() }
 }
 
 /// All slots, each with the words that the plans need there and what is uploaded.

@@ -93,12 +93,16 @@ impl Machine<'_, '_> {
     }
 
     fn adjoint_reduce(&mut self, b: u64, index: u64, d: u64) {
-        let (begin, end) = self.tile(index);
         if self.scales() {
             return self.reduce_scaled(b, index, d);
         }
+        // From behind the part of a stretch, if it is one, to the end of the stretch.
+        let params = self.launched.params();
+        let (begin, _) = self.tile(index);
+        let end = (begin / 1024 * 1024 + 1024).min(params.steps.into());
+        let begin = (begin + u64::from(params.time_origin)).min(end);
         let mut first_set = end;
-        for word in begin / 32..end.div_ceil(32) {
+        for word in (begin..end).step_by(32).map(|step| step / 32) {
             let z = self.load(Operand::Codes, b, self.code_lines() * word, d);
             let begins: u32 = (0..32).map(|bit| u32::from(self.borders_again(b, word, bit).begins) << bit).sum();
             let z = z | begins;
@@ -189,10 +193,16 @@ impl Machine<'_, '_> {
         let amplitude = if of_channel { self.load(from, 0, 0, d) } else { 0 };
         let initial_state = self.load(Operand::SavedInitialState, b, 0, d);
         let first_set = u64::from(self.load(Operand::FirstSet, b, 0, d));
-        let beyond = self.load_float(Operand::Beyond, b, index, d);
+        let beyond = self.load_float(Operand::Beyond, b, index * u64::from(params.tile_steps) / 1024, d);
+        let parts = self.launched.places.get(Operand::Within).is_some();
         // The gradient, seven carries, and of both sums that of the block and that of 1,024 steps.
         let mut registers = [0.0; 16];
         registers[7] = 0.0 + beyond;
+        if parts {
+            registers[1] = self.load_float(Operand::Within, b, 2 * index, d);
+            let held = self.load(Operand::Within, b, 2 * index + 1, d);
+            registers[7] = passed(registers[7], held as f32);
+        }
         registers[12] = f32::from(u8::from(scales));
         let resumes = self.launched.places.get(Operand::Registers).is_some();
         if resumes && end < total {
@@ -303,8 +313,14 @@ impl Machine<'_, '_> {
                     *sum += std::mem::take(block);
                 }
             }
-            if time % 1024 == 0 {
-                let term = time / 1024 - origin / 1024;
+            let term_steps = if parts { 32 } else { 1024 };
+            if time % term_steps == 0 {
+                let mut term = time / term_steps - origin / term_steps;
+                if parts {
+                    // Far to near within their stretch.
+                    let (first, blocks) = (term / 32 * 32, u64::from(params.steps).div_ceil(32));
+                    term = first + (blocks - first).min(32) - 1 - term % 32;
+                }
                 let terms =
                     [Operand::AmplitudeTerms, Operand::ThresholdTerms, Operand::LowThresholdTerms, Operand::InitialStateTerms];
                 for (operand, sum) in terms.into_iter().zip(&mut sums) {
@@ -620,13 +636,25 @@ fn twins_of_random_plans_agree_with_the_oracle() {
     met.assert_at_least(100);
 }
 
-/// Stretches around one, two, and one and two levels of the tree; and parts of time of every length around a stretch.
+/// Stretches around one, two, and one and two levels of the tree, or parts of them; and parts of time of every length around a stretch.
 #[test]
 fn twins_agree_on_every_level_of_the_tree() {
-    for (strategy, elements) in
-        [(Strategy::Tiles, 1 << 26), (Strategy::Tiles, 2048), (Strategy::Serial, 5000), (Strategy::Serial, 34)]
-    {
-        let tuning = Tuning { max_dispatch_elements: elements, ..Tuning::software().with_strategy(strategy) };
+    let tiles = |steps, elements| (Strategy::Tiles, steps, elements);
+    for (strategy, min_tile_steps, elements) in [
+        tiles(1024, 1 << 26),
+        tiles(1024, 2048),
+        tiles(512, 1 << 26),
+        tiles(128, 2048),
+        tiles(32, 1 << 26),
+        (Strategy::Serial, 1024, 5000),
+        (Strategy::Serial, 1024, 34),
+    ] {
+        let tuning = Tuning {
+            max_dispatch_elements: elements,
+            min_tile_steps,
+            serial_rows: 1 << 16,
+            ..Tuning::software().with_strategy(strategy)
+        };
         for time in [1, 1023, 1024, 1025, 2048, 2049, 32_767, 32_768, 32_769, 66_000] {
             if time / elements > 1000 {
                 continue;

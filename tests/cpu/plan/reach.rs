@@ -86,6 +86,11 @@ impl<'a> Launched<'a> {
         if scalar || self.variant.splats(operand) { 1 } else { self.width() }
     }
 
+    /// Whether it walks back over parts of stretches.
+    fn is_of_parts(&self) -> bool {
+        self.places.get(Operand::Within).is_some()
+    }
+
     /// Whether it is told of borders of sequences within rows.
     pub fn is_bordered(&self) -> bool {
         self.places.get(Operand::Borders).is_some()
@@ -279,7 +284,9 @@ impl<'a> Launched<'a> {
             (Stage::AdjointReduce | Stage::AdjointTreeReduce, Operand::Stretches) => 2 * nodes,
             (Stage::AdjointTreeReduce | Stage::AdjointTreeScan, Operand::Children) => 2 * steps.min(32 * nodes),
             (Stage::AdjointTreeScan, Operand::ChildrenBeyond) => steps.min(32 * nodes),
-            (Stage::AdjointTreeScan | Stage::Adjoint, Operand::Beyond) => nodes,
+            (Stage::AdjointTreeScan, Operand::Beyond) => nodes,
+            (Stage::Adjoint, Operand::Beyond) => last * tile_steps / 1024 + 1,
+            (Stage::Adjoint, Operand::Within) => 2 * nodes,
             (Stage::AdjointReduce, Operand::StatesGradient) => self.end(),
             (Stage::Adjoint, Operand::Registers) => {
                 if self.plan.descriptor().unit() == Unit::Relaxed {
@@ -290,7 +297,11 @@ impl<'a> Launched<'a> {
                     12
                 }
             }
-            // The terms of the 1,024 steps that begin in this part.
+            // The terms of the 1,024 steps that begin in this part, or of the blocks.
+            (
+                Stage::Adjoint,
+                Operand::AmplitudeTerms | Operand::ThresholdTerms | Operand::LowThresholdTerms | Operand::InitialStateTerms,
+            ) if self.is_of_parts() => self.words(),
             (
                 Stage::Adjoint,
                 Operand::AmplitudeTerms | Operand::ThresholdTerms | Operand::LowThresholdTerms | Operand::InitialStateTerms,
@@ -348,7 +359,10 @@ impl<'a> Launched<'a> {
             Stage::Adjoint if nodes == 1 => steps / fold + self.words(),
             Stage::Adjoint => tile / fold + tile.div_ceil(32),
             // Words, then blocks and their steps.
-            Stage::AdjointReduce => tile / fold + 2 * tile.div_ceil(32),
+            Stage::AdjointReduce => {
+                let longest = steps.min(1024);
+                longest / fold + 2 * longest.div_ceil(32)
+            }
             Stage::AdjointTreeReduce | Stage::AdjointTreeScan | Stage::SumReduce => steps.min(32),
             Stage::HandOver => 0,
             // Steps, and the search of a sequence for each and those beside them; words of bits for each lane.

@@ -280,7 +280,13 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
             continue;
         }
         for begin in (0..nodes).map(|node| node * tile_steps) {
-            let end = steps.min(begin + tile_steps);
+            let (begin, end) = if stage == Stage::AdjointReduce {
+                // What lies behind a part, up to the end of its stretch.
+                let end = steps.min((begin / 1024 + 1) * 1024);
+                (end.min(begin + u64::from(params.time_origin)), end)
+            } else {
+                (begin, steps.min(begin + tile_steps))
+            };
             if stage == Stage::TileProbe {
                 let looked =
                     lanes().map(|d| (begin..end).rev().position(|t| set(t, d)).map_or(end - begin, |back| back as u64 + 1));
