@@ -268,7 +268,7 @@ impl Plan {
                 (strategy, build(strategy).map_err(unavailable)?)
             }
             None if walks => (Strategy::Serial, build(Strategy::Serial)?),
-            None => automatic(tuning.choose(descriptor.shape()), build)?,
+            None => automatic(tuning.choose(descriptor.shape(), vectors::can_hold_steps(descriptor)), build)?,
         };
         let plan = Self {
             descriptor: descriptor.clone(),

@@ -6,7 +6,7 @@ use super::split::{Axes, Boxed, Extent, Placed};
 use crate::carry::Carry;
 use crate::params::ViewParams;
 use crate::shape::Region;
-use crate::{Element, Operand, Params, Slot, Stage, Tuning};
+use crate::{Descriptor, Element, Layout, Operand, Params, Shape, Slot, Stage, Tuning};
 
 /// The vectors of a dispatch.
 #[derive(Clone, Copy)]
@@ -21,6 +21,13 @@ pub(super) struct Vectors {
     pub band: u64,
     /// Bands of a row of channels.
     pub bands: u64,
+}
+
+/// Whether a vector can hold several steps: where there is no second channel to fill it, or none beside the first in memory.
+pub(super) fn can_hold_steps(descriptor: &Descriptor) -> bool {
+    let Shape { time, channels, .. } = descriptor.shape();
+    let few = channels <= 2 || descriptor.memory_layout() == Layout::BatchChannelTime;
+    few && time.is_multiple_of(4) && !descriptor.carry().is_number()
 }
 
 /// Operands that may have one element for all channels.
@@ -109,7 +116,7 @@ impl Builder<'_> {
         let steps = [u64::from(params.steps), u64::from(params.time_origin), u64::from(params.tile_steps)];
         let possible = stage.can_fold()
             && !self.descriptor.carry().is_number()
-            && self.tuning.max_vector_width == 4
+            && self.tuning.max_vector_width > 1
             && self.vector_width == width
             && fold > 1
             && steps.iter().all(|steps| steps.is_multiple_of(fold));
