@@ -1,6 +1,6 @@
 //! Limits and tunings: where they come from, and what is decided by them.
 
-use bmru::{Descriptor, Direction, Limits, Save, Shape, Strategy, Tuning};
+use bmru::{Descriptor, Direction, Layout, Limits, Save, Shape, Strategy, Tuning};
 
 fn presets() -> [Tuning; 5] {
     [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
@@ -43,6 +43,25 @@ fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
                 assert_eq!(plan.strategy(), strategy, "{plan}");
             }
         }
+    }
+}
+
+#[test]
+fn a_probe_where_a_gpu_has_vectors_of_steps() {
+    let shape = |channels| Shape { batch: 2, time: 4096, channels };
+    let (limits, tuning) = (Limits::default(), Tuning::nvidia());
+    for (descriptor, expected) in [
+        (Descriptor::bmru(shape(8)), Strategy::Tiles),
+        (Descriptor::bmru(shape(8)).layout(Layout::BatchChannelTime), Strategy::Probe),
+        (Descriptor::bmru(shape(2)), Strategy::Probe),
+        (Descriptor::bmru(Shape { time: 4095, ..shape(2) }), Strategy::Tiles),
+        // A number has a vector for each step.
+        (Descriptor::cumulative(shape(2)), Strategy::Tiles),
+    ] {
+        let plan = descriptor.forward(&limits, &tuning).expect("it fits");
+        assert_eq!(plan.strategy(), expected, "{plan}");
+        let folded = plan.variants().iter().any(|variant| variant.fold() > 1);
+        assert_eq!(folded, expected == Strategy::Probe, "{plan}");
     }
 }
 

@@ -322,7 +322,7 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
                 }
                 // The closed form of the two stretches: a word for 32 steps, and the steps before the first that sets.
                 let whole = descriptor.view(Operand::StatesGradient).is_some();
-                let sums = descriptor.unit() != Unit::Bistable;
+                let sums = descriptor.unit() != Unit::Bistable || way.steps_back.is_some();
                 if let (Strategy::Tiles, SHAPE, Some([_, first]), false) =
                     (strategy, descriptor.shape(), sets.of_whole_tile(1024), sums)
                 {

@@ -54,6 +54,8 @@ pub struct Way {
     dispatch_elements: u64,
     binding_bytes: u64,
     look_back_tiles: u32,
+    /// Steps of the parts of stretches that are walked back over, if not all of one.
+    pub steps_back: Option<u32>,
 }
 
 pub const WHOLE: Way = Way {
@@ -66,11 +68,12 @@ pub const WHOLE: Way = Way {
     dispatch_elements: 1 << 26,
     binding_bytes: 128 << 20,
     look_back_tiles: 0,
+    steps_back: None,
 };
 /// Three rows of 33 steps at a time.
 pub const TOGETHER: Way = Way { min_steps: 100, ..WHOLE };
 /// Of 12 channels.
-pub const WAYS: [Way; 7] = [
+pub const WAYS: [Way; 8] = [
     WHOLE,
     // No tree above tiles.
     Way { look_back_tiles: 64, ..WHOLE },
@@ -81,6 +84,8 @@ pub const WAYS: [Way; 7] = [
     // Parts of 25 steps or less begin within a word.
     Way { vector_width: 1, workgroup_size: 4, band: 2, dispatch_elements: 300, ..WHOLE },
     Way { binding_bytes: 16 << 10, ..WHOLE },
+    // Back over parts of stretches.
+    Way { steps_back: Some(128), vector_width: 2, workgroup_size: 2, ..WHOLE },
 ];
 
 impl Way {
@@ -109,6 +114,11 @@ impl Way {
             max_shared_elements: self.shared_elements,
             look_back_tiles: self.look_back_tiles,
             ..host.runner.tuning().clone().with_strategy(strategy)
+        };
+        let parts = self.steps_back.filter(|_| direction == Direction::Backward);
+        let tuning = match parts {
+            Some(min_tile_steps) => Tuning { serial_rows: u64::MAX, min_tile_steps, ..tuning },
+            None => tuning,
         };
         Ok(descriptor.plan(direction, &limits, &tuning)?)
     }
