@@ -175,10 +175,7 @@ pub(super) fn launch([rows, count, channels]: Extent, nodes: u64) -> Launch {
         params: Params { batch: rows as u32, steps: count as u32, nodes: nodes as u32, ..Params::default() },
         rows: rows * nodes,
         iterations: FAN_OUT,
-        moved: vec![
-            Moved::loads(Operand::Terms, rows * count * channels),
-            Moved::stores(Operand::Sum, rows * nodes * channels),
-        ],
+        moved: vec![Moved::loads(Operand::Terms, rows * count * channels), Moved::stores(Operand::Sum, rows * nodes * channels)],
     }
 }
 
