@@ -53,7 +53,7 @@ const MOST_PIPELINES: usize = 200;
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 42] = [
+const TESTS: [(&str, Test); 43] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -82,6 +82,7 @@ const TESTS: [(&str, Test); 42] = [
     ("health: of the host, from both sources", health::host),
     ("health: counts of more than 32 bits", health::wide_counts),
     ("two layers on one encoder share scratch", streams::layers),
+    ("heads: one threshold and one amplitude for all their channels", streams::heads),
     ("the gradient goes back through the borders of chunks", streams::gradients),
     ("decoding step by step, the state in place", streams::decodes),
     ("stretches know each other by their summaries", summaries::forward),

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use bmru::{
-    Buffers, Descriptor, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Layout, Save, Shape, Slot, Strategy,
-    Tuning, oracle, wgpu,
+    Amplitude, Buffers, Descriptor, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Layout, Save, Shape, Slot,
+    Strategy, Strides, Tuning, View, oracle, wgpu,
 };
 use bmru_conformance::Runner;
 use bmru_conformance::data::{self, Rate, Slots, Values};
@@ -49,6 +49,98 @@ pub fn layers(runner: &Runner) -> Result<(), Failed> {
     let expected: Vec<u32> = oracle::forward(&descriptor, &second)?.states.iter().map(|state| state.to_bits()).collect();
     assert!(expected.iter().any(|&bits| bits != 0), "the second layer sets somewhere");
     assert!(pollster::block_on(gpu.download(&states[1]))? == expected);
+    Ok(())
+}
+
+/// Heads of `[B, T, H, D]`, with a threshold `[B, T, H]` for all channels of a head and an amplitude `[H]`: a plan for each on the same
+/// tensors, both ways.
+pub fn heads(runner: &Runner) -> Result<(), Failed> {
+    const HEADS: u64 = 3;
+    let gpu = runner.gpu();
+    let shape = Shape { batch: 2, time: 1100, channels: 8 };
+    let Shape { batch, time, channels } = shape;
+    let (row, rows) = (HEADS * channels, batch * time);
+    let head = |head: u64| {
+        let of_row = |slot| {
+            let strides = Strides { batch: time * row, time: row, channel: 1 };
+            View { slot, offset: head * channels, strides }
+        };
+        let of_head = |slot, [batch, time]: [u64; 2]| View { slot, offset: head, strides: Strides { batch, time, channel: 0 } };
+        Descriptor::bmru(shape)
+            .amplitude(Amplitude::PerElement)
+            .candidate_view(of_row(Slot::Candidate))
+            .states_view(of_row(Slot::States))
+            .threshold_view(of_head(Slot::Threshold, [time * HEADS, HEADS]))
+            .amplitude_view(of_head(Slot::Amplitude, [0, 0]))
+            .save(Save::Codes)
+    };
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut numbers = |count: u64, low: f32, high: f32| -> Vec<f32> {
+        (0..count).map(|_| low + (high - low) * rng.f32()).collect()
+    };
+    let (candidate, threshold) = (numbers(rows * row, -2.0, 2.0), numbers(rows * HEADS, 1.5, 2.0));
+    let (amplitude, incoming) = (numbers(HEADS, 0.5, 2.0), numbers(rows * row, -1.0, 1.0));
+
+    let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+    let buffer = |bytes: u64, contents: &[f32]| {
+        let size = bytes.max(4);
+        let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+        gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(contents));
+        buffer
+    };
+    let filled = |contents: &[f32]| buffer(4 * contents.len() as u64, contents);
+    let [c, r, alpha, dh] = [&candidate, &threshold, &amplitude, &incoming].map(|contents| filled(contents));
+    let [states, dc] = [(); 2].map(|()| buffer(4 * rows * row, &[]));
+    let (dr, dalpha) = (buffer(4 * rows * HEADS, &[]), buffer(4 * HEADS, &[]));
+    let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    for descriptor in (0..HEADS).map(head) {
+        let (forward, backward) = (gpu.plan(&descriptor)?, descriptor.backward(&gpu.limits(), gpu.tuning())?);
+        let saved = buffer(forward.slot_bytes(Slot::Saved), &[]);
+        let scratch = buffer(forward.slot_bytes(Slot::Scratch).max(backward.slot_bytes(Slot::Scratch)), &[]);
+        let inputs = || Buffers::new().candidate(&c).threshold(&r).amplitude(&alpha).scratch(&scratch);
+        gpu.kernels().bind(&forward, &inputs().states(&states).saved(&saved))?.record(&mut encoder);
+        let gradients = inputs()
+            .saved_by(&saved, forward.saved_layout().expect("it saves"))
+            .states(&states)
+            .states_gradient(&dh)
+            .candidate_gradient(&dc)
+            .threshold_gradient(&dr)
+            .amplitude_gradient(&dalpha);
+        gpu.kernels().bind(&backward, &gradients)?.record(&mut encoder);
+    }
+    gpu.queue().submit([encoder.finish()]);
+    let download = |buffer| -> Result<Vec<u32>, bmru::Error> { pollster::block_on(gpu.download(buffer)) };
+    let (states, actual) = (download(&states)?, [download(&dc)?, download(&dr)?, download(&dalpha)?]);
+
+    // All heads as one, with a threshold and an amplitude for each channel.
+    let of_heads = |few: &[f32]| few.iter().flat_map(|&value| [value; 8]).collect::<Vec<f32>>();
+    let (thresholds, amplitudes) = (of_heads(&threshold), of_heads(&amplitude));
+    let whole = Descriptor::bmru(Shape { channels: row, ..shape });
+    let inputs = Inputs { candidate: &candidate, threshold: &thresholds, amplitude: &amplitudes, ..Inputs::default() };
+    let expected: Vec<u32> = oracle::forward(&whole, &inputs)?.states.iter().map(|state| state.to_bits()).collect();
+    assert!(states == expected, "the states of one plan for all heads");
+    let incoming = IncomingGradients { states: &incoming, ..IncomingGradients::default() };
+    let gradients = oracle::backward(&whole, &inputs, &incoming)?;
+    let depth = head(0).backward(&gpu.limits(), gpu.tuning())?.depth();
+    let bounds = bmru_conformance::bounds(&whole, &inputs, &incoming, depth)?;
+    let sums = |each: &[f64]| each.chunks(channels as usize).map(|head| head.iter().sum()).collect::<Vec<f64>>();
+    // A sum of so many more rounds as often again.
+    let of_sums = |bounds: &[f64], gradients: &[f64]| {
+        let magnitudes = sums(&gradients.iter().map(|gradient| gradient.abs()).collect::<Vec<_>>());
+        let bounds = sums(bounds).into_iter().zip(magnitudes);
+        bounds.map(|(bound, sum)| bound + channels as f64 * f64::from(f32::EPSILON) * sum).collect::<Vec<_>>()
+    };
+    for (what, actual, wanted, bounds) in [
+        ("candidate", &actual[0], gradients.candidate.clone(), bounds.candidate.clone()),
+        ("threshold", &actual[1], sums(&gradients.threshold), of_sums(&bounds.threshold, &gradients.threshold)),
+        ("amplitude", &actual[2], sums(&gradients.amplitude), of_sums(&bounds.amplitude, &gradients.amplitude)),
+    ] {
+        assert!(wanted.iter().all(|&gradient| gradient.is_finite()) && wanted.iter().any(|&gradient| gradient != 0.0), "{what}");
+        for (at, ((&actual, wanted), bound)) in actual.iter().zip(&wanted).zip(&bounds).enumerate() {
+            let actual = f64::from(f32::from_bits(actual));
+            assert!((actual - wanted).abs() <= *bound, "{what}[{at}] is {actual:e}, not {wanted:e} ± {bound:e}");
+        }
+    }
     Ok(())
 }
 

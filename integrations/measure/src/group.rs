@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use bmru::{Descriptor, Direction, Element, InitialState, Plan, Save, Shape, Slot, Threshold};
+use bmru::{Descriptor, Direction, Element, InitialState, Operand, Plan, Save, Shape, Slot, Threshold};
 use bmru_conformance::data::Rate;
 
 use crate::stream::{self, Stream, Streamed};
@@ -296,13 +296,26 @@ impl<'a> Prepared<'a> {
         Ok(work.map(|work| (work, 8 * tensors.elements())))
     }
 
+    /// Words of a row of the tensor in a slot, if another as long lies between it and the next, and streams can tell.
+    fn row_apart(&self, slot: Slot) -> u64 {
+        let descriptor = self.plans[0].1.descriptor();
+        let Shape { channels, .. } = descriptor.shape();
+        let view = Operand::ALL.iter().filter_map(|&operand| descriptor.view(operand)).find(|view| view.slot == slot);
+        let row = channels * descriptor.element_of(slot).bytes() / 4;
+        let apart = view.is_some_and(|view| (view.strides.time, view.strides.channel) == (2 * channels, 1));
+        if apart && row.is_power_of_two() { row } else { 0 }
+    }
+
     /// The tensors with something for every element, side by side in one slot or each in its own: what is read, and what is
     /// written. All others are small beside them.
     fn streamed(&self) -> [Vec<Streamed>; 2] {
         let plan = &self.plans[0].1;
         let of_tensor = self.group.tensor_bytes().max(1);
         let large = tensors(plan).filter(|&(slot, bytes)| slot != Slot::Saved && bytes >= of_tensor);
-        let large = large.map(|(slot, bytes)| Streamed { slot, tensors: bytes / of_tensor });
+        let large = large.map(|(slot, bytes)| {
+            let (tensors, row) = (bytes / of_tensor, self.row_apart(slot));
+            Streamed { slot, tensors, apart: if tensors == 1 { row } else { 0 } }
+        });
         let (read, written) = large.partition(|&Streamed { slot, .. }| !plan.writes(slot));
         [read, written]
     }

@@ -11,6 +11,7 @@ use std::fmt;
 use bmru::{Slot, wgpu};
 
 use crate::kernel::Kernel;
+use crate::device::POISON;
 use crate::{Device, Effort, Error, Expected, Run, Tensors, Work};
 
 /// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` words.
@@ -33,6 +34,20 @@ pub struct Streamed {
     pub slot: Slot,
     /// So many, one behind the other: what is side by side in rows moves as many bytes.
     pub tensors: u64,
+    /// Words of a row of a tensor, a power of two, if rows are as far apart as they are long; 0 if they follow each other.
+    pub apart: u64,
+}
+
+impl Streamed {
+    /// Words from the first of so many to the last.
+    fn span(&self, words: u64) -> u64 {
+        self.tensors * if self.apart > 0 { 2 * words - self.apart } else { words }
+    }
+
+    /// Where in the slot a word of a tensor lies.
+    fn place(&self, word: usize) -> usize {
+        if self.apart > 0 { word + (word & !(self.apart as usize - 1)) } else { word }
+    }
 }
 
 /// What is read, and what is written.
@@ -41,6 +56,11 @@ type Sides<'a> = [&'a [Streamed]; 2];
 /// How many tensors lie in some slots.
 fn count(slots: &[Streamed]) -> u64 {
     slots.iter().map(|streamed| streamed.tensors).sum()
+}
+
+/// Words of a row that has a gap behind it.
+fn apart([read, written]: Sides<'_>) -> u64 {
+    read.iter().chain(written).map(|streamed| streamed.apart).max().unwrap_or(0)
 }
 
 /// A streaming kernel on the tensors of a group: reads some, writes others.
@@ -68,7 +88,7 @@ impl Stream {
     /// If the device does not end, or the result is wrong.
     pub async fn fastest(device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, row: &str) -> Result<Self, Error> {
         let fits = |slabs: &Slabs| slabs.covered(device, tensors.tensor_words(), [read, written]).is_some();
-        let class = (count(read), count(written), tensors.tensor_words().next_power_of_two().ilog2());
+        let class = (count(read), count(written), apart([read, written]), tensors.tensor_words().next_power_of_two().ilog2());
         let known = device.streams.borrow().get(&class).copied().filter(fits);
         let slabs = match known {
             Some(slabs) => slabs,
@@ -129,14 +149,15 @@ impl Stream {
         // Rows of the grid all of one length, and as few as possible: nothing is launched in vain.
         let height = (groups.div_ceil(per_dimension).max(1)..).find(|&height| groups.is_multiple_of(height)).unwrap_or(1);
         let width = groups / height;
-        let params = [width, slabs.turns, (words / u64::from(slabs.width)) as u32, 0];
+        let [tensor, row] = [words, apart([read, written])].map(|words| (words / u64::from(slabs.width)) as u32);
+        let params = [width, slabs.turns, tensor, !row.saturating_sub(1)];
         let wgsl = slabs.wgsl([read, written]);
         let kernel = Kernel::new(device, "stream", wgsl, params, [width, height]);
         let run = |copy| {
-            let range = |&Streamed { slot, tensors: count }| wgpu::BufferBinding {
-                buffer: tensors.buffer(copy, slot),
+            let range = |streamed: &Streamed| wgpu::BufferBinding {
+                buffer: tensors.buffer(copy, streamed.slot),
                 offset: 0,
-                size: std::num::NonZeroU64::new(4 * words * count),
+                size: std::num::NonZeroU64::new(4 * streamed.span(words)),
             };
             Ok(kernel.bind(read.iter().chain(written).map(range).map(wgpu::BindingResource::Buffer)))
         };
@@ -147,19 +168,20 @@ impl Stream {
     async fn check(&self, device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, row: &str) -> Result<(), Error> {
         let words = (self.bytes / 4 / (count(read) + count(written))) as usize;
         // Of several tensors in a slot, each begins where the one before ended.
-        let sources = read.iter().flat_map(|&Streamed { slot, tensors: count }| {
-            (0..count as usize).map(move |number| &tensors.words(slot)[number * words..][..words])
-        });
         let mut sums = vec![0; words];
-        sources.for_each(|source| sums.iter_mut().zip(source).for_each(|(sum, word)| *sum ^= word));
+        for (streamed, number) in read.iter().flat_map(|streamed| (0..streamed.tensors as usize).map(move |number| (streamed, number))) {
+            let source = &tensors.words(streamed.slot)[number * words..];
+            sums.iter_mut().enumerate().for_each(|(word, sum)| *sum ^= source[streamed.place(word)]);
+        }
         let mut flip = u32::MAX;
-        let mut expected = |&Streamed { slot, tensors: count }: &Streamed| {
-            let mut all = Vec::new();
-            for _ in 0..count {
-                all.extend(sums.iter().map(|sum| sum ^ flip));
+        let mut expected = |streamed: &Streamed| {
+            // What lies between rows stays as it was.
+            let mut all = vec![POISON; streamed.span(words as u64) as usize];
+            for number in 0..streamed.tensors as usize {
+                sums.iter().enumerate().for_each(|(word, sum)| all[number * words + streamed.place(word)] = sum ^ flip);
                 flip = 0;
             }
-            (slot, Expected::Words(all))
+            (streamed.slot, Expected::Words(all))
         };
         let expected: Vec<_> = written.iter().map(&mut expected).collect();
         tensors.check(device, row, &self.work, &expected.iter().map(|(slot, words)| (*slot, words)).collect::<Vec<_>>()).await
@@ -178,12 +200,16 @@ impl Slabs {
     /// than an eighth.
     fn covered(self, device: &Device, words: u64, [read, written]: Sides<'_>) -> Option<u64> {
         let limits = device.gpu().limits();
+        let row = apart([read, written]);
         let per_dimension = u64::from(limits.max_compute_workgroups_per_dimension);
-        let beside = read.iter().chain(written).map(|streamed| streamed.tensors).max().unwrap_or(1);
+        let of_slot = |streamed: &Streamed| streamed.tensors * if streamed.apart > 0 { 2 } else { 1 };
+        let beside = read.iter().chain(written).map(of_slot).max().unwrap_or(1);
         let bound = words.min(limits.max_storage_buffer_binding_size / 4 / beside);
         let covered = bound - bound % self.words();
         let fits = covered >= self.words()
             && covered >= bound - bound / 8
+            // Whole rows of whole vectors.
+            && (row == 0 || (covered.is_multiple_of(row) && row >= u64::from(self.width)))
             && self.workgroup <= limits.max_compute_invocations_per_workgroup
             && covered / self.words() <= per_dimension * per_dimension;
         (fits || self == Self::LEAST).then_some(covered)
@@ -201,7 +227,9 @@ impl Slabs {
             let of_slot = |(slot, streamed): (usize, &Streamed)| {
                 (0..streamed.tensors).map(move |number| (slot, number)).collect::<Vec<_>>()
             };
-            let place = |(slot, number)| match number {
+            let place = |(slot, number): (usize, u64)| match number {
+                // One behind the other they would not be rows of one.
+                _ if slots[slot].apart > 0 => format!("{name}{slot}[({at}) + (({at}) & params.rows)]"),
                 0 => format!("{name}{slot}[{at}]"),
                 _ => format!("{name}{slot}[{at} + {number}u * params.tensor]"),
             };
@@ -225,7 +253,7 @@ impl Slabs {
         }
         format!(
             "alias Vector = {vector};
-struct Params {{ grid_width: u32, turns: u32, tensor: u32 }}
+struct Params {{ grid_width: u32, turns: u32, tensor: u32, rows: u32 }}
 {bindings}@group(0) @binding({params}) var<uniform> params: Params;
 
 @compute @workgroup_size({workgroup})
