@@ -75,9 +75,8 @@ pub fn heads(runner: &Runner) -> Result<(), Failed> {
             .save(Save::Codes)
     };
     let mut rng = fastrand::Rng::with_seed(3);
-    let mut numbers = |count: u64, low: f32, high: f32| -> Vec<f32> {
-        (0..count).map(|_| low + (high - low) * rng.f32()).collect()
-    };
+    let mut numbers =
+        |count: u64, low: f32, high: f32| -> Vec<f32> { (0..count).map(|_| low + (high - low) * rng.f32()).collect() };
     let (candidate, threshold) = (numbers(rows * row, -2.0, 2.0), numbers(rows * HEADS, 1.5, 2.0));
     let (amplitude, incoming) = (numbers(HEADS, 0.5, 2.0), numbers(rows * row, -1.0, 1.0));
 

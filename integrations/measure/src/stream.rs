@@ -10,8 +10,8 @@ use std::fmt;
 
 use bmru::{Slot, wgpu};
 
-use crate::kernel::Kernel;
 use crate::device::POISON;
+use crate::kernel::Kernel;
 use crate::{Device, Effort, Error, Expected, Run, Tensors, Work};
 
 /// How a streaming kernel is spread: a workgroup walks over a slab of `workgroup · width · turns` words.
@@ -169,7 +169,9 @@ impl Stream {
         let words = (self.bytes / 4 / (count(read) + count(written))) as usize;
         // Of several tensors in a slot, each begins where the one before ended.
         let mut sums = vec![0; words];
-        for (streamed, number) in read.iter().flat_map(|streamed| (0..streamed.tensors as usize).map(move |number| (streamed, number))) {
+        for (streamed, number) in
+            read.iter().flat_map(|streamed| (0..streamed.tensors as usize).map(move |number| (streamed, number)))
+        {
             let source = &tensors.words(streamed.slot)[number * words..];
             sums.iter_mut().enumerate().for_each(|(word, sum)| *sum ^= source[streamed.place(word)]);
         }
