@@ -1,6 +1,6 @@
 // What 1,024 steps pass on towards the beginning: a gradient, and whether all of them hold, so that what comes from beyond
-// passes through. Reads only the gradients before the first step that sets. Or what those behind a tile do that is a part of them: the
-// part's own steps, `time_origin` of them, are left out.
+// passes through. Reads only the gradients before the first step that sets. Or, where a tile is a part of such a stretch, what the steps
+// behind it pass on to it: its own, `time_origin` of them, are left out.
 //
 // Element: (leaving, held). Combine, far into near: leaving = near.leaving + (far.leaving if near.held), held = both. The
 // identity is (0, held). Associative up to rounding, so the order of additions is fixed: see adjoint.wgsl.

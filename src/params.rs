@@ -32,7 +32,7 @@ pub struct Params {
     pub grid_width: u32,
     /// Time steps of a tile.
     pub tile_steps: u32,
-    /// Time step at which the part begins.
+    /// Time step at which the part begins; where what lies behind tiles is reduced, the steps of a tile.
     pub time_origin: u32,
     /// Time steps of the whole.
     pub time_total: u32,

@@ -1,6 +1,6 @@
 //! Limits and tunings: where they come from, and what is decided by them.
 
-use bmru::{Descriptor, Direction, Layout, Limits, Save, Shape, Strategy, Tuning};
+use bmru::{Descriptor, Direction, Layout, Limits, Save, Sequences, Shape, Stage, Strategy, Tuning};
 
 fn presets() -> [Tuning; 5] {
     [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
@@ -42,6 +42,31 @@ fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
                 let plan = descriptor.forward(&limits, &tuning.clone().with_strategy(strategy)).expect("it fits");
                 assert_eq!(plan.strategy(), strategy, "{plan}");
             }
+        }
+    }
+}
+
+/// So many parts of stretches that there are as many rows of them as keep the adapter busy, but none shorter than a tile.
+#[test]
+fn walks_back_go_over_parts_of_stretches_where_rows_are_few() {
+    let limits = Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: 1 << 31, ..Limits::default() };
+    for (tuning, [batch, time, channels], expected) in [
+        (Tuning::nvidia(), [64, 784, 64], 128),
+        (Tuning::nvidia(), [64, 96, 64], 96),
+        (Tuning::nvidia(), [16, 16_384, 128], 512),
+        (Tuning::nvidia(), [16, 65_536, 128], 1024),
+        (Tuning::software(), [1, 16_384, 128], 1024),
+    ] {
+        let descriptor = Descriptor::bmru(Shape { batch, time, channels });
+        for (descriptor, expected) in [
+            (descriptor.clone(), expected),
+            // What passes a part is a factor there, or ends within.
+            (Descriptor::relaxed(descriptor.shape(), 0.5), time.min(1024)),
+            (descriptor.sequences(Sequences::Resets), time.min(1024)),
+        ] {
+            let plan = descriptor.backward(&limits, &tuning).expect("it fits");
+            let walk = plan.dispatches().iter().find(|dispatch| plan.stage(dispatch) == Stage::Adjoint).expect("it walks");
+            assert_eq!(u64::from(walk.params().tile_steps), expected, "{plan}");
         }
     }
 }
