@@ -88,7 +88,12 @@ struct At {
 }
 
 fn run(item: u32) {
-    walk_back(node_of(item));
+    let tile = node_of(item);
+    // Short rows are taken several at a time.
+    let end = min(tile.b + params.rows, params.batch);
+    for (var b = tile.b; b < end; b++) {
+        walk_back(Node(b, tile.index, tile.d));
+    }
 }
 
 fn walk_back(tile: Node) {

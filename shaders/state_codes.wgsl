@@ -25,17 +25,17 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
         state.signs[0].plus = before.plus;
         state.bits = select(initial_state, state_of(amplitude, ~before.plus << Vector(31u)), before.sets != Vector(0u));
     } else if TAKES_WORDS && params.time_origin > 0u {
-        let rested = first_set_at(at.tile.b, 0u, d);
-        state.signs[0] = signs_from(load_first_set(rested));
+        let place = first_set_at(at.tile.b, 0u, d);
+        state.signs[0] = signs_from(load_first_set(place));
         if WORD_VECTORS > 1u {
-            state.signs[WORD_VECTORS - 1u] = signs_from(load_first_set(rested + 1u));
+            state.signs[WORD_VECTORS - 1u] = signs_from(load_first_set(place + 1u));
         }
     }
     return state;
 }
 
-fn signs_from(rested: Vector) -> Signs {
-    return Signs(rested >> Vector(31u), rested & Vector(NOT_YET));
+fn signs_from(word: Vector) -> Signs {
+    return Signs(word >> Vector(31u), word & Vector(NOT_YET));
 }
 
 // Rows with borders have another carry.

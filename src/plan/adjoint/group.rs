@@ -233,6 +233,11 @@ impl Group {
     fn walk(&self, builder: &mut Builder<'_>, origin: Extent, part: Extent, walks: Walks) -> Result<(), Error> {
         let [batch, steps, channels] = part;
         let tiles = walks.count(steps);
+        // Short rows are taken several at a time.
+        let rows_each = match walks {
+            Walks::Whole => u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch),
+            Walks::Tiles(_) => 1,
+        };
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
@@ -279,10 +284,11 @@ impl Group {
                 time_origin: origin[1] as u32,
                 time_total: self.extent[1] as u32,
                 tile_steps: walks.steps(steps) as u32,
+                rows: rows_each as u32,
                 ..self.params(batch, steps, tiles)
             },
-            rows: batch * tiles,
-            iterations: walk_iterations(walks.steps(steps)),
+            rows: batch.div_ceil(rows_each) * tiles,
+            iterations: rows_each * (1 + walk_iterations(walks.steps(steps))),
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),

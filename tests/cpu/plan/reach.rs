@@ -356,7 +356,7 @@ impl<'a> Launched<'a> {
                 bisections
             }
             // A part can begin and end within a word.
-            Stage::Adjoint if nodes == 1 => steps / fold + self.words(),
+            Stage::Adjoint if nodes == 1 => rows * (1 + steps / fold + self.words()),
             Stage::Adjoint => tile / fold + tile.div_ceil(32),
             // Words, then blocks and their steps.
             Stage::AdjointReduce => {

@@ -4,6 +4,7 @@
 //! what nothing has written, an access outside a binding, and two invocations of a dispatch that meet in one element.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bmru::oracle::forward;
 use bmru::{
@@ -182,6 +183,7 @@ impl Machine<'_, '_> {
                     Stage::HealthSum => self.health_sum(row, d),
                     Stage::Unpack => self.unpack(row / nodes, row % nodes, d),
                     Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin => self.health(row / nodes, row % nodes, d),
+                    Stage::Adjoint => self.rows_of(row / nodes).for_each(|b| self.adjoint(b, row % nodes, d)),
                     _ => self.adjoint(row / nodes, row % nodes, d),
                 }
             }
@@ -254,13 +256,18 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// The rows that an invocation of this number takes.
+    fn rows_of(&self, group: u64) -> Range<u64> {
+        let [rows, batch] = [self.launched.params().rows, self.launched.params().batch].map(u64::from);
+        group * rows..batch.min((group + 1) * rows)
+    }
+
     fn serial_rows(&mut self, group: u64, index: u64, d: u64) {
-        let params = *self.launched.params();
-        let (first, batch) = (group * u64::from(params.rows), u64::from(params.batch));
+        let rows = self.rows_of(group);
         let amplitude = if self.of_channel() { self.load(Operand::Amplitude, 0, 0, d) } else { 0 };
         let begin = self.tile(index).0;
-        let threshold = self.thresholds(first, begin, d);
-        for b in first..batch.min(first + u64::from(params.rows)) {
+        let threshold = self.thresholds(rows.start, begin, d);
+        for b in rows {
             self.serial(b, index, d, amplitude, threshold);
         }
     }
