@@ -27,6 +27,9 @@ struct Options {
     /// Fewer cases and few rounds: shows that all works, nothing to send.
     #[arg(long)]
     quick: bool,
+    /// Only cases whose name contains this: nothing to send.
+    #[arg(long, value_name = "SUBSTRING", default_value = "", requires = "quick")]
+    case: String,
     /// Measure nothing: where the machine is busy.
     #[arg(long)]
     no_roofline: bool,
@@ -77,7 +80,7 @@ fn run(options: &Options) -> Result<bool, Failure> {
     println!("{}", describe(&info));
     let measured = options.roofline.as_ref().map(|file| measured(file, &info)).transpose()?;
     let commit = options.commit.clone().map_or_else(commit, Ok)?;
-    let tally = conformance(&adapter, if options.quick { Scope::Quick } else { Scope::Full }, options.jobs)?;
+    let tally = conformance(&adapter, options)?;
     drop(adapter);
     for failure in &tally.failures {
         println!("  {failure}");
@@ -136,11 +139,14 @@ fn only(wanted: &str) -> Result<wgpu::Adapter, Failure> {
     }
 }
 
-fn conformance(adapter: &wgpu::Adapter, scope: Scope, jobs: usize) -> Result<Tally, Failure> {
-    let (forward, backward) = (matrix(scope), backward_matrix(scope));
-    let health = health_matrix(scope);
+fn conformance(adapter: &wgpu::Adapter, options: &Options) -> Result<Tally, Failure> {
+    let scope = if options.quick { Scope::Quick } else { Scope::Full };
+    let (mut forward, mut backward, mut health) = (matrix(scope), backward_matrix(scope), health_matrix(scope));
+    forward.retain(|case| case.name.contains(&options.case));
+    backward.retain(|case| case.name.contains(&options.case));
+    health.retain(|case| case.name.contains(&options.case));
     let bar = bar((forward.len() + backward.len() + health.len()) as u64);
-    let tally = run_on(adapter, jobs, &forward, &backward, &health, |name| {
+    let tally = run_on(adapter, options.jobs, &forward, &backward, &health, |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
     })?;
