@@ -164,7 +164,8 @@ pub struct Tuning {
     pub min_steps: u32,
     /// Time steps of a tile at most, a multiple of 32. Tiles are shorter where it takes more of them to keep the adapter busy.
     pub tile_steps: u32,
-    /// Time steps below which no tile is worth the tree above it. No more than `tile_steps` counts.
+    /// Time steps below which no tile is worth the tree above it. No more than `tile_steps` counts. Backward, walks go over 1,024 steps,
+    /// or over parts of them where there would be fewer than `serial_rows` walks; no part is shorter than this.
     pub min_tile_steps: u32,
     /// Tiles of a row up to which each looks back through those before it, at most 1,024, and no tree is built: two dispatches less for each
     /// of its levels. Where nothing ever sets, half as many words as their square are read for each channel. Units whose carry is a
@@ -172,7 +173,7 @@ pub struct Tuning {
     pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
-    /// The strategy below that number.
+    /// The strategy below that number. Tiles give way to a probe where vectors hold several steps.
     pub few_rows: Strategy,
     /// Elements of a batch row that one dispatch handles at most where several workgroups share its rows of channels: what caches
     /// keep until the last of them has passed.

@@ -112,7 +112,7 @@ pub fn heads(runner: &Runner) -> Result<(), Failed> {
     let (states, actual) = (download(&states)?, [download(&dc)?, download(&dr)?, download(&dalpha)?]);
 
     // All heads as one, with a threshold and an amplitude for each channel.
-    let of_heads = |few: &[f32]| few.iter().flat_map(|&value| [value; 8]).collect::<Vec<f32>>();
+    let of_heads = |few: &[f32]| few.iter().flat_map(|&value| vec![value; channels as usize]).collect::<Vec<f32>>();
     let (thresholds, amplitudes) = (of_heads(&threshold), of_heads(&amplitude));
     let whole = Descriptor::bmru(Shape { channels: row, ..shape });
     let inputs = Inputs { candidate: &candidate, threshold: &thresholds, amplitude: &amplitudes, ..Inputs::default() };
