@@ -288,7 +288,7 @@ impl Group {
                 ..self.params(batch, steps, tiles)
             },
             rows: batch.div_ceil(rows_each) * tiles,
-            iterations: rows_each * (1 + walk_iterations(walks.steps(steps))),
+            iterations: rows_each * walk_iterations(walks.steps(steps)),
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),

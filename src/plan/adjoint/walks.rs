@@ -134,7 +134,7 @@ pub(super) fn cut(builder: &Builder<'_>, walks: Walks) -> Result<Cut, Error> {
     Ok(Cut { group, part, rows })
 }
 
-/// Steps and blocks; a part can begin and end within a block.
+/// A row, its steps and its blocks; a part can begin and end within a block.
 pub(super) fn walk_iterations(steps: u64) -> u64 {
-    steps + steps.div_ceil(FAN_OUT) + 1
+    1 + steps + steps.div_ceil(FAN_OUT) + 1
 }
