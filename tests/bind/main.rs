@@ -103,6 +103,50 @@ fn everything_right_binds_and_records() {
     }
 }
 
+/// The short way to fill a slot fills that slot, and keeps the others.
+#[test]
+fn each_name_fills_its_slot() {
+    let device = device();
+    let own = buffer(&device, 64, BufferUsages::STORAGE);
+    macro_rules! names {
+        ($($name:ident: $slot:ident),* $(,)?) => {
+            [$((Slot::$slot, Buffers::new().slot(Slot::Scratch, (&own, 4, 8)).$name(&own))),*]
+        };
+    }
+    let filled = names![
+        candidate: Candidate,
+        threshold: Threshold,
+        amplitude: Amplitude,
+        initial_state: InitialState,
+        validity: Validity,
+        initial_count: InitialCount,
+        cu_seqlens: CuSeqlens,
+        resets: Resets,
+        states: States,
+        final_state: FinalState,
+        packed_states: PackedStates,
+        first_set: FirstSet,
+        counts: Counts,
+        final_count: FinalCount,
+        saved: Saved,
+        states_gradient: StatesGradient,
+        final_state_gradient: FinalStateGradient,
+        candidate_gradient: CandidateGradient,
+        threshold_gradient: ThresholdGradient,
+        amplitude_gradient: AmplitudeGradient,
+        initial_state_gradient: InitialStateGradient,
+        health: Health,
+        summary: Summary,
+        gradient_summary: GradientSummary,
+    ];
+    for (slot, buffers) in filled {
+        let expected = Buffers::new().slot(Slot::Scratch, (&own, 4, 8)).slot(slot, &own);
+        assert_eq!(format!("{buffers:?}"), format!("{expected:?}"), "{slot}");
+    }
+    let again = Buffers::new().slot(Slot::Scratch, (&own, 4, 8)).scratch(&own);
+    assert_eq!(format!("{again:?}"), format!("{:?}", Buffers::new().slot(Slot::Scratch, &own)), "the second replaces the first");
+}
+
 #[test]
 fn a_missing_buffer() {
     let plan = plan(all());

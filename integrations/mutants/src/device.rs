@@ -11,6 +11,8 @@ use bmru_conformance::portable::{Check, Launch, Run};
 use pollster::block_on;
 use thiserror::Error;
 
+use crate::code::code;
+
 /// What stands in place of the text of a file.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -53,8 +55,11 @@ struct Pipeline {
 pub struct Device {
     gpu: Gpu,
     change: Option<Change>,
-    texts: HashMap<Variant, String>,
+    /// The text of each variant, and its code.
+    known: HashMap<Variant, (String, u64)>,
     unchanged: HashMap<Variant, Pipeline>,
+    /// Of each variant whose code the change makes another, the text.
+    changes: HashMap<Variant, Option<String>>,
     changed: HashMap<Variant, Pipeline>,
 }
 
@@ -65,7 +70,8 @@ impl Device {
     /// If the adapter gives no device.
     pub fn new(adapter: &wgpu::Adapter, time_limit: Duration) -> Result<Self, Error> {
         let gpu = block_on(Gpu::on(adapter))?.with_time_limit(time_limit);
-        Ok(Self { gpu, change: None, texts: HashMap::new(), unchanged: HashMap::new(), changed: HashMap::new() })
+        let (known, unchanged, changes, changed) = Default::default();
+        Ok(Self { gpu, change: None, known, unchanged, changes, changed })
     }
 
     /// The device.
@@ -77,7 +83,34 @@ impl Device {
     /// Exchanges a file from now on; nothing: none.
     pub fn exchange(&mut self, change: Option<Change>) {
         self.change = change;
+        self.changes.clear();
         self.changed.clear();
+    }
+
+    /// Whether the change makes the code of a variant another.
+    ///
+    /// # Errors
+    /// If it is no shader then.
+    pub fn changes(&mut self, variant: &Variant) -> Result<bool, Failure> {
+        Ok(self.text_changed(variant)?.is_some())
+    }
+
+    fn text_changed(&mut self, variant: &Variant) -> Result<Option<&str>, Failure> {
+        if !self.changes.contains_key(variant) {
+            let unchanged = || {
+                let text = variant.wgsl();
+                let code = code(&text).expect("the shaders of the library are valid");
+                (text, code)
+            };
+            let (text, known) = self.known.entry(variant.clone()).or_insert_with(unchanged);
+            let changed = self.change.as_ref().filter(|change| text.contains(&change.from));
+            let changed = match changed.map(|change| text.replacen(&change.from, &change.to, 1)) {
+                Some(text) if code(&text).map_err(Failure::Refused)? != *known => Some(text),
+                _ => None,
+            };
+            self.changes.insert(variant.clone(), changed);
+        }
+        Ok(self.changes[variant].as_deref())
     }
 
     /// Runs a case, up to what fails first.
@@ -169,13 +202,12 @@ impl Device {
         buffer
     }
 
-    /// The pipeline of a variant, with the change if its text has the file.
+    /// The pipeline of a variant, with the change if that makes its code another.
     fn pipeline(&mut self, variant: &Variant) -> Result<Pipeline, Failure> {
-        let text = self.texts.entry(variant.clone()).or_insert_with(|| variant.wgsl());
-        let changed = self.change.as_ref().filter(|change| text.contains(&change.from));
-        let (made, text) = match changed {
-            Some(change) => (&mut self.changed, text.replacen(&change.from, &change.to, 1)),
-            None => (&mut self.unchanged, text.clone()),
+        let text = self.text_changed(variant)?.map(str::to_owned);
+        let (made, text) = match text {
+            Some(text) => (&mut self.changed, text),
+            None => (&mut self.unchanged, self.known[variant].0.clone()),
         };
         if let Some(pipeline) = made.get(variant) {
             return Ok(pipeline.clone());

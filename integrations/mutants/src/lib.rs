@@ -3,6 +3,7 @@
 //! - [`token`]: WGSL as tokens
 //! - [`operators`]: all changes of a file, as a [`Mutant`] each
 //! - [`suite`]: the quick matrix, and which of its cases have which file in their shaders
+//! - [`mod@code`]: what a shader does, as far as its constants decide it: cases to which a change makes no difference need no run
 //! - [`device`]: a host that runs cases with one file exchanged
 //! - [`trial`]: a mutant against all cases that could see it
 //! - [`pool`]: trials in processes of their own, because a mutant may never end
@@ -12,6 +13,7 @@
 //! Chain of trust: a trial begins with the suite as it is, which must pass. `tests/planted.rs` has mutants that must die, and some that
 //! must not.
 
+pub mod code;
 pub mod device;
 pub mod equivalent;
 pub mod mutant;

@@ -64,6 +64,7 @@ struct Entry {
 /// The cases, for one device.
 pub struct Suite {
     entries: Vec<Entry>,
+    variants: Vec<Variant>,
     limits: Limits,
     tuning: Tuning,
     ready: HashMap<usize, Rc<Portable>>,
@@ -100,7 +101,10 @@ impl Suite {
             }
             entries.push(Entry { case, has, variants: variants.into_iter().collect(), weight });
         }
-        Ok(Self { entries, limits, tuning, ready: HashMap::new(), room: Self::ROOM })
+        let mut variants: Vec<_> = known.into_iter().map(|(variant, (number, _))| (number, variant)).collect();
+        variants.sort_unstable_by_key(|&(number, _)| number);
+        let variants = variants.into_iter().map(|(_, variant)| variant).collect();
+        Ok(Self { entries, variants, limits, tuning, ready: HashMap::new(), room: Self::ROOM })
     }
 
     /// Numbers of the cases that have a file: first those whose shaders no other had before, then those with the same shaders and other
@@ -130,6 +134,11 @@ impl Suite {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The variants of a case.
+    pub fn variants(&self, case: usize) -> impl Iterator<Item = &Variant> {
+        self.entries[case].variants.iter().map(|&number| &self.variants[number])
     }
 
     /// The name of a case.

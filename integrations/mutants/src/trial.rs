@@ -19,7 +19,7 @@ pub enum Verdict {
     Killed(String),
     /// It did not end, or took the process with it.
     Hung,
-    /// So many cases saw nothing.
+    /// So many cases in which it is another code saw nothing.
     Survived(usize),
 }
 
@@ -108,24 +108,23 @@ impl Bench {
         self.device.run(&portable)
     }
 
-    /// Tries a mutant on the cases that have its file, or on `most` of them, up to the first that sees it. After [`Verdict::Hung`]
-    /// the device is of no use.
+    /// Tries a mutant on the cases whose code it changes, or on `most` of them, up to the first that sees it. After
+    /// [`Verdict::Hung`] the device is of no use.
     pub fn trial(&mut self, mutant: &Mutant, most: usize, mut progress: impl FnMut()) -> Verdict {
         let file = self.file(&mutant.file).expect("a mutant of one of the files");
         let from = self.sources[file].text.clone();
         self.device.exchange(Some(Change { to: mutant.apply(&from), from }));
-        let all = self.suite.with_file(file);
-        // From the cheapest to the longest, and first of all those that have killed before.
-        let some = all.len().min(most);
-        let mut cases: Vec<usize> = (0..some).map(|number| all[number * all.len() / some]).collect();
-        let killers = all.iter().filter(|&&case| self.kills[case] > 0 && !cases.contains(&case));
-        cases.extend(killers.copied().collect::<Vec<_>>());
+        let mut cases = evenly(self.suite.with_file(file));
+        // First of all those that have killed before.
         cases.sort_by_key(|&case| std::cmp::Reverse(self.kills[case]));
-        cases.truncate(most);
-        for &case in &cases {
+        let mut run = 0;
+        for case in cases {
+            if run == most {
+                break;
+            }
             progress();
-            match self.run(case) {
-                Ok(()) => {}
+            match self.is_changed(case).and_then(|changed| if changed { self.run(case).map(|()| 1) } else { Ok(0) }) {
+                Ok(more) => run += more,
                 Err(Failure::Refused(message)) => return Verdict::Refused(message),
                 Err(Failure::Hung) => return Verdict::Hung,
                 Err(Failure::Wrong(message)) => {
@@ -134,6 +133,23 @@ impl Bench {
                 }
             }
         }
-        Verdict::Survived(cases.len())
+        Verdict::Survived(run)
     }
+
+    /// Whether the mutant is another code in a case.
+    fn is_changed(&mut self, case: usize) -> Result<bool, Failure> {
+        for variant in self.suite.variants(case) {
+            if self.device.changes(variant)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The same in an order of which every beginning is spread evenly over all.
+fn evenly(all: Vec<usize>) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..all.len()).collect();
+    places.sort_by_key(|place| place.reverse_bits());
+    places.into_iter().map(|place| all[place]).collect()
 }

@@ -1,8 +1,8 @@
 //! Every refusal of planning, with what was expected and what came.
 
 use bmru::{
-    Access, Descriptor, Error, FinalState, Gradient, InitialState, Layout, Limits, MAX_AXIS, Operand, Plan, Save, Shape, Slot,
-    Stage, States, Strategy, Strides, Threshold, Tuning, View,
+    Access, Counts, Descriptor, Error, FinalState, Gradient, InitialCount, InitialState, Layout, Limits, MAX_AXIS, Operand, Plan,
+    Save, Shape, Slot, Stage, States, Strategy, Strides, Threshold, Tuning, View,
 };
 
 fn bmru(batch: u64, time: u64, channels: u64) -> Descriptor {
@@ -321,6 +321,15 @@ fn in_place_walks_serially() {
     let plan = descriptor.forward(&Limits::default(), &Tuning::default()).expect("it walks");
     assert_eq!(plan.strategy(), Strategy::Serial);
     assert!(plan.writes(Slot::InitialState) && !plan.uses(Slot::FinalState), "{plan}");
+    // Counts lie beside states.
+    let counted = Descriptor::forward_fill(descriptor.shape())
+        .limit(2)
+        .initial_state(InitialState::Given)
+        .initial_count(InitialCount::Given)
+        .counts(Counts::Final)
+        .final_state(FinalState::InPlace);
+    let plan = counted.forward(&Limits::default(), &Tuning::default()).expect("it walks");
+    assert!(plan.writes(Slot::InitialCount) && !plan.uses(Slot::FinalCount), "{plan}");
     let error = refusal(&descriptor.initial_state(InitialState::Zero), &Limits::default(), &Tuning::default());
     assert!(matches!(error, Error::Incompatible { .. }), "{error}");
 }
