@@ -2,14 +2,14 @@
 
 mod adjoint_twin;
 mod borders_twin;
-mod checks;
+pub mod checks;
 mod errors;
 mod health_twin;
 mod number_traffic;
 mod numbers;
 mod packed_twin;
 mod random;
-mod reach;
+pub mod reach;
 mod success;
 mod traffic;
 mod twin;

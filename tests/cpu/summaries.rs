@@ -1,10 +1,15 @@
 //! Summaries compose as the scan does: associative, with an identity, whatever the unit; and bytes are what they say.
 
+use std::rc::Rc;
+
 use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
-    Limits, Sequences, Shape, Summary, Threshold, Tuning, Validity, oracle,
+    Limits, Plan, Sequences, Shape, Summary, Threshold, Tuning, Validity, oracle,
 };
 use bmru_conformance::data::Slots;
+
+use crate::plan::checks;
+use crate::plan::reach::Places;
 
 type Unit = (&'static str, fn(Shape) -> Descriptor);
 
@@ -104,8 +109,36 @@ fn no_steps_keep_to_the_grid() {
             let plan = plan.unwrap_or_else(|error| panic!("{name}: {error}"));
             let grids: Vec<_> = plan.dispatches().iter().map(bmru::Dispatch::grid).collect();
             assert!(grids.len() > 1 && grids.iter().flatten().all(|&groups| groups <= 2), "{name}: {grids:?}");
+            is_right(&plan, &limits, &tuning);
         }
     }
+}
+
+/// Every dispatch stays inside its bindings and its slots, with one level of a tree, with several, and in groups and parts.
+#[test]
+fn plans_keep_all_limits() {
+    let mut planned = 0;
+    for [batch, time, channels] in [[1, 1, 1], [2, 33, 5], [3, 3000, 8], [1, 40_000, 2]] {
+        for limits in [Limits::default(), Limits { max_storage_buffer_binding_size: 1 << 16, ..Limits::default() }] {
+            for ((_, unit), _) in UNITS {
+                let descriptor = unit(Shape { batch, time, channels });
+                let tuning = Tuning { tile_steps: 32, ..Tuning::default() };
+                let plans = [descriptor.summarize(&limits, &tuning), descriptor.summarize_gradient(&limits, &tuning)];
+                for plan in plans.into_iter().flatten() {
+                    is_right(&plan, &limits, &tuning);
+                    planned += 1;
+                }
+            }
+        }
+    }
+    assert!(planned > 80, "{planned} plans");
+}
+
+fn is_right(plan: &Plan, limits: &Limits, tuning: &Tuning) {
+    let places: Vec<_> = plan.variants().iter().map(|variant| Rc::new(Places::of(variant))).collect();
+    let right =
+        checks::check_inside(plan, tuning, &places).and_then(|()| checks::is_pure(plan, plan.descriptor(), limits, tuning));
+    right.unwrap_or_else(|error| panic!("{error}\n{plan}"));
 }
 
 /// Two steps that hold, one that sets, as words by hand: what leaves, and whether it passes.

@@ -10,7 +10,7 @@ use bmru::quirks::{AdapterFacts, AdapterKind};
 use bmru::wgpu;
 use web_time::Instant;
 
-use crate::stream::Slabs;
+use crate::stream::{Class, Slabs};
 use crate::{Error, Work};
 
 /// A word that no result is: as a float, as an index and as a code it is nonsense.
@@ -36,7 +36,7 @@ pub struct Device {
     /// Bytes that all copies of a group's tensors may have.
     memory: u64,
     /// The fastest streaming kernels: tensors that are read, tensors that are written, and words as a power of two.
-    pub(crate) streams: RefCell<BTreeMap<(u64, u64, u64, u32), Slabs>>,
+    pub(crate) streams: RefCell<BTreeMap<Class, Slabs>>,
 }
 
 impl Device {

@@ -2,10 +2,10 @@
 
 use std::cell::OnceCell;
 
-use bmru::{Descriptor, Direction, Element, InitialState, Operand, Plan, Save, Shape, Slot, Threshold};
+use bmru::{Descriptor, Direction, Element, InitialState, Layout, Operand, Plan, Save, Shape, Slot, Threshold};
 use bmru_conformance::data::Rate;
 
-use crate::stream::{self, Stream, Streamed};
+use crate::stream::{self, Lanes, Stream, Streamed};
 use crate::tensors::Sample;
 use crate::{Device, Error, Measured, Subject, Tensors, Work, naive, prefix_sum, shapes};
 
@@ -256,7 +256,8 @@ impl<'a> Prepared<'a> {
     /// If it is wrong, or the device does not end.
     pub async fn stream_async(&self) -> Result<Stream, Error> {
         let [read, written] = self.streamed();
-        Stream::fastest(self.device, self.tensors().await?, [&read, &written], &format!("{}/stream", self.group.name())).await
+        let row = format!("{}/stream", self.group.name());
+        Stream::fastest(self.device, self.tensors().await?, [&read, &written], self.lanes(), &row).await
     }
 
     /// A copy of a tensor that is read to one that is written, with the bytes of a run.
@@ -294,6 +295,15 @@ impl<'a> Prepared<'a> {
         let row = format!("{}/lampshade", self.group.name());
         let work = prefix_sum::prefix_sum(self.device, tensors, self.streamed()[1][0].slot, &row).await?;
         Ok(work.map(|work| (work, 8 * tensors.elements())))
+    }
+
+    /// Where time is contiguous, each invocation of the library has a row of its own, and so has a ceiling.
+    fn lanes(&self) -> Lanes {
+        let descriptor = self.plans[0].1.descriptor();
+        match descriptor.memory_layout() {
+            Layout::BatchChannelTime => Lanes::Rows(descriptor.shape().time * descriptor.element_type().bytes() / 4),
+            _ => Lanes::Together,
+        }
     }
 
     /// Words of a row of the tensor in a slot, if another as long lies between it and the next, and streams can tell.

@@ -25,6 +25,16 @@ pub struct Slabs {
     turns: u32,
     /// Loads before the first store, and so the turns of one trip of the loop.
     ahead: u32,
+    lanes: Lanes,
+}
+
+/// What the invocations of a workgroup walk over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lanes {
+    /// All together over its slab, one word beside the other.
+    Together,
+    /// Each over a row of so many words: its own part of the slab.
+    Rows(u64),
 }
 
 /// A slot that is read or written, and how many tensors lie in it.
@@ -48,6 +58,16 @@ impl Streamed {
     fn place(&self, word: usize) -> usize {
         if self.apart > 0 { word + (word & !(self.apart as usize - 1)) } else { word }
     }
+}
+
+/// What one kernel is the fastest for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Class {
+    /// That are read, and written.
+    tensors: [u64; 2],
+    apart: u64,
+    lanes: Lanes,
+    log_words: u32,
 }
 
 /// What is read, and what is written.
@@ -86,13 +106,24 @@ impl Stream {
     ///
     /// # Errors
     /// If the device does not end, or the result is wrong.
-    pub async fn fastest(device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, row: &str) -> Result<Self, Error> {
+    pub async fn fastest(
+        device: &Device,
+        tensors: &Tensors,
+        [read, written]: Sides<'_>,
+        lanes: Lanes,
+        row: &str,
+    ) -> Result<Self, Error> {
         let fits = |slabs: &Slabs| slabs.covered(device, tensors.tensor_words(), [read, written]).is_some();
-        let class = (count(read), count(written), apart([read, written]), tensors.tensor_words().next_power_of_two().ilog2());
+        let class = Class {
+            tensors: [count(read), count(written)],
+            apart: apart([read, written]),
+            lanes,
+            log_words: tensors.tensor_words().next_power_of_two().ilog2(),
+        };
         let known = device.streams.borrow().get(&class).copied().filter(fits);
         let slabs = match known {
             Some(slabs) => slabs,
-            None => Self::search(device, tensors, [read, written]).await?,
+            None => Self::search(device, tensors, [read, written], lanes).await?,
         };
         device.streams.borrow_mut().insert(class, slabs);
         let stream = Self::new(device, tensors, [read, written], slabs)?;
@@ -100,9 +131,9 @@ impl Stream {
         Ok(stream)
     }
 
-    async fn search(device: &Device, tensors: &Tensors, slots: Sides<'_>) -> Result<Slabs, Error> {
+    async fn search(device: &Device, tensors: &Tensors, slots: Sides<'_>, lanes: Lanes) -> Result<Slabs, Error> {
         let fits = |slabs: &Slabs| slabs.covered(device, tensors.tensor_words(), slots).is_some();
-        let fitting: Vec<Slabs> = Self::shapes().filter(fits).collect();
+        let fitting: Vec<Slabs> = Self::shapes(lanes).filter(fits).collect();
         let (shapes, rounds) = match device.effort() {
             Effort::Check => (1, 0),
             Effort::Quick => (8, 2),
@@ -137,9 +168,16 @@ impl Stream {
         Ok(fastest.map_or(Slabs::LEAST, |(_, stream)| stream.slabs))
     }
 
-    fn shapes() -> impl Iterator<Item = Slabs> {
+    fn shapes(lanes: Lanes) -> impl Iterator<Item = Slabs> {
         let shapes = Self::LOOPS.into_iter().flat_map(|turns| Self::WIDTHS.map(|width| (turns, width)));
-        shapes.flat_map(|((turns, ahead), width)| Self::WORKGROUPS.map(|workgroup| Slabs { width, workgroup, turns, ahead }))
+        shapes.flat_map(move |((turns, ahead), width)| {
+            let turns = match lanes {
+                Lanes::Together => turns,
+                // A slab has as many rows as a workgroup has invocations.
+                Lanes::Rows(words) => (words / u64::from(width)) as u32,
+            };
+            Self::WORKGROUPS.map(|workgroup| Slabs { width, workgroup, turns, ahead, lanes })
+        })
     }
 
     fn new(device: &Device, tensors: &Tensors, [read, written]: Sides<'_>, slabs: Slabs) -> Result<Self, Error> {
@@ -192,7 +230,7 @@ impl Stream {
 
 impl Slabs {
     /// What always fits.
-    const LEAST: Self = Self { width: 1, workgroup: 1, turns: 1, ahead: 1 };
+    const LEAST: Self = Self { width: 1, workgroup: 1, turns: 1, ahead: 1, lanes: Lanes::Together };
 
     fn words(self) -> u64 {
         u64::from(self.width) * u64::from(self.workgroup) * u64::from(self.turns)
@@ -210,6 +248,11 @@ impl Slabs {
         let covered = bound - bound % self.words();
         let fits = covered >= self.words()
             && covered >= bound - bound / 8
+            && self.turns.is_multiple_of(self.ahead)
+            && match self.lanes {
+                Lanes::Together => true,
+                Lanes::Rows(words) => words.is_multiple_of(u64::from(self.width)),
+            }
             // Whole rows of whole vectors.
             && (row == 0 || (covered.is_multiple_of(row) && row >= u64::from(self.width)))
             && self.workgroup <= limits.max_compute_invocations_per_workgroup
@@ -221,7 +264,12 @@ impl Slabs {
     ///
     /// The trip count is a parameter, so that no driver unrolls the loop: that is what `ahead` is for.
     fn wgsl(self, [read, written]: Sides<'_>) -> String {
-        let Self { width, workgroup, ahead, .. } = self;
+        let Self { width, workgroup, ahead, lanes, .. } = self;
+        // From a lane to the next, and from a load of one to its next.
+        let (lane, load_step) = match lanes {
+            Lanes::Together => ("1u", workgroup),
+            Lanes::Rows(_) => ("params.turns", 1),
+        };
         let vector = if width == 1 { "u32".to_owned() } else { format!("vec{width}<u32>") };
         let accesses = (0..read.len()).map(|slot| (slot, "read")).chain((0..written.len()).map(|slot| (slot, "read_write")));
         // The tensors of a slot.
@@ -246,7 +294,7 @@ impl Slabs {
             .collect();
         let (mut loads, mut stores) = (String::new(), String::new());
         for load in 0..ahead {
-            let at = format!("at + {}u", load * workgroup);
+            let at = format!("at + {}u", load * load_step);
             loads += &format!("        let v{load} = {};\n", places("source", read, &at).join(" ^ "));
             for (number, target) in places("target", written, &at).iter().enumerate() {
                 let flip = if number == 0 { "~" } else { "" };
@@ -260,22 +308,23 @@ struct Params {{ grid_width: u32, turns: u32, tensor: u32, rows: u32 }}
 
 @compute @workgroup_size({workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {{
-    var at = (group.y * params.grid_width + group.x) * params.turns * {workgroup}u + local;
+    var at = (group.y * params.grid_width + group.x) * params.turns * {workgroup}u + local * {lane};
     for (var turn = 0u; turn < params.turns; turn += {ahead}u) {{
 {loads}{stores}        at += {step}u;
     }}
 }}
 ",
             params = read.len() + written.len(),
-            step = ahead * workgroup
+            step = ahead * load_step
         )
     }
 }
 
 impl fmt::Display for Slabs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { width, workgroup, turns, ahead } = self;
-        write!(f, "vectors of {width}, workgroup of {workgroup}, {turns} turns, {ahead} loads ahead")
+        let Self { width, workgroup, turns, ahead, lanes } = self;
+        write!(f, "vectors of {width}, workgroup of {workgroup}, {turns} turns, {ahead} loads ahead")?;
+        if let Lanes::Rows(_) = lanes { write!(f, ", each invocation a row") } else { Ok(()) }
     }
 }
 

@@ -626,6 +626,8 @@ pub fn is_pure(plan: &Plan, descriptor: &Descriptor, limits: &Limits, tuning: &T
     };
     ensure!(plan.saved_layout().is_some() == needs_saved, "whether it saves");
     ensure!(plan.saved_layout().is_none_or(|layout| layout == saved_layout(descriptor)), "the layout depends on the plan");
+    let unused = plan.slots().iter().find(|&&(slot, _)| !plan.uses(slot));
+    ensure!(unused.is_none(), "{unused:?} is bound, and not used");
     Ok(())
 }
 
