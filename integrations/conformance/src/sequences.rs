@@ -28,8 +28,8 @@ const UNITS: [Named; 9] = [
     }),
 ];
 
-/// Steps and channels, and how many sequences are packed.
-const SHAPES: [[u64; 3]; 6] = [[0, 4, 3], [1, 3, 1], [70, 5, 9], [1100, 4, 40], [2100, 3, 1500], [3000, 8, 3]];
+/// Steps and channels, and how many sequences are packed. Of many channels an invocation takes several vectors.
+const SHAPES: [[u64; 3]; 7] = [[0, 4, 3], [1, 3, 1], [70, 5, 9], [1100, 4, 40], [2100, 3, 1500], [3000, 8, 3], [130, 72, 20]];
 
 fn sequences(count: u64) -> [(&'static str, u64, Sequences); 2] {
     [("packed", 1, Sequences::Packed { count }), ("resets", 3, Sequences::Resets)]
@@ -77,7 +77,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         case.tile_steps = Some(64);
                         if hash >> 10 & 1 == 1 && time > 0 {
                             // Parts of time, within words, too.
-                            case.profile = Profile::Small { kibibytes: if time > 2000 { 32 } else { 8 } };
+                            case.profile = Profile::Small { kibibytes: if time > 2000 || channels > 8 { 32 } else { 8 } };
                             case.tile_steps = Some(32);
                         }
                         cases.push(case);
