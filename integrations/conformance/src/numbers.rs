@@ -82,6 +82,20 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
         cases.push(of_row(&row));
     }
     streaming(cases);
+    bands(cases);
+}
+
+/// All counts of so many channels that an invocation takes several vectors.
+fn bands(cases: &mut Vec<Case>) {
+    for strategy in Strategy::ALL {
+        for channels in [72, 70] {
+            let descriptor = Descriptor::cumulative(Shape { batch: 2, time: 100, channels }).side_by_side().counts(Counts::All);
+            let mut case = Case::new(format!("family/cumulative/bands/{channels}/{strategy}"), descriptor, RATES[1]);
+            case.strategy = Some(strategy);
+            case.tile_steps = Some(32);
+            cases.push(case);
+        }
+    }
 }
 
 /// The case of a row of choices: those of the axes in common, then strategy, what is saved, the final state, limits, edges.

@@ -62,11 +62,14 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         let descriptor = of(unit, shape, sequences, hash).element(element);
                         let tiles = matches!(descriptor.unit(), Unit::Bistable | Unit::FirstQuadrant | Unit::ForwardFill);
                         let unavailable = !tiles || descriptor.limit_steps().is_some();
-                        if strategy.is_some() && unavailable || is_left_out(scope, element, hash, [2, 8]) {
+                        // Without steps a case costs next to nothing.
+                        let left_out = (time > 0 || element != Element::F32) && is_left_out(scope, element, hash, [2, 8]);
+                        if strategy.is_some() && unavailable || left_out {
                             continue;
                         }
                         let final_state = if hash >> 5 & 3 == 0 { FinalState::Discarded } else { FinalState::Written };
-                        let saves = hash >> 7 & 1 == 0 && descriptor.unit() != Unit::ForwardFill;
+                        // Without steps nothing but what is saved tells amplitudes.
+                        let saves = (hash >> 7 & 1 == 0 || time == 0) && descriptor.unit() != Unit::ForwardFill;
                         let descriptor = descriptor.final_state(final_state);
                         let descriptor = if saves { descriptor.save(Save::Codes) } else { descriptor };
                         let rate = [Rate::Half, Rate::Once(20), Rate::Never][(hash >> 8) as usize % 3];
