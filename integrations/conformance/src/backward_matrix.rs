@@ -22,6 +22,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     values(&mut cases);
     holds(scope, &mut cases);
     limits(&mut cases);
+    two_thresholds_in_parts(&mut cases);
     views(&mut cases);
     time_orders(&mut cases);
     crate::family::backward(scope, &mut cases);
@@ -169,6 +170,23 @@ fn limits(cases: &mut Vec<BackwardCase>) {
                 cases.push(case);
             }
         }
+    }
+}
+
+/// Walks over two thresholds that go on within a block, and within a stretch.
+fn two_thresholds_in_parts(cases: &mut Vec<BackwardCase>) {
+    for (batch, time, channels, kibibytes) in [(20, 70, 12, 24), (3, 2500, 8, 64)] {
+        let descriptor = Descriptor::first_quadrant(shape(batch, time, channels))
+            .initial_state(InitialState::Given)
+            .incoming(Incoming::Both)
+            .layout(Layout::TimeBatchChannel)
+            .threshold(Threshold::PerChannel);
+        let name = format!("backward limit/first quadrant/{batch}x{time}x{channels}");
+        let mut case = BackwardCase::new(name, descriptor, Rate::Once(60));
+        let base = case.choices[0];
+        let small = Profile::Small { kibibytes };
+        case.choices.push(Choice { backward: Strategy::Serial, profile: small, ..base });
+        cases.push(case);
     }
 }
 

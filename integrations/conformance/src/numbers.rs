@@ -85,8 +85,16 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     bands(cases);
 }
 
-/// All counts of so many channels that an invocation takes several vectors.
+/// All counts: of so many channels that an invocation takes several vectors, and of several rows in parts of time.
 fn bands(cases: &mut Vec<Case>) {
+    for element in Element::ALL {
+        let descriptor = Descriptor::cumulative(Shape { batch: 3, time: 300, channels: 6 }).element(element);
+        let mut case =
+            Case::new(format!("family/cumulative/rows in parts/{element:?}"), descriptor.counts(Counts::All), RATES[1]);
+        case.strategy = Some(Strategy::Serial);
+        case.profile = Profile::Small { kibibytes: 6 };
+        cases.push(case);
+    }
     for strategy in Strategy::ALL {
         for channels in [72, 70] {
             let descriptor = Descriptor::cumulative(Shape { batch: 2, time: 100, channels }).side_by_side().counts(Counts::All);
