@@ -2,7 +2,7 @@
 
 use bmru::{
     Access, Amplitude, Beyond, Boundary, Counts, Descriptor, Element, FinalState, Incoming, InitialCount, InitialState, Layout,
-    Save, Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
+    Save, Sequences, Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -85,12 +85,17 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     bands(cases);
 }
 
-/// All counts: of so many channels that an invocation takes several vectors, and of several rows in parts of time.
+/// All counts: of so many channels that an invocation takes several vectors, and of several rows that are reset, in parts of time.
 fn bands(cases: &mut Vec<Case>) {
     for element in Element::ALL {
-        let descriptor = Descriptor::cumulative(Shape { batch: 3, time: 300, channels: 6 }).element(element);
-        let mut case =
-            Case::new(format!("family/cumulative/rows in parts/{element:?}"), descriptor.counts(Counts::All), RATES[1]);
+        // Where steps lie outermost, time is cut and not the rows.
+        let descriptor = Descriptor::cumulative(Shape { batch: 3, time: 300, channels: 6 })
+            .element(element)
+            .layout(Layout::TimeBatchChannel)
+            .sequences(Sequences::Resets)
+            .side_by_side()
+            .counts(Counts::All);
+        let mut case = Case::new(format!("family/cumulative/rows in parts/{element:?}"), descriptor, RATES[1]);
         case.strategy = Some(Strategy::Serial);
         case.profile = Profile::Small { kibibytes: 6 };
         cases.push(case);
