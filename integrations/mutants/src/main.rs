@@ -24,6 +24,9 @@ use clap::Parser;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// Trials of a process: drivers keep what they compiled, 10 MiB and more of each mutant.
+const TRIALS: usize = 400;
+
 /// A worker does not look at the time: the process that it serves does.
 const FOR_EVER: Duration = Duration::from_secs(86_400);
 
@@ -197,13 +200,15 @@ fn try_all(options: &Options, all: &[Mutant], todo: &[usize], log: &Mutex<Log>) 
     }
     let next = AtomicUsize::new(0);
     each(&mut workers, |_, worker| {
+        let mut trials = 0;
         while let Some(&number) = todo.get(next.fetch_add(1, Relaxed)) {
             let verdict = match worker.ask(&format!("trial {number}")) {
                 Ok(answer) => answer.parse()?,
                 Err(Silence::Hung | Silence::Ended) => Verdict::Hung,
             };
-            if verdict == Verdict::Hung {
-                // Its device still works on it.
+            trials += 1;
+            // If it hung, its device still works on it.
+            if verdict == Verdict::Hung || trials % TRIALS == 0 {
                 worker.end();
             }
             if matches!(verdict, Verdict::Survived(_)) {
