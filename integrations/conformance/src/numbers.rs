@@ -85,25 +85,27 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     bands(cases);
 }
 
-/// All counts: of so many channels that an invocation takes several vectors, and of several rows that are reset, in parts of time.
+/// All counts of so many channels that an invocation takes several vectors; and several rows in parts of time, where counts rest between
+/// two parts of rows that are reset, and sums of 16 bits before they are rounded.
 fn bands(cases: &mut Vec<Case>) {
-    for element in Element::ALL {
-        // Where steps lie outermost, time is cut and not the rows.
-        let descriptor = Descriptor::cumulative(Shape { batch: 3, time: 300, channels: 6 })
-            .element(element)
-            .layout(Layout::TimeBatchChannel)
-            .sequences(Sequences::Resets)
-            .side_by_side()
-            .counts(Counts::All);
-        let mut case = Case::new(format!("family/cumulative/rows in parts/{element:?}"), descriptor, RATES[1]);
-        case.strategy = Some(Strategy::Serial);
-        case.profile = Profile::Small { kibibytes: 6 };
-        cases.push(case);
+    let counts: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).counts(Counts::All).sequences(Sequences::Resets);
+    let sums: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement);
+    let relaxed: fn(Shape) -> Descriptor = |shape| relaxed(shape, 0.5);
+    for (name, unit) in [("counts", counts), ("sums", sums), ("relaxed", relaxed)] {
+        for element in Element::ALL {
+            // Where steps lie outermost, time is cut and not the rows.
+            let shape = Shape { batch: 3, time: 300, channels: 6 };
+            let descriptor = unit(shape).element(element).layout(Layout::TimeBatchChannel).side_by_side();
+            let mut case = Case::new(format!("family/rows in parts/{name}/{element:?}"), descriptor, RATES[1]);
+            case.strategy = Some(Strategy::Serial);
+            case.profile = Profile::Small { kibibytes: 6 };
+            cases.push(case);
+        }
     }
     for strategy in Strategy::ALL {
         for channels in [72, 70] {
             let descriptor = Descriptor::cumulative(Shape { batch: 2, time: 100, channels }).side_by_side().counts(Counts::All);
-            let mut case = Case::new(format!("family/cumulative/bands/{channels}/{strategy}"), descriptor, RATES[1]);
+            let mut case = Case::new(format!("family/bands/{channels}/{strategy}"), descriptor, RATES[1]);
             case.strategy = Some(strategy);
             case.tile_steps = Some(32);
             cases.push(case);
