@@ -1,5 +1,6 @@
-// Gives all .hlsl files of a directory to a compiler, on all cores.
+// Gives the .hlsl files of a directory to a compiler.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -14,12 +15,20 @@
 /// What a compiler has to say against a text; nothing if it takes it.
 using Compiler = std::function<std::string(const std::string &)>;
 
-/// Prints what is said against each file that fails, and ends with `NAME FILES FAILURES`, parted by tabs. Every core has a compiler of
-/// its own.
-inline int check(const char *name, const char *directory, const std::function<Compiler()> &make) {
-    std::vector<std::string> files;
+/// A part of so many, which a process takes alone; 0 of 0 is all of it, on all cores, each with a compiler of its own.
+struct Part {
+    size_t number = 0, of = 0;
+};
+
+/// Prints what is said against each file that fails, and ends with `NAME FILES FAILURES`, parted by tabs.
+inline int check(const char *name, const char *directory, const std::function<Compiler()> &make, Part part = {}) {
+    std::vector<std::string> all, files;
     for (const auto &entry : std::filesystem::directory_iterator(directory)) {
-        if (entry.path().extension() == ".hlsl") files.push_back(entry.path().string());
+        if (entry.path().extension() == ".hlsl") all.push_back(entry.path().string());
+    }
+    std::sort(all.begin(), all.end());
+    for (size_t number = 0; number < all.size(); ++number) {
+        if (part.of == 0 || number % part.of == part.number) files.push_back(all[number]);
     }
     std::atomic<size_t> next{0}, failures{0};
     std::mutex printing;
@@ -36,7 +45,8 @@ inline int check(const char *name, const char *directory, const std::function<Co
         }
     };
     std::vector<std::thread> workers;
-    for (unsigned core = 0; core == 0 || core < std::thread::hardware_concurrency(); ++core) workers.emplace_back(work);
+    unsigned cores = part.of == 0 ? std::max(1u, std::thread::hardware_concurrency()) : 1;
+    for (unsigned core = 0; core < cores; ++core) workers.emplace_back(work);
     for (auto &worker : workers) worker.join();
     std::printf("%s\t%zu\t%zu\n", name, files.size(), failures.load());
     return 0;

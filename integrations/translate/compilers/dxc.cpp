@@ -1,4 +1,4 @@
-// DXC, for shader model 6.5: dxc DIRECTORY
+// DXC, for shader model 6.5: dxc DIRECTORY PART PARTS, a process for each part: two compilers in one end it now and then.
 
 #include "check.hpp"
 #include "dxcapi.h"
@@ -18,8 +18,9 @@ static std::string compile(IDxcLibrary *library, IDxcCompiler *compiler, const s
 }
 
 int main(int count, char **arguments) {
-    if (count != 2) return 2;
-    return check("DXC", arguments[1], []() -> Compiler {
+    if (count != 4) return 2;
+    Part part{std::stoul(arguments[2]), std::stoul(arguments[3])};
+    auto make = []() -> Compiler {
         CComPtr<IDxcLibrary> library;
         CComPtr<IDxcCompiler> compiler;
         if (FAILED(DxcCreateInstance(CLSID_DxcLibrary, IID_PPV_ARGS(&library))) ||
@@ -27,5 +28,6 @@ int main(int count, char **arguments) {
             return [](const std::string &) { return "no compiler"; };
         }
         return [=](const std::string &text) { return compile(library, compiler, text); };
-    });
+    };
+    return check("DXC", arguments[1], make, part);
 }
