@@ -9,7 +9,7 @@ mod number_traffic;
 mod numbers;
 mod packed_twin;
 mod random;
-pub mod reach;
+mod reach;
 mod success;
 mod traffic;
 mod twin;

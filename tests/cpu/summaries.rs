@@ -1,7 +1,5 @@
 //! Summaries compose as the scan does: associative, with an identity, whatever the unit; and bytes are what they say.
 
-use std::rc::Rc;
-
 use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
     Limits, Plan, Sequences, Shape, Summary, Threshold, Tuning, Validity, oracle,
@@ -9,7 +7,6 @@ use bmru::{
 use bmru_conformance::data::Slots;
 
 use crate::plan::checks;
-use crate::plan::reach::Places;
 
 type Unit = (&'static str, fn(Shape) -> Descriptor);
 
@@ -135,9 +132,7 @@ fn plans_keep_all_limits() {
 }
 
 fn is_right(plan: &Plan, limits: &Limits, tuning: &Tuning) {
-    let places: Vec<_> = plan.variants().iter().map(|variant| Rc::new(Places::of(variant))).collect();
-    let right =
-        checks::check_inside(plan, tuning, &places).and_then(|()| checks::is_pure(plan, plan.descriptor(), limits, tuning));
+    let right = checks::check(plan, tuning).and_then(|()| checks::is_pure(plan, plan.descriptor(), limits, tuning));
     right.unwrap_or_else(|error| panic!("{error}\n{plan}"));
 }
 

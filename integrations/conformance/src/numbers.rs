@@ -82,12 +82,12 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
         cases.push(of_row(&row));
     }
     streaming(cases);
+    rows_in_parts(cases);
     bands(cases);
 }
 
-/// All counts of so many channels that an invocation takes several vectors; and several rows in parts of time, where counts rest between
-/// two parts of rows that are reset, and sums of 16 bits before they are rounded.
-fn bands(cases: &mut Vec<Case>) {
+/// Several rows in parts of time: between two parts rest counts, where rows are reset, and sums of 16 bits before they are rounded.
+fn rows_in_parts(cases: &mut Vec<Case>) {
     let counts: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).counts(Counts::All).sequences(Sequences::Resets);
     let sums: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement);
     let relaxed: fn(Shape) -> Descriptor = |shape| relaxed(shape, 0.5);
@@ -102,6 +102,10 @@ fn bands(cases: &mut Vec<Case>) {
             cases.push(case);
         }
     }
+}
+
+/// All counts of so many channels that an invocation takes several vectors.
+fn bands(cases: &mut Vec<Case>) {
     for strategy in Strategy::ALL {
         for channels in [72, 70] {
             let descriptor = Descriptor::cumulative(Shape { batch: 2, time: 100, channels }).side_by_side().counts(Counts::All);

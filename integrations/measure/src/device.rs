@@ -35,7 +35,7 @@ pub struct Device {
     cache: u64,
     /// Bytes that all copies of a group's tensors may have.
     memory: u64,
-    /// The fastest streaming kernels: tensors that are read, tensors that are written, and words as a power of two.
+    /// The fastest streaming kernels.
     pub(crate) streams: RefCell<BTreeMap<Class, Slabs>>,
 }
 

@@ -169,11 +169,15 @@ impl Stream {
     }
 
     fn shapes(lanes: Lanes) -> impl Iterator<Item = Slabs> {
-        let shapes = Self::LOOPS.into_iter().flat_map(|turns| Self::WIDTHS.map(|width| (turns, width)));
-        shapes.flat_map(move |((turns, ahead), width)| {
+        let loops = match lanes {
+            Lanes::Together => &Self::LOOPS[..],
+            // A row is as many turns as it is, so that only what is ahead differs.
+            Lanes::Rows(_) => &Self::LOOPS[..2],
+        };
+        let shapes = loops.iter().flat_map(|turns| Self::WIDTHS.map(|width| (turns, width)));
+        shapes.flat_map(move |(&(turns, ahead), width)| {
             let turns = match lanes {
                 Lanes::Together => turns,
-                // A slab has as many rows as a workgroup has invocations.
                 Lanes::Rows(words) => (words / u64::from(width)) as u32,
             };
             Self::WORKGROUPS.map(|workgroup| Slabs { width, workgroup, turns, ahead, lanes })
@@ -244,6 +248,10 @@ impl Slabs {
         let per_dimension = u64::from(limits.max_compute_workgroups_per_dimension);
         let of_slot = |streamed: &Streamed| streamed.tensors * if streamed.apart > 0 { 2 } else { 1 };
         let beside = read.iter().chain(written).map(of_slot).max().unwrap_or(1);
+        if self.words() == 0 {
+            // A vector is wider than the row.
+            return None;
+        }
         let bound = words.min(limits.max_storage_buffer_binding_size / 4 / beside);
         let covered = bound - bound % self.words();
         let fits = covered >= self.words()
