@@ -101,6 +101,12 @@ fn of(unit: fn(Shape) -> Descriptor, shape: Shape, element: Element, placing: Pl
     placing.place(descriptor)
 }
 
+/// Whether no small binding holds all operands of a slot: two thresholds, or thresholds behind the candidates.
+fn lies_far_apart(descriptor: &Descriptor) -> bool {
+    let threshold = descriptor.view(Operand::Threshold);
+    descriptor.unit() == Unit::FirstQuadrant || threshold.is_some_and(|view| view.slot == Slot::Candidate)
+}
+
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     for (unit_name, unit) in UNITS {
         for [batch, time, channels] in SHAPES {
@@ -131,8 +137,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         case.values = if edges { Values::Edges } else { Values::Plain };
                         case.strategy = Some(strategy).filter(|_| tiled);
                         case.tile_steps = Some(32);
-                        // Two thresholds of one slot lie far apart.
-                        if hash >> 11 & 3 == 0 && time > 200 && case.descriptor.unit() != Unit::FirstQuadrant {
+                        if hash >> 11 & 3 == 0 && time > 200 && !lies_far_apart(&case.descriptor) {
                             case.profile = Profile::Small { kibibytes: 32 };
                         }
                         cases.push(case);
@@ -257,7 +262,7 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                         descriptor
                     };
                     let mut case = BackwardCase::new(name, descriptor, [Rate::Half, Rate::Once(20)][(hash >> 10) as usize % 2]);
-                    if hash >> 11 & 3 == 0 && time > 200 && case.descriptor.unit() != Unit::FirstQuadrant {
+                    if hash >> 11 & 3 == 0 && time > 200 && !lies_far_apart(&case.descriptor) {
                         let small = Profile::Small { kibibytes: 32 };
                         case.choices.push(crate::backward::Choice { profile: small, ..case.choices[0] });
                     }

@@ -203,9 +203,10 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
         Element::F32 => -1e6 - row as f32,
         half => half.decode(0xb800 + (row % 0x3000) as u32),
     };
-    // Sums of 16 bits would soon be infinite.
+    // Sums of 16 bits would soon be infinite, and so would amplitudes that grow with their number.
     let different = match (descriptor.unit(), element) {
-        (_, Element::F32) | (Unit::Bistable | Unit::FirstQuadrant, _) => usize::MAX,
+        (_, Element::F32) => usize::MAX,
+        (Unit::Bistable | Unit::FirstQuadrant, _) => 1 << 15,
         _ => 8,
     };
     let mut slots = Slots {
