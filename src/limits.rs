@@ -305,15 +305,25 @@ impl Tuning {
     ///
     /// Serial moves the fewest bytes (12 per element against 12.5) in one dispatch, but has no more than `B·D` invocations.
     /// Below that number the tiles' second dimension of parallelism is worth what they move beside it.
-    ///
-    /// Of what vectors can hold several steps of, a probe and its walk take vectors, and tiles, whose words are of channels, elements:
-    /// on an H100 `[32, 128, 2048]` takes 107 µs by a probe of tiles of 1,024 and 246 µs by tiles, (1, 2^22, 1) 79 and 166 µs.
-    pub(crate) fn choose(&self, shape: Shape, of_steps: bool) -> Strategy {
+    pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
-        match self.few_rows {
-            _ if rows >= self.serial_rows || shape.time <= self.tile_steps_of(shape) => Strategy::Serial,
-            Strategy::Tiles if of_steps && self.max_vector_width > 1 => Strategy::Probe,
-            few_rows => few_rows,
+        if rows >= self.serial_rows || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }
+    }
+
+    /// The same forward where vectors can hold several steps. A probe and its walk take vectors, and tiles, whose words are of channels,
+    /// elements. Where time is contiguous each invocation reads lines of its own, and so many of them must not outgrow the cache that
+    /// keeps a line until all of it is read: a quarter as many, in tiles as long as that takes. On an H100, by a probe, its walk alone:
+    /// `[32, 128, 2048]` 71 µs in 4 tiles, 70 in 8, 126 in 32; `[64, 256, 4096]` 487 µs serially, 957 in 32 tiles; (1, 2^22, 1) 82 µs
+    /// with tiles of 256 and 96 with those of 64, for the levels of the tree.
+    pub(crate) fn of_steps(&self) -> Self {
+        if self.few_rows != Strategy::Tiles || self.max_vector_width == 1 {
+            return self.clone();
+        }
+        Self {
+            few_rows: Strategy::Probe,
+            serial_rows: (self.serial_rows / 4).max(1),
+            tile_steps: self.tile_steps.max(1024),
+            ..self.clone()
         }
     }
 
