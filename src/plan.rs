@@ -251,8 +251,8 @@ impl Plan {
         let untold =
             direction == Direction::Forward && descriptor.sequences_kind().has_borders() && descriptor.carry() != Carry::Fill;
         let walks = in_place || untold;
-        let of_steps = direction == Direction::Forward && tuning.strategy.is_none() && vectors::can_hold_steps(descriptor);
-        let tuning = &if of_steps { tuning.of_steps() } else { tuning.clone() };
+        let of_steps = tuning.strategy.is_none() && vectors::can_hold_steps(descriptor);
+        let tuning = &if of_steps { tuning.of_steps(direction) } else { tuning.clone() };
         let build = |strategy| match strategy {
             Strategy::Tiles | Strategy::Probe if in_place => Err(Error::Incompatible {
                 expected: "a final state in a buffer of its own",

@@ -90,6 +90,29 @@ fn a_probe_where_a_gpu_has_vectors_of_steps() {
     }
 }
 
+/// A quarter as many walks as where channels lie side by side, so that caches keep the lines that each of them reads alone.
+#[test]
+fn fewer_walks_where_time_is_contiguous_on_a_gpu() {
+    let limits = Limits { max_buffer_size: 1 << 40, max_storage_buffer_binding_size: 1 << 31, ..Limits::default() };
+    for (tuning, layout, [batch, time, channels], expected) in [
+        (Tuning::nvidia(), Layout::BatchChannelTime, [32, 2048, 128], [(Strategy::Probe, 544), (Strategy::Tiles, 512)]),
+        (Tuning::nvidia(), Layout::BatchChannelTime, [64, 4096, 256], [(Strategy::Serial, 4096), (Strategy::Serial, 4096)]),
+        (Tuning::nvidia(), Layout::BatchChannelTime, [1, 32_768, 8], [(Strategy::Probe, 96), (Strategy::Tiles, 128)]),
+        (Tuning::nvidia(), Layout::BatchTimeChannel, [32, 2048, 128], [(Strategy::Tiles, 128), (Strategy::Tiles, 128)]),
+        (Tuning::software(), Layout::BatchChannelTime, [2, 8192, 8], [(Strategy::Probe, 1056), (Strategy::Probe, 1024)]),
+    ] {
+        let descriptor = Descriptor::bmru(Shape { batch, time, channels }).layout(layout);
+        let plans = [descriptor.forward(&limits, &tuning), descriptor.backward(&limits, &tuning)];
+        for (plan, (strategy, steps)) in plans.into_iter().zip(expected) {
+            let plan = plan.expect("it fits");
+            let walks =
+                |dispatch: &&bmru::Dispatch| matches!(plan.stage(dispatch), Stage::Adjoint | Stage::Serial | Stage::TileApply);
+            let walk = plan.dispatches().iter().find(walks).expect("it walks");
+            assert_eq!((plan.strategy(), walk.params().tile_steps), (strategy, steps), "{plan}");
+        }
+    }
+}
+
 #[cfg(feature = "wgpu")]
 mod of_wgpu {
     use bmru::{Access, Descriptor, Error, Limits, Shape, Strategy, Tuning, wgpu};

@@ -453,8 +453,8 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         Stage::AdjointTreeReduce | Stage::AdjointTreeScan => &[0],
         // Words, and the steps of a word, several at once or one by one; in another function, the rows.
         Stage::Adjoint => &[0, 1, 1, 0],
-        // Terms.
-        Stage::SumReduce => &[0],
+        // Terms, several at once or one by one.
+        Stage::SumReduce => &[0, 0],
         Stage::HandOver => &[],
         // Words.
         Stage::Pack => &[0],
