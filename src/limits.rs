@@ -173,7 +173,8 @@ pub struct Tuning {
     pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
-    /// The strategy below that number. Tiles give way to a probe where vectors hold several steps.
+    /// The strategy below that number. Where vectors hold several steps tiles give way to a probe, a quarter as many rows are enough, and
+    /// tiles have up to 1,024 steps.
     pub few_rows: Strategy,
     /// Elements of a batch row that one dispatch handles at most where several workgroups share its rows of channels: what caches
     /// keep until the last of them has passed.
