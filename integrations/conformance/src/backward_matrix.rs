@@ -20,7 +20,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     options(&mut cases);
     surrogates(&mut cases);
     values(&mut cases);
-    holds(scope, &mut cases);
+    holds(&mut cases);
     limits(&mut cases);
     two_thresholds_in_parts(&mut cases);
     views(&mut cases);
@@ -135,13 +135,13 @@ fn values(cases: &mut Vec<BackwardCase>) {
 }
 
 /// Gradients that pass over many stretches.
-fn holds(scope: Scope, cases: &mut Vec<BackwardCase>) {
-    let long = if scope == Scope::Full { 1 << 21 } else { 150_000 };
+fn holds(cases: &mut Vec<BackwardCase>) {
     for (hold, time) in [(1500, 9000), (40_000, 140_000)] {
         cases.push(BackwardCase::new(format!("backward hold/{hold}"), all(shape(1, time, 2)), Rate::Once(hold)));
     }
     for threshold in [Threshold::PerElement, Threshold::PerChannel] {
-        let descriptor = all(shape(1, long, 1)).threshold(threshold);
+        // Long enough for the carries of five orders.
+        let descriptor = all(shape(1, 1 << 21, 1)).threshold(threshold);
         cases.push(BackwardCase::new(format!("backward hold/forever/{threshold:?}"), descriptor, Rate::Never));
     }
 }
