@@ -415,7 +415,10 @@ impl Step<'_> {
     fn sharpen(&mut self, rng: &mut fastrand::Rng, values: Values) {
         let element = self.descriptor.element_type();
         let edge = |rng: &mut fastrand::Rng| match values {
-            Values::Inputs => [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.u64(..5) as usize],
+            Values::Inputs => {
+                let least = f32::from_bits(1);
+                [0.0, -0.0, least, -least, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.u64(..7) as usize]
+            }
             _ => edge(rng, element),
         };
         let operand = if rng.bool() { Operand::LowThreshold } else { Operand::Threshold };
