@@ -43,6 +43,8 @@ pub struct Variant {
     pub(crate) packs: bool,
     /// Whether a row holds packed sequences.
     pub(crate) packed_sequences: bool,
+    /// Backward: whether a factor of 0 is the border of a sequence, in a tree that is not told where borders are.
+    pub(crate) meets_borders: bool,
     /// Backward: names of the functions that are the surrogates of gate and sign.
     pub(crate) surrogates: Option<[&'static str; 2]>,
     /// Backward: whether a walk can begin where the part behind it ended.

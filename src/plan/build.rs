@@ -327,6 +327,9 @@ impl<'a> Builder<'a> {
             packs: matches!(stage, Stage::Serial | Stage::TileApply) && descriptor.packs(),
             packed_sequences: descriptor.sequences_kind().packed().is_some()
                 && boxes.iter().any(|boxed| boxed.operand == Operand::Borders),
+            meets_borders: matches!(stage, Stage::AdjointTreeReduce | Stage::AdjointTreeScan)
+                && descriptor.carry() == Carry::Decay
+                && descriptor.sequences_kind().has_borders(),
             surrogates: surrogates.map(|pair| pair.map(Surrogate::name)),
             resumes: stage == Stage::Adjoint && self.resumes,
             accumulates,
@@ -372,6 +375,7 @@ impl<'a> Builder<'a> {
             saves: false,
             packs: false,
             packed_sequences: false,
+            meets_borders: false,
             surrogates: None,
             resumes: false,
             accumulates: Vec::new(),

@@ -100,7 +100,7 @@ impl Variant {
     fn sequences(&self, w: &mut String) -> fmt::Result {
         let has = |operand| self.binding_of(operand).is_some();
         let told = has(Operand::Borders) && (self.stage != Stage::Borders || has(Operand::CuSeqlens));
-        writeln!(w, "const BORDERED: bool = {};", has(Operand::Borders))?;
+        writeln!(w, "const BORDERED: bool = {};", has(Operand::Borders) || self.meets_borders)?;
         writeln!(w, "const PACKED_SEQUENCES: bool = {};", told && self.packed_sequences)?;
         writeln!(w, "const EMPTIES: bool = {};", self.stage.asks_for_empty() && has(Operand::CuSeqlens))?;
         let lanes = self.vector_width * self.fold;

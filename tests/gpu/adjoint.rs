@@ -1,7 +1,7 @@
 //! The backward pass beyond the matrix.
 
 use bmru::oracle::{self, IncomingGradients};
-use bmru::{Access, Descriptor, Incoming, InitialState, Save, Shape, Strategy, Surrogate, Threshold};
+use bmru::{Access, Descriptor, Incoming, InitialState, Save, Sequences, Shape, Strategy, Surrogate, Threshold};
 use bmru_conformance::backward::{Choice, incoming};
 use bmru_conformance::data::{self, Rate, Values};
 use bmru_conformance::{BackwardCase, Profile, Runner};
@@ -81,6 +81,52 @@ pub fn contains_nan(runner: &Runner) -> Result<(), Failed> {
                 assert!(reached || a == b, "{backward}, output {output}, {index}: {a:#010x} became {b:#010x}");
                 if reached {
                     assert!(f32::from_bits(*b).is_nan(), "{backward}, output {output}, {index}: the NaN was lost");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nor does one pass a border, in the tree either: not where steps that set scale what passes them.
+pub fn contains_nan_behind_borders(runner: &Runner) -> Result<(), Failed> {
+    let (time, channels) = (4000, 5);
+    let descriptor = Descriptor::relaxed(Shape { batch: 2, time, channels }, 0.5)
+        .sequences(Sequences::Resets)
+        .initial_state(InitialState::Given)
+        .incoming(Incoming::Both)
+        .save(Save::Codes);
+    let mut data = data::generate(&descriptor, Rate::Once(300), Values::Plain, 2);
+    let border = 1500;
+    data.resets.fill(0);
+    for row in data.resets.chunks_mut(time.div_ceil(32) as usize) {
+        row[border as usize / 32] = 1 << (border % 32);
+    }
+    let [plain, final_state] = incoming(&descriptor, 2);
+    // Two stretches behind the first, in one without a border.
+    let (b, t, d) = (1, 2500u64, 3);
+    let at = |t: u64| ((b * time + t) * channels + d) as usize;
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut states = plain.clone();
+        states[at(t)] = bad;
+        for backward in Strategy::ALL {
+            let choice = Choice { backward, ..CHOICE };
+            let run = |states: &[f32]| {
+                let incoming = IncomingGradients { states, final_state: &final_state };
+                runner.gradients(&descriptor, &choice, &data, &incoming).map(|(_, gradients)| gradients)
+            };
+            let (without, with) = (run(&plain)?, run(&states)?);
+            for output in 0..4 {
+                for (index, (a, b)) in without[output].iter().zip(&with[output]).enumerate() {
+                    let reached = match output {
+                        0 | 1 => (border..=t).any(|t| at(t) == index),
+                        2 => index == d as usize,
+                        _ => index == (channels + d) as usize,
+                    };
+                    assert!(reached || a == b, "{backward}, {bad}, output {output}, {index}: {a:#010x} became {b:#010x}");
+                    if reached && bad.is_nan() && output != 1 {
+                        assert!(f32::from_bits(*b).is_nan(), "{backward}, output {output}, {index}: the NaN was lost");
+                    }
                 }
             }
         }

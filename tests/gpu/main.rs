@@ -53,7 +53,7 @@ const MOST_PIPELINES: usize = 200;
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 43] = [
+const TESTS: [(&str, Test); 44] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -70,6 +70,7 @@ const TESTS: [(&str, Test); 43] = [
     ("host: slices in, slices out", recording::host),
     ("backward: a second run has the same bits", adjoint::repeats),
     ("backward: NaN stays in its own hold and its channel's sums", adjoint::contains_nan),
+    ("backward: nor does it pass a border", adjoint::contains_nan_behind_borders),
     ("backward: sums of 2^24 terms", adjoint::long_sums),
     ("backward: an annealed slope compiles nothing", adjoint::anneals),
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
