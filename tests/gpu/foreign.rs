@@ -143,6 +143,12 @@ pub fn iterations(runner: &Runner) -> Result<(), Failed> {
     for plan in plans(&host, 1024, |limits, tuning| descriptor.unpack(limits, tuning))? {
         counts(&host, &plan, &uploads)?;
     }
+    // Several rows, each too long to be taken beside another.
+    let descriptor = Descriptor::bmru(Shape { batch: 3, time: 500, channels: 1 });
+    let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;
+    for plan in plans(&host, 1024, |limits, tuning| descriptor.forward(limits, tuning))? {
+        counts(&host, &plan, &uploads)?;
+    }
     let descriptor = Descriptor::forward_fill(shape).validity(Validity::Mask);
     let uploads = uploaded(&descriptor, Rate::Never, Values::Plain)?;
     for plan in plans(&host, 1024, |limits, tuning| descriptor.forward(limits, tuning))? {

@@ -79,7 +79,7 @@ pub fn host(runner: &Runner) -> Result<(), Failed> {
 /// More sets, flips, holds and NaN inputs than 32 bits count: no batch is so large here, so that the records of its sequences are
 /// put where the last stage finds them.
 pub fn wide_counts(runner: &Runner) -> Result<(), Failed> {
-    const RECORD: [u32; 8] = [0x7000_0001, 0x6000_0003, 0x5000_0005, 11, 4, 0, 0, 0x4000_0007];
+    const RECORD: [u32; 8] = [0x7000_0001, 0x6000_0003, 0x5000_0005, 11, 4, 0, 0, 0x5555_5555];
     let (batch, channels) = (1100u64, 3);
     let scan = Descriptor::bmru(Shape { batch, time: 5, channels }).threshold(Threshold::PerChannel);
     let gpu = runner.gpu();

@@ -93,6 +93,8 @@ pub struct Case {
     pub vector_width: Option<u32>,
     /// Steps of a tile; `None` leaves it to the tuning.
     pub tile_steps: Option<u32>,
+    /// Steps loaded at once; `None` leaves it to the hash of the name.
+    pub steps_ahead: Option<u32>,
     /// How buffers are declared.
     pub access: Access,
     /// Time is cut here, each piece run by a plan of its own that takes up the state of the one before.
@@ -115,6 +117,7 @@ impl Case {
             strategy: None,
             vector_width: None,
             tile_steps: None,
+            steps_ahead: None,
             access: Access::Declared,
             cuts: Vec::new(),
         }
@@ -144,12 +147,14 @@ impl Case {
     }
 
     fn tuning(&self, tuning: &Tuning) -> Tuning {
+        let walked = walked(tuning, name_seed(&self.name));
         Tuning {
             strategy: self.strategy,
             max_vector_width: self.vector_width.unwrap_or(tuning.max_vector_width),
             tile_steps: self.tile_steps.unwrap_or(tuning.tile_steps),
+            steps_ahead: self.steps_ahead.unwrap_or(walked.steps_ahead),
             access: self.access,
-            ..walked(tuning, name_seed(&self.name))
+            ..walked
         }
     }
 

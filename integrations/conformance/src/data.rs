@@ -226,6 +226,10 @@ pub fn generate(descriptor: &Descriptor, rate: Rate, values: Values, seed: u64) 
             .collect(),
         ..borders(descriptor, seed)
     };
+    // Steps that set and add nothing still scale what was there.
+    if descriptor.unit() == Unit::Relaxed {
+        slots.amplitude.iter_mut().skip(5).step_by(8).for_each(|amplitude| *amplitude = 0.0);
+    }
     // Amplitudes of both signs: their sign bit is not the sign of the state.
     for amplitude in slots.amplitude.iter_mut().filter(|_| rng.bool()) {
         *amplitude = -*amplitude;
@@ -315,12 +319,21 @@ fn slack(descriptor: &Descriptor, slots: &Slots) -> Vec<u64> {
 /// Whatever is read of them shows.
 fn poison_slack(descriptor: &Descriptor, slots: &mut Slots) {
     for t in slack(descriptor, slots) {
+        // What holds for good, what sets whatever the thresholds are, and what has slopes.
+        let [candidate, threshold, low_threshold] =
+            [[f32::NAN; 3], [f32::INFINITY, 0.0, 0.0], [0.5, 1.0, 0.25], [2.0, 1.0, 0.25]][t as usize % 4];
+        let values = [
+            (Operand::Candidate, candidate),
+            (Operand::Threshold, threshold),
+            (Operand::LowThreshold, low_threshold),
+            (Operand::Amplitude, f32::NAN),
+        ];
         for d in 0..descriptor.shape().channels {
             let mut step = Step { descriptor, slots, at: [0, t, d] };
-            for operand in [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::Amplitude] {
+            for (operand, value) in values {
                 let of_steps = descriptor.view(operand).is_some_and(|view| view.strides.time > 0);
                 if let Some(place) = step.place(operand).filter(|_| of_steps) {
-                    *place = f32::NAN;
+                    *place = value;
                 }
             }
         }

@@ -1,14 +1,34 @@
 //! One channel or two, steps that follow each other in memory, nothing saved: vectors that hold several steps of a channel.
 
-use bmru::{Boundary, Descriptor, Element, FinalState, InitialState, Shape, Strategy, Threshold, Unit};
+use bmru::{
+    Boundary, Descriptor, Element, FinalState, InitialState, Layout, Shape, Slot, Strategy, Strides, Threshold, Unit, View,
+};
 
 use crate::data::{Rate, Values};
 use crate::{Case, Profile};
 
 const UNITS: [(&str, Unit); 2] = [("bistable", Unit::Bistable), ("first quadrant", Unit::FirstQuadrant)];
 
+/// Tiles of which no whole number of steps loaded at once is one, and low thresholds in a plane of their own.
+fn probes(cases: &mut Vec<Case>) {
+    let shape = Shape { batch: 3, time: 1000, channels: 1 };
+    let strides = Strides::rows(Layout::BatchTimeChannel, shape, 1);
+    let plane = |offset| View { slot: Slot::Threshold, offset, strides };
+    let two = Descriptor::first_quadrant(shape).threshold_view(plane(0)).low_threshold_view(plane(3000));
+    for (name, descriptor) in [("bistable", Descriptor::bmru(shape)), ("two planes", two)] {
+        let descriptor = descriptor.initial_state(InitialState::Given);
+        let mut case = Case::new(format!("fold/three ahead/{name}"), descriptor, Rate::Once(300));
+        case.strategy = Some(Strategy::Probe);
+        case.vector_width = Some(4);
+        case.tile_steps = Some(32);
+        case.steps_ahead = Some(3);
+        cases.push(case);
+    }
+}
+
 /// Both folds with every unit and element that has them, whole and in parts; a tile's fold begins in what the tree found.
 pub fn forward(cases: &mut Vec<Case>) {
+    probes(cases);
     // Everything that is not in the loops.
     let mut rng = fastrand::Rng::with_seed(3);
     for channels in [1, 2] {

@@ -84,7 +84,7 @@ fn sizes(scope: Scope, cases: &mut Vec<Case>) {
                     .initial_state(if pick(2) { InitialState::Zero } else { InitialState::Given })
                     .final_state(if pick(3) { FinalState::Discarded } else { FinalState::Written })
                     .save(saves);
-                let rate = [Rate::Half, Rate::Once(50), Rate::Once(1000)][number % 3];
+                let rate = [Rate::Half, Rate::Once(50), Rate::Once(1000)][number / 3 % 3];
                 let Shape { batch, time, channels } = shape;
                 let saves = if saves == Save::Codes { "/saves" } else { "" };
                 let mut case = Case::new(format!("size/{batch}x{time}x{channels}/{strategy}{saves}"), descriptor, rate);
@@ -152,6 +152,14 @@ fn long_holds(scope: Scope, cases: &mut Vec<Case>) {
             if strategy != Strategy::Serial && scope == Scope::Full {
                 cases.push(case);
             }
+        }
+        if strategy != Strategy::Serial {
+            // Tiles enough for a third level, and first sets everywhere among them.
+            let name = format!("hold/30000/tiles of 32/{strategy}");
+            let mut case = Case::new(name, all(shape(1, 70_000, 16)), Rate::Once(30_000));
+            case.strategy = Some(strategy);
+            case.tile_steps = Some(32);
+            cases.push(case);
         }
         for (name, values) in [("plain", Values::Plain), ("edges", Values::Edges)] {
             let mut case = Case::new(format!("hold/forever/{name}/{strategy}"), all(shape(1, 70_000, 3)), Rate::Never);

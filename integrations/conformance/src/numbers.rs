@@ -86,16 +86,31 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     bands(cases);
 }
 
-/// Several rows in parts of time: between two parts rest counts, where rows are reset, and sums of 16 bits before they are rounded.
+/// Several rows in parts of time: between two parts rest states, ages and counts, where rows are reset, and sums of 16 bits before they
+/// are rounded.
 fn rows_in_parts(cases: &mut Vec<Case>) {
     let counts: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).counts(Counts::All).sequences(Sequences::Resets);
     let sums: fn(Shape) -> Descriptor = |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement);
     let relaxed: fn(Shape) -> Descriptor = |shape| relaxed(shape, 0.5);
-    for (name, unit) in [("counts", counts), ("sums", sums), ("relaxed", relaxed)] {
+    let ages: fn(Shape) -> Descriptor =
+        |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::All).sequences(Sequences::Resets);
+    let states: fn(Shape) -> Descriptor = |shape| Descriptor::bmru(shape).sequences(Sequences::Resets);
+    let relaxed_states: fn(Shape) -> Descriptor = |shape| Descriptor::relaxed(shape, 0.5).sequences(Sequences::Resets);
+    let units = [
+        ("counts", counts),
+        ("sums", sums),
+        ("relaxed", relaxed),
+        ("ages", ages),
+        ("states", states),
+        ("relaxed states", relaxed_states),
+    ];
+    for (name, unit) in units {
         for element in Element::ALL {
             // Where steps lie outermost, time is cut and not the rows.
             let shape = Shape { batch: 3, time: 300, channels: 6 };
-            let descriptor = unit(shape).element(element).layout(Layout::TimeBatchChannel).side_by_side();
+            let descriptor = unit(shape).element(element).layout(Layout::TimeBatchChannel);
+            let gated = descriptor.unit() != Unit::ForwardFill;
+            let descriptor = if gated { descriptor.side_by_side() } else { descriptor };
             let mut case = Case::new(format!("family/rows in parts/{name}/{element:?}"), descriptor, RATES[1]);
             case.strategy = Some(Strategy::Serial);
             case.profile = Profile::Small { kibibytes: 6 };

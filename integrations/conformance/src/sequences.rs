@@ -28,8 +28,20 @@ const UNITS: [Named; 9] = [
     }),
 ];
 
-/// Steps and channels, and how many sequences are packed. Of many channels an invocation takes several vectors.
-const SHAPES: [[u64; 3]; 7] = [[0, 4, 3], [1, 3, 1], [70, 5, 9], [1100, 4, 40], [2100, 3, 1500], [3000, 8, 3], [130, 72, 20]];
+/// Steps and channels, and how many sequences are packed. Of many channels an invocation takes several vectors; a last word has one step.
+const SHAPES: [[u64; 3]; 11] = [
+    [0, 4, 3],
+    [0, 72, 1],
+    [0, 72, 3],
+    [1, 3, 1],
+    [33, 4, 6],
+    [70, 5, 9],
+    [1057, 3, 9],
+    [1100, 4, 40],
+    [2100, 3, 1500],
+    [3000, 8, 3],
+    [130, 72, 20],
+];
 
 fn sequences(count: u64) -> [(&'static str, u64, Sequences); 2] {
     [("packed", 1, Sequences::Packed { count }), ("resets", 3, Sequences::Resets)]
@@ -49,6 +61,7 @@ fn of(unit: fn(Shape) -> Descriptor, shape: Shape, sequences: Sequences, hash: u
 
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     over_candidates(scope, cases);
+    short_parts(cases);
     for (name, unit) in UNITS {
         for [time, channels, count] in SHAPES {
             for (kind, batch, sequences) in sequences(count) {
@@ -86,6 +99,31 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
                         cases.push(case);
                     }
                 }
+            }
+        }
+    }
+}
+
+/// Parts of single steps, and parts of 31, the second of which begins with the last step of a word.
+fn short_parts(cases: &mut Vec<Case>) {
+    let parts: [Named; 3] = [
+        ("bistable", |shape| Descriptor::bmru(shape).initial_state(InitialState::Given)),
+        ("cumulative", |shape| Descriptor::cumulative(shape).initial_state(InitialState::Given)),
+        ("forward fill with a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
+    ];
+    for (name, unit) in parts {
+        for (kind, batch, sequences) in
+            [("rows", 1, Sequences::Rows), ("packed", 1, Sequences::Packed { count: 4 }), ("resets", 3, Sequences::Resets)]
+        {
+            // What rests between parts of rows with borders is longer than a single step.
+            let rows = sequences == Sequences::Rows;
+            for (time, channels, kibibytes) in [(70, 64, 8), (6, 400, 2)].into_iter().take(if rows { 2 } else { 1 }) {
+                let descriptor = unit(Shape { batch, time, channels }).sequences(sequences).final_state(FinalState::Written);
+                let name = format!("sequences/short parts/{kind}/{name}/{batch}x{time}x{channels}");
+                let mut case = Case::new(name, descriptor, Rate::Half);
+                case.strategy = Some(Strategy::Serial);
+                case.profile = Profile::Small { kibibytes };
+                cases.push(case);
             }
         }
     }
