@@ -136,8 +136,8 @@ const EDGES: [u32; 14] = [
 ];
 
 /// The same for elements of 16 bits, most of which mean something in both types.
-const HALF_EDGES: [u32; 14] =
-    [0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00, 0x7c01, 0xfe23, 0x7f80, 0xff80, 0x7fa1];
+const HALF_EDGES: [u32; 15] =
+    [0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x7bff, 0x7c00, 0xfc00, 0x7c01, 0xfe23, 0x7f80, 0xff80, 0x7fa1, 0x7fff];
 
 /// Amplitudes of units whose states have 16 bits: halfway between two of them, and one unit of `f32` beside that. Of binary16 around 1,
 /// among its least numbers, and at both ends of its normal ones; of bfloat16 around 1 and at its end; and NaNs whose payload ends below.
@@ -170,7 +170,7 @@ const TIES: [u32; 25] = [
 ];
 
 fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
-    let edges = if element == Element::F32 { &EDGES } else { &HALF_EDGES };
+    let edges: &[u32] = if element == Element::F32 { &EDGES } else { &HALF_EDGES };
     element.decode(edges[rng.u64(..edges.len() as u64) as usize])
 }
 
