@@ -251,7 +251,8 @@ impl Plan {
         let untold =
             direction == Direction::Forward && descriptor.sequences_kind().has_borders() && descriptor.carry() != Carry::Fill;
         let walks = in_place || untold;
-        let of_steps = tuning.strategy.is_none() && vectors::can_hold_steps(descriptor);
+        let free = tuning.strategy.is_none() && matches!(direction, Direction::Forward | Direction::Backward);
+        let of_steps = free && vectors::can_hold_steps(descriptor);
         let tuning = &if of_steps { tuning.of_steps(direction) } else { tuning.clone() };
         let build = |strategy| match strategy {
             Strategy::Tiles | Strategy::Probe if in_place => Err(Error::Incompatible {
