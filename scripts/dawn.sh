@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the conformance matrix on Dawn, by a script that knows nothing of this library but the plans it exports:
-# `scripts/dawn.sh [--whole] [--case SUBSTRING] [--reports DIRECTORY] [DRIVER…]`.
+# `scripts/dawn.sh [--whole] [--case SUBSTRING] [--every N] [--reports DIRECTORY] [DRIVER…]`.
 #
 # DRIVER is swiftshader or lavapipe (of Mesa 25; Dawn refuses Mesa 22); without any, swiftshader. Without --whole it is the quick
-# matrix. --reports writes a report for each driver, as docs/gpus has them. A few cases are spoilt first, to see that failures are
-# seen. Sets up what it needs on a Debian machine with Rust.
+# matrix, and with --every one case in so many. --reports writes a report for each driver, as docs/gpus has them. A few cases are
+# spoilt first, to see that failures are seen. Sets up what it needs on a Debian machine with Rust.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/adapters.sh
@@ -14,7 +14,8 @@ scope=(--quick) cases=() reports='' drivers=()
 while (($#)); do
     case $1 in
     --whole) scope=() ;;
-    --case) cases=(--case "${2:?}") && shift ;;
+    --case) cases+=(--case "${2:?}") && shift ;;
+    --every) cases+=(--every "${2:?}") && shift ;;
     --reports) reports=${2:?} && shift ;;
     swiftshader | lavapipe) drivers+=("$1") ;;
     *)

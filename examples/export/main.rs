@@ -1,6 +1,6 @@
 //! Writes what other hosts and other compilers need to check this library without it.
 //!
-//! `cargo run --release --example export -- [--quick] [--case SUBSTRING] [--tuning KIND] [--out FILE]`: the conformance matrix
+//! `cargo run --release --example export -- [--quick] [--case SUBSTRING] [--every N] [--tuning KIND] [--out FILE]`: the conformance matrix
 //! as plans, in the format of `format.rs`, to a file or to standard output. `integrations/dawn/plans.mjs` runs it.
 //!
 //! `cargo run --release --example export -- --shaders DIRECTORY [--quick] [--tuning KIND]`: every distinct shader of the matrix
@@ -29,6 +29,9 @@ struct Options {
     /// Only cases whose name contains this.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     case: String,
+    /// Only one case in so many, those that their seed picks.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
     /// The kind of adapter that plans suit; no result depends on it. Without it plans suit software adapters, and shaders are those
     /// of all kinds.
     #[arg(long, value_enum)]
@@ -37,7 +40,7 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Write shaders to this directory, and no plans.
-    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["case", "out"])]
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["case", "every", "out"])]
     shaders: Option<PathBuf>,
 }
 
@@ -83,10 +86,11 @@ fn main() -> ExitCode {
 type Failure = Box<dyn std::error::Error>;
 
 fn plans(scope: Scope, options: &Options) -> Result<(), Failure> {
+    let wanted = |name: &str, seed: u64| name.contains(&options.case) && seed.is_multiple_of(options.every);
     let mut forward = matrix(scope);
-    forward.retain(|case| case.name.contains(&options.case));
+    forward.retain(|case| wanted(&case.name, case.seed));
     let mut backward = backward_matrix(scope);
-    backward.retain(|case| case.name.contains(&options.case));
+    backward.retain(|case| wanted(&case.name, case.seed));
     let count = forward.len() + backward.len();
     if count == 0 {
         return Err(format!("no case matches {:?}", options.case).into());
