@@ -47,6 +47,36 @@ pub fn repeats(runner: &Runner) -> Result<(), Failed> {
     Ok(())
 }
 
+/// With one incoming gradient in place of another every element that it does not reach keeps its bits, by every strategy; and what it
+/// reaches is NaN in those outputs that are told.
+fn keeps_to(
+    runner: &Runner,
+    descriptor: &Descriptor,
+    data: &data::Slots,
+    [plain, bad, final_state]: [&[f32]; 3],
+    is_reached: impl Fn(usize, usize) -> bool,
+    become_nan: &[usize],
+) -> Result<(), Failed> {
+    for backward in Strategy::ALL {
+        let choice = Choice { backward, ..CHOICE };
+        let run = |states: &[f32]| {
+            let incoming = IncomingGradients { states, final_state };
+            runner.gradients(descriptor, &choice, data, &incoming).map(|(_, gradients)| gradients)
+        };
+        let (without, with) = (run(plain)?, run(bad)?);
+        for output in 0..4 {
+            for (index, (a, b)) in without[output].iter().zip(&with[output]).enumerate() {
+                let reached = is_reached(output, index);
+                assert!(reached || a == b, "{backward}, output {output}, {index}: {a:#010x} became {b:#010x}");
+                if reached && become_nan.contains(&output) {
+                    assert!(f32::from_bits(*b).is_nan(), "{backward}, output {output}, {index}: the NaN was lost");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Every element that the NaN does not reach keeps its bits.
 pub fn contains_nan(runner: &Runner) -> Result<(), Failed> {
     let (time, channels) = (4000, 5);
@@ -64,28 +94,12 @@ pub fn contains_nan(runner: &Runner) -> Result<(), Failed> {
     let reached_from = (0..=t).rev().find(|&t| sets(t)).unwrap_or(0);
     assert!(reached_from > 0 && reached_from < t && states_of[at(t)] == states_of[at(reached_from)], "a hold in the middle");
 
-    for backward in Strategy::ALL {
-        let choice = Choice { backward, ..CHOICE };
-        let run = |states: &[f32]| {
-            let incoming = IncomingGradients { states, final_state: &final_state };
-            runner.gradients(&descriptor, &choice, &data, &incoming).map(|(_, gradients)| gradients)
-        };
-        let (without, with) = (run(&plain)?, run(&states)?);
-        for output in 0..4 {
-            for (index, (a, b)) in without[output].iter().zip(&with[output]).enumerate() {
-                let reached = match output {
-                    0 | 1 => (reached_from..=t).any(|t| at(t) == index),
-                    2 => index == d as usize,
-                    _ => false,
-                };
-                assert!(reached || a == b, "{backward}, output {output}, {index}: {a:#010x} became {b:#010x}");
-                if reached {
-                    assert!(f32::from_bits(*b).is_nan(), "{backward}, output {output}, {index}: the NaN was lost");
-                }
-            }
-        }
-    }
-    Ok(())
+    let is_reached = |output, index| match output {
+        0 | 1 => (reached_from..=t).any(|t| at(t) == index),
+        2 => index == d as usize,
+        _ => false,
+    };
+    keeps_to(runner, &descriptor, &data, [&plain, &states, &final_state], is_reached, &[0, 1, 2])
 }
 
 /// Nor does one pass a border, in the tree either: not where steps that set scale what passes them.
@@ -106,30 +120,15 @@ pub fn contains_nan_behind_borders(runner: &Runner) -> Result<(), Failed> {
     // Two stretches behind the first, in one without a border.
     let (b, t, d) = (1, 2500u64, 3);
     let at = |t: u64| ((b * time + t) * channels + d) as usize;
-    for bad in [f32::NAN, f32::INFINITY] {
+    let is_reached = |output, index| match output {
+        0 | 1 => (border..=t).any(|t| at(t) == index),
+        2 => index == d as usize,
+        _ => index == (channels + d) as usize,
+    };
+    for (bad, become_nan) in [(f32::NAN, &[0, 2, 3][..]), (f32::INFINITY, &[])] {
         let mut states = plain.clone();
         states[at(t)] = bad;
-        for backward in Strategy::ALL {
-            let choice = Choice { backward, ..CHOICE };
-            let run = |states: &[f32]| {
-                let incoming = IncomingGradients { states, final_state: &final_state };
-                runner.gradients(&descriptor, &choice, &data, &incoming).map(|(_, gradients)| gradients)
-            };
-            let (without, with) = (run(&plain)?, run(&states)?);
-            for output in 0..4 {
-                for (index, (a, b)) in without[output].iter().zip(&with[output]).enumerate() {
-                    let reached = match output {
-                        0 | 1 => (border..=t).any(|t| at(t) == index),
-                        2 => index == d as usize,
-                        _ => index == (channels + d) as usize,
-                    };
-                    assert!(reached || a == b, "{backward}, {bad}, output {output}, {index}: {a:#010x} became {b:#010x}");
-                    if reached && bad.is_nan() && output != 1 {
-                        assert!(f32::from_bits(*b).is_nan(), "{backward}, output {output}, {index}: the NaN was lost");
-                    }
-                }
-            }
-        }
+        keeps_to(runner, &descriptor, &data, [&plain, &states, &final_state], is_reached, become_nan)?;
     }
     Ok(())
 }

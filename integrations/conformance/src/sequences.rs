@@ -1,5 +1,5 @@
 //! Packed sequences and resets: borders at every bit of a word, at the edges of words, tiles and stretches, and outside all time; many
-//! sequences of no step and of one; slack full of NaN.
+//! sequences of no step and of one; slack that holds, sets or has slopes, and nothing of it may be seen.
 
 use bmru::{
     Amplitude, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand, Save,
