@@ -140,8 +140,8 @@ fn holds(cases: &mut Vec<BackwardCase>) {
         cases.push(BackwardCase::new(format!("backward hold/{hold}"), all(shape(1, time, 2)), Rate::Once(hold)));
     }
     for threshold in [Threshold::PerElement, Threshold::PerChannel] {
-        // Long enough for the carries of five orders.
-        let descriptor = all(shape(1, 1 << 21, 1)).threshold(threshold);
+        // Long enough for the carries of five orders, the last of which is added to twice.
+        let descriptor = all(shape(1, (1 << 21) + 1024, 1)).threshold(threshold);
         cases.push(BackwardCase::new(format!("backward hold/forever/{threshold:?}"), descriptor, Rate::Never));
     }
 }

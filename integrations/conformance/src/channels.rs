@@ -147,6 +147,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
         }
     }
     broadcasts(scope, cases);
+    cases.extend(odd_halves().map(|(name, descriptor)| Case::new(name, descriptor, Rate::Half)));
 }
 
 /// Places thresholds, and amplitudes per element, without those axes whose bit is not set: one for all, for each row, for each step, for
@@ -272,4 +273,16 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
         }
     }
     backward_broadcasts(scope, cases);
+    for (name, descriptor) in odd_halves() {
+        cases.push(BackwardCase::new(format!("backward {name}"), descriptor, Rate::Half));
+    }
+}
+
+/// Half words behind an output that are not of it, though they would be the first element of a row that is not there.
+fn odd_halves() -> impl Iterator<Item = (String, Descriptor)> {
+    let shape = Shape { batch: 3, time: 5, channels: 3 };
+    [Element::F16, Element::Bf16].into_iter().map(move |element| {
+        let descriptor = Descriptor::bmru(shape).element(element).layout(Layout::BatchChannelTime);
+        (format!("channels/odd halves/{element:?}"), descriptor)
+    })
 }

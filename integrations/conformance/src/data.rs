@@ -141,7 +141,7 @@ const HALF_EDGES: [u32; 15] =
 
 /// Amplitudes of units whose states have 16 bits: halfway between two of them, and one unit of `f32` beside that. Of binary16 around 1,
 /// among its least numbers, and at both ends of its normal ones; of bfloat16 around 1 and at its end; and NaNs whose payload ends below.
-const TIES: [u32; 25] = [
+const TIES: [u32; 26] = [
     0x3f80_0fff,
     0x3f80_1000,
     0x3f80_1001,
@@ -167,6 +167,7 @@ const TIES: [u32; 25] = [
     0x7f7f_8000,
     0x7f80_0001,
     0x7f80_1fff,
+    0x7f81_0000,
 ];
 
 fn edge(rng: &mut fastrand::Rng, element: Element) -> f32 {
@@ -400,8 +401,8 @@ impl Step<'_> {
             return;
         }
         let [b, t, d] = self.at;
-        if let Some(amplitude) = self.place(Operand::Amplitude).filter(|amplitude| amplitude.is_nan()) {
-            // Beside candidates.
+        let beside = self.descriptor.view(Operand::Amplitude).is_some_and(|view| view.slot == Slot::Candidate);
+        if let Some(amplitude) = self.place(Operand::Amplitude).filter(|amplitude| beside && amplitude.is_nan()) {
             let number = (b * 37 + t * 5 + d) % if element == Element::F32 { u64::MAX } else { 500 };
             *amplitude = element.round(0.5 + number as f32 * if rng.bool() { 0.25 } else { -0.25 });
         }
@@ -430,7 +431,9 @@ impl Step<'_> {
         let edge = |rng: &mut fastrand::Rng| match values {
             Values::Inputs => {
                 let least = f32::from_bits(1);
-                [0.0, -0.0, least, -least, f32::INFINITY, f32::NEG_INFINITY, f32::NAN][rng.u64(..7) as usize]
+                let zeros = [0.0, -0.0, least, -least];
+                let ends = [f32::MAX, -f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+                element.round([&zeros[..], &ends].concat()[rng.usize(..zeros.len() + ends.len())])
             }
             _ => edge(rng, element),
         };

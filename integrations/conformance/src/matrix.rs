@@ -205,6 +205,11 @@ fn limits(scope: Scope, cases: &mut Vec<Case>) {
             }
         }
     }
+    // Parts that begin with the second step of a word.
+    let mut parts_of_33 = Case::new("limit/parts of 33", all(shape(1, 66, 29)), Rate::Half);
+    parts_of_33.profile = Profile::Small { kibibytes: 4 };
+    parts_of_33.strategy = Some(Strategy::Serial);
+    cases.push(parts_of_33);
     // A row of channels longer than a binding: single steps, in pieces of rows.
     for saves in [Save::Nothing, Save::Codes] {
         let mut case = Case::new(format!("limit/1 KiB/{saves:?}"), all(shape(1, 6, 400)).save(saves), Rate::Half);

@@ -127,6 +127,14 @@ fn short_parts(cases: &mut Vec<Case>) {
             }
         }
     }
+    // States of 16 bits that rest between single steps.
+    for element in [Element::F16, Element::Bf16] {
+        let descriptor = Descriptor::relaxed(Shape { batch: 1, time: 6, channels: 288 }, 0.5).element(element).side_by_side();
+        let mut case = Case::new(format!("sequences/short parts/relaxed/{element:?}"), descriptor, Rate::Half);
+        case.strategy = Some(Strategy::Serial);
+        case.profile = Profile::Small { kibibytes: 2 };
+        cases.push(case);
+    }
 }
 
 /// Over the candidates, slack among them.

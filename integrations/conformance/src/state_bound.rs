@@ -84,7 +84,7 @@ pub(crate) fn state_bounds(descriptor: &Descriptor, inputs: &Inputs<'_>, depth: 
             };
             // Terms that are so large together may pass infinity on the way, in one order and not in another.
             bound = match finite(bound) {
-                bound if counts.is_none() && of_relaxed.largest() > f32::MAX.into() && !bound.is_nan() => f64::INFINITY,
+                bound if counts.is_none() && of_relaxed.largest() > f32::MAX.into() && bound > 0.0 => f64::INFINITY,
                 bound => bound,
             };
             bounds[0][place] = bound;

@@ -53,11 +53,12 @@ pub(crate) fn extend(descriptor: &Descriptor, inputs: &Inputs<'_>, mut bounds: [
                 terms += input(Operand::Amplitude, [b, t, d]);
                 steps += 1.0;
             }
-            // What is held from the beginning is a copy: 0.
             bound = match (steps * EPSILON).exp_m1() * terms + steps * 2f64.powi(-124) {
+                // What is held from the beginning is a copy, an infinity or a NaN, too.
+                _ if steps == 0.0 => 0.0,
                 bound if !bound.is_finite() => f64::NAN,
                 // Terms that are so large together may pass infinity on the way, in one order and not in another.
-                _ if terms > f32::MAX.into() && steps > 0.0 => f64::INFINITY,
+                _ if terms > f32::MAX.into() => f64::INFINITY,
                 bound => bound,
             };
             bounds[0][at(states, b, t, d)] = bound;
