@@ -68,6 +68,19 @@ fn nan_and_infinity_have_no_slope() {
     assert_eq!((dc, dr), (vec![8.0], vec![0.0, -8.0]));
     let [dc, dr, ..] = run(0.0, 1.0, f32::NEG_INFINITY);
     assert_eq!((dc, dr), (vec![-6.0], vec![6.0, 0.0]));
+    // The distance from a threshold may be infinite, and their sum may be.
+    let [dc, dr, ..] = run(f32::MAX, -f32::MAX, -f32::MAX);
+    assert_eq!((dc, dr), zeros());
+    let [dc, dr, ..] = run(f32::MAX, f32::MAX, -1.0);
+    assert_eq!((dc, dr), (vec![-6.0], vec![6.0, 0.0]));
+    // `ArcTan` has a slope everywhere, and would make a NaN of one.
+    for (c, high, low) in [(f32::NAN, 1.0, -1.0), (0.0, f32::NAN, f32::NAN), (0.0, f32::INFINITY, f32::NEG_INFINITY)] {
+        let descriptor = Descriptor::first_quadrant(Shape { batch: 1, time: 1, channels: 1 });
+        let inputs = Inputs { candidate: &[c], threshold: &[high, low], amplitude: &[2.0], ..Inputs::default() };
+        let incoming = IncomingGradients { states: &[f32::MAX], final_state: &[] };
+        let gradients = backward(&descriptor, &inputs, &incoming).expect("the slices fit");
+        assert_eq!((gradients.candidate, gradients.threshold), zeros(), "{c}, {high}, {low}");
+    }
 }
 
 struct Unrolled {

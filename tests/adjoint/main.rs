@@ -16,6 +16,7 @@ mod numbers;
 mod outputs;
 mod planted;
 mod random;
+mod surrogates;
 mod table;
 mod tape;
 mod unrolled;

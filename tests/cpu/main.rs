@@ -14,4 +14,5 @@ mod saved;
 mod sequences;
 mod shader;
 mod summaries;
+mod texts;
 mod time_order;

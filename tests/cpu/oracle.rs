@@ -1,8 +1,8 @@
 //! The oracle against tables that were written by hand, and wrong loops against the same tables.
 
-use bmru::oracle::forward;
+use bmru::oracle::{backward, forward};
 use bmru::{Boundary, Descriptor, Element, Error, FinalState, InitialState, Inputs, Layout, Outputs, Save, SavedLayout, Shape};
-use bmru::{Slot, Strides, Threshold, View};
+use bmru::{IncomingGradients, Slot, Strides, Threshold, View};
 
 const INF: f32 = f32::INFINITY;
 const NAN: f32 = f32::NAN;
@@ -343,6 +343,8 @@ fn slices_of_the_wrong_length_are_refused() {
     ] {
         let error = forward(&descriptor, &inputs).expect_err("a wrong length");
         assert_eq!(error, Error::LengthMismatch { slot, expected, actual });
+        let incoming = IncomingGradients { states: &[0.0; 6], final_state: &[] };
+        assert_eq!(backward(&descriptor, &inputs, &incoming), Err(Error::LengthMismatch { slot, expected, actual }));
     }
 }
 

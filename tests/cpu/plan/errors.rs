@@ -109,6 +109,40 @@ fn states_over_inputs() {
     }
 }
 
+/// Thresholds may lie anywhere in the slot of the candidates that states are written over, but among those.
+#[test]
+fn thresholds_before_behind_and_among_candidates() {
+    let planned = |shape: Shape, offset, time, threshold: Strides| {
+        let view = |offset, strides| View { slot: Slot::Candidate, offset, strides };
+        let candidates = view(offset, Strides { batch: 100, time: 8, channel: 1 });
+        let scan = Descriptor::bmru(shape).candidate_view(candidates).states_view(candidates);
+        scan.threshold_view(view(time, threshold)).forward(&Limits::default(), &Tuning::default())
+    };
+    let whole = Shape { batch: 1, time: 4, channels: 4 };
+    // 28 elements with gaps, in rows of 8 or of 12.
+    for (candidates, thresholds, row, fits) in [
+        (0, 28, 12, true),
+        (0, 27, 12, false),
+        (0, 4, 8, true),
+        (0, 3, 8, false),
+        (0, 4, 12, false),
+        (40, 0, 12, true),
+        (39, 0, 12, false),
+        (4, 0, 12, false),
+    ] {
+        let plan = planned(whole, candidates, thresholds, Strides { batch: 100, time: row, channel: 1 });
+        assert_eq!(plan.is_ok(), fits, "candidates at {candidates}, thresholds at {thresholds} in rows of {row}");
+    }
+    // Of the same rows, but as many axes are not the same place.
+    let broadcast = planned(whole, 0, 0, Strides { batch: 100, time: 0, channel: 1 });
+    assert!(matches!(broadcast, Err(Error::InvalidView { operand: Operand::States, .. })), "{broadcast:?}");
+    // Nothing shares no elements with anything.
+    for empty in [Shape { batch: 0, ..whole }, Shape { time: 0, ..whole }, Shape { channels: 0, ..whole }] {
+        let plan = planned(empty, 4, 0, Strides { batch: 100, time: 12, channel: 1 });
+        assert!(plan.is_ok(), "{empty}: {plan:?}");
+    }
+}
+
 #[test]
 fn states_that_share_a_place() {
     let states = |batch, time| {
