@@ -164,6 +164,24 @@ fn depth(batch: usize, time: usize) -> u64 {
     descriptor.backward(&endless(), &Tuning::default()).expect("a plan").depth()
 }
 
+/// Blocks of 32, and one for each level above, over time and what comes from beyond; or over the blocks of a stretch, then over
+/// stretches of all rows.
+#[test]
+fn depths_that_are_stated() {
+    for ((batch, time), expected) in [
+        ((1, 0), 2),
+        ((1, 1), 2),
+        ((1, 2), 2 + 1 + 2),
+        ((1, 32), 32 + 1 + 2),
+        ((1, 33), 32 + 2 + 2 + 2),
+        ((1, 1025), 32 + 32 + 2 + 3 + 2),
+        ((3, 1025), (32 + 32 + 2) + (6 + 1)),
+        ((40, 5), (5 + 1) + (32 + 2 + 2)),
+    ] {
+        assert_eq!(depth(batch, time), expected, "B = {batch}, T = {time}");
+    }
+}
+
 /// The longest chain of a gradient where everything holds, `None` only where nothing comes in.
 fn flow(time: usize, beyond: Option<u64>, by_tree: bool) -> u64 {
     let (dh, sets) = (vec![Some(0); time], vec![false; time]);

@@ -55,6 +55,19 @@ fn counts_are_sums_of_signs() {
     assert!([0, 3, 6, 7].into_iter().all(|t: usize| states[t].is_nan()));
 }
 
+/// Nothing is multiplied by a count of none.
+#[test]
+fn what_nothing_has_counted_keeps_its_bits() {
+    for amplitude in [2.0, f32::INFINITY, f32::NAN] {
+        let descriptor = line(Unit::Cumulative).initial_state(InitialState::Given).final_state(FinalState::Written);
+        for h0 in [-0.0, f32::from_bits(0x7fa1_2345), f32::from_bits(1)] {
+            let inputs = Inputs { candidate: &[0.0; 8], threshold: &[1.0], amplitude: &[amplitude], ..Inputs::default() };
+            let outputs = forward(&descriptor, &Inputs { initial_state: &[h0], ..inputs }).expect("the slices fit");
+            assert!(bits(&outputs.states).iter().chain(&bits(&outputs.final_state)).all(|&word| word == h0.to_bits()), "{h0}");
+        }
+    }
+}
+
 #[test]
 fn amplitudes_per_element_are_summed() {
     let sums = line(Unit::Cumulative).amplitude(Amplitude::PerElement).initial_state(InitialState::Given);

@@ -2,7 +2,7 @@
 
 use bmru::{
     Amplitude, Counts, Descriptor, Element, Error, FinalState, GradientSummary, InitialCount, InitialState, Inputs, Layout,
-    Limits, Plan, Sequences, Shape, Summary, Threshold, Tuning, Validity, oracle,
+    Limits, Plan, Sequences, Shape, Stage, Summary, Threshold, Tuning, Validity, oracle,
 };
 use bmru_conformance::data::Slots;
 
@@ -137,6 +137,35 @@ fn is_right(plan: &Plan, limits: &Limits, tuning: &Tuning) {
 }
 
 /// Two steps that hold, one that sets, as words by hand: what leaves, and whether it passes.
+/// Stretches, and the levels above them; without steps a level above none, which all passes.
+#[test]
+fn gradients_are_summarized_in_stretches() {
+    for (time, stages) in
+        [(0, vec![]), (100, vec![Stage::AdjointReduce]), (1025, vec![Stage::AdjointReduce, Stage::AdjointTreeReduce])]
+    {
+        let descriptor = Descriptor::bmru(Shape { batch: 2, time, channels: 3 });
+        let plan = descriptor.summarize_gradient(&Limits::default(), &Tuning::default()).expect("a small plan");
+        let found: Vec<Stage> = plan.dispatches().iter().map(|dispatch| plan.stage(dispatch)).collect();
+        assert_eq!(found, stages, "{time} steps");
+    }
+}
+
+/// Nothing but units that sum amplitudes reads them: the others need none.
+#[test]
+fn amplitudes_are_for_those_that_sum_them() {
+    for ((name, unit), _) in UNITS {
+        let descriptor = of(unit, 5);
+        let given = given(&descriptor, 5);
+        let without = Inputs { amplitude: &[], ..given.inputs() };
+        let [with, without] = [given.inputs(), without].map(|inputs| oracle::summarize(&descriptor, &inputs));
+        let sums = name.starts_with("relaxed") || name.ends_with("per element");
+        assert_eq!(without.is_err(), sums, "{name}: {without:?}");
+        if !sums {
+            assert_eq!(with, without, "{name}");
+        }
+    }
+}
+
 #[test]
 fn gradients_pass_what_holds() {
     let scan = |time| Descriptor::bmru(Shape { batch: 1, time, channels: 2 });
