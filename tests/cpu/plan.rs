@@ -10,6 +10,7 @@ mod numbers;
 mod packed_twin;
 mod random;
 mod reach;
+mod snapshots;
 mod success;
 mod traffic;
 mod twin;

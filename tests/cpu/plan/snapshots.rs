@@ -1,0 +1,133 @@
+//! Plans as they were: whoever changes what is planned, what it moves or how long it may run sees here what that does, and to which
+//! plans. That a plan is right the other tests say; `BMRU_BLESS=1 cargo test --test cpu snapshots` writes those of today.
+
+use std::fmt::Write;
+
+use bmru::{
+    Amplitude, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout,
+    Limits, Operand, Save, Sequences, Shape, States, Strategy, SummaryOf, Threshold, Traffic, Tuning, Validity,
+};
+
+use super::checks::planned;
+
+const UNITS: [(&str, fn(Shape) -> Descriptor); 10] = [
+    ("bistable", Descriptor::bmru),
+    ("first quadrant", Descriptor::first_quadrant),
+    ("bistable per element", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
+    ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::Final)),
+    ("cumulative, all counts", |shape| Descriptor::cumulative(shape).counts(Counts::All)),
+    ("cumulative per element", |shape| Descriptor::cumulative(shape).amplitude(Amplitude::PerElement)),
+    ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
+    ("forward fill", Descriptor::forward_fill),
+    ("forward fill by a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
+    ("forward fill with a limit", |shape| Descriptor::forward_fill(shape).limit(4)),
+];
+/// Some of the times are those of one tile, of several, of a tree and of several levels of it.
+const SHAPES: [[u64; 3]; 10] = [
+    [2, 70, 6],
+    [3, 1100, 8],
+    [40, 33, 3],
+    [1, 3000, 70],
+    [1, 40_000, 1],
+    [2, 1, 300],
+    [3, 0, 5],
+    [1, 1200, 260],
+    [5, 2500, 2],
+    [70, 100, 16],
+];
+const DIRECTIONS: [Direction; 12] = [
+    Direction::Forward,
+    Direction::Forward,
+    Direction::Forward,
+    Direction::Forward,
+    Direction::Backward,
+    Direction::Backward,
+    Direction::Backward,
+    Direction::Unpack,
+    Direction::Health(HealthSource::Saved),
+    Direction::Health(HealthSource::Inputs),
+    Direction::Summary(SummaryOf::States),
+    Direction::Summary(SummaryOf::Gradient),
+];
+const KIBIBYTES: [u64; 8] = [1 << 17, 1 << 17, 1 << 17, 1 << 17, 256, 32, 8, 2];
+
+fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
+    of[rng.u64(..of.len() as u64) as usize]
+}
+
+/// The plan of this number, with what was asked for; `None` if that cannot be had.
+fn text(number: u64) -> Option<String> {
+    let mut rng = fastrand::Rng::with_seed(number);
+    let rng = &mut rng;
+    let [batch, time, channels] = one(rng, &SHAPES);
+    let (name, unit) = one(rng, &UNITS);
+    let direction = one(rng, &DIRECTIONS);
+    let element = one(rng, &[Element::F32, Element::F32, Element::F16, Element::Bf16]);
+    let layout =
+        one(rng, &[Layout::BatchTimeChannel, Layout::BatchTimeChannel, Layout::TimeBatchChannel, Layout::BatchChannelTime]);
+    let sequences = one(rng, &[Sequences::Rows, Sequences::Rows, Sequences::Packed { count: 7 }, Sequences::Resets]);
+    let batch = if matches!(sequences, Sequences::Packed { .. }) { 1 } else { batch };
+    let mut descriptor = unit(Shape { batch, time, channels }).element(element).layout(layout).sequences(sequences);
+    let mut asked = format!("{name}, {element:?}, {layout:?}, {sequences:?}");
+    let mut option = |chance: bool, what: &str, with: fn(Descriptor) -> Descriptor| {
+        if chance {
+            descriptor = with(descriptor.clone());
+            write!(asked, ", {what}").expect("a text takes all");
+        }
+    };
+    option(rng.bool(), "h0", |scan| scan.initial_state(InitialState::Given));
+    option(rng.bool(), "final state", |scan| scan.final_state(FinalState::Written));
+    option(rng.bool(), "thresholds per channel", |scan| scan.threshold(Threshold::PerChannel));
+    option(rng.u8(..4) == 0, "side by side", Descriptor::side_by_side);
+    let health = matches!(direction, Direction::Health(HealthSource::Saved));
+    option(direction == Direction::Forward && rng.bool() || health, "saves", |scan| scan.save(Save::Codes));
+    let packs = direction == Direction::Unpack || direction == Direction::Forward && rng.u8(..6) == 0;
+    option(packs, "packed", |scan| scan.states(States::Both));
+    option(direction == Direction::Backward && rng.bool(), "both incoming", |scan| scan.incoming(Incoming::Both));
+    option(direction == Direction::Backward && rng.u8(..4) == 0, "accumulates", |scan| {
+        scan.gradient(Operand::CandidateGradient, Gradient::Accumulate).gradient(Operand::AmplitudeGradient, Gradient::Accumulate)
+    });
+    let binding = one(rng, &KIBIBYTES) << 10;
+    let limits = Limits {
+        max_storage_buffer_binding_size: binding,
+        max_compute_workgroups_per_dimension: one(rng, &[65_535, 65_535, 65_535, 7]),
+        max_storage_buffers_per_shader_stage: one(rng, &[8, 10]),
+        ..Limits::default()
+    };
+    let (kind, tuning) = one(
+        rng,
+        &[
+            ("software", Tuning::software as fn() -> Tuning),
+            ("Mesa 22", Tuning::mesa_22),
+            ("integrated", Tuning::integrated),
+            ("discrete", Tuning::discrete),
+        ],
+    );
+    let tiles = one(rng, &[tuning().tile_steps, 32, 96]);
+    let (tuning, strategy) = (
+        Tuning { tile_steps: tiles, ..tuning() },
+        one(rng, &[None, Some(Strategy::Serial), Some(Strategy::Tiles), Some(Strategy::Probe)]),
+    );
+    let look_back_tiles = one(rng, &[tuning.look_back_tiles, 0]);
+    let tuning = Tuning { strategy, look_back_tiles, ..tuning };
+    write!(asked, ", {binding} bytes, {kind}, tiles of {tiles}, {strategy:?}").expect("a text takes all");
+    let plan = planned(&descriptor, direction, &limits, &tuning).ok()?;
+    let (text, Traffic { read, written }, depth) = (plan.to_string(), plan.traffic(), plan.depth());
+    let (told, _) = text.split_once("\n  per element").expect("what is moved for an element is told last");
+    Some(format!("{number}: {asked}\n{told}\n  {read} bytes read, {written} written, depth {depth}\n"))
+}
+
+#[test]
+fn plans_are_those_of_before() {
+    const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cpu/plan/snapshots.txt");
+    let found: Vec<String> = (0..).filter_map(text).take(200).collect();
+    if std::env::var_os("BMRU_BLESS").is_some() {
+        std::fs::write(PATH, found.join("\n")).expect("tests may write here");
+    }
+    let before = std::fs::read_to_string(PATH).expect("it is part of the tests");
+    let before: Vec<&str> = before.split_inclusive("\n\n").collect();
+    assert_eq!(found.len(), before.len());
+    for (found, before) in found.iter().zip(before) {
+        assert!(found.trim_end() == before.trim_end(), "{found}\nbefore: {before}\nIf that is meant, BMRU_BLESS=1 writes it.");
+    }
+}
