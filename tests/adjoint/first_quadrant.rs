@@ -74,7 +74,8 @@ fn nan_and_infinity_have_no_slope() {
     let [dc, dr, ..] = run(f32::MAX, f32::MAX, -1.0);
     assert_eq!((dc, dr), (vec![-6.0], vec![6.0, 0.0]));
     // `ArcTan` has a slope everywhere, and would make a NaN of one.
-    for (c, high, low) in [(f32::NAN, 1.0, -1.0), (0.0, f32::NAN, f32::NAN), (0.0, f32::INFINITY, f32::NEG_INFINITY)] {
+    let far = (f32::MAX, -f32::MAX, -f32::MAX);
+    for (c, high, low) in [(f32::NAN, 1.0, -1.0), (0.0, f32::NAN, f32::NAN), (0.0, f32::INFINITY, f32::NEG_INFINITY), far] {
         let descriptor = Descriptor::first_quadrant(Shape { batch: 1, time: 1, channels: 1 });
         let inputs = Inputs { candidate: &[c], threshold: &[high, low], amplitude: &[2.0], ..Inputs::default() };
         let incoming = IncomingGradients { states: &[f32::MAX], final_state: &[] };

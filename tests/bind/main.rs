@@ -328,6 +328,17 @@ fn a_saved_buffer_of_another_forward_pass() {
     assert!(matches!(error, Err(Error::SavedMismatch { .. })), "{error:?}");
 }
 
+/// Without steps nothing that was saved is read, whoever wrote it.
+#[test]
+fn nothing_saved_is_read_of_no_steps() {
+    let scan = Descriptor::bmru(Shape { time: 0, ..SHAPE });
+    let plan = scan.backward(&Limits::default(), &Tuning::default()).expect("a small plan");
+    assert!(plan.saved_layout().is_some() && plan.slots().iter().all(|&(slot, _)| slot != Slot::Saved), "{plan}");
+    let device = device();
+    let own = own(&device, &plan);
+    assert!(Kernels::new(&device).bind(&plan, &given(&own)).is_ok());
+}
+
 /// Health of what is saved insists on its layout, too; health of inputs reads nothing saved.
 #[test]
 fn health_of_another_forward_pass() {
