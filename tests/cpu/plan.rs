@@ -17,7 +17,7 @@ mod twin;
 
 use std::cell::Cell;
 
-use bmru::{Descriptor, Direction, Limits, Plan, Shape, Slot, Strategy, Tuning, Variant};
+use bmru::{Descriptor, Direction, FinalState, Limits, Plan, Shape, Slot, Strategy, Tuning, Variant};
 use checks::{check, ensure, is_pure, planned};
 use proptest::prelude::Strategy as Random;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -140,9 +140,14 @@ fn saved_layout_is_that_of_the_descriptor_for_every_plan() {
 fn invocations_are_numbered_in_32_bits() {
     for channels in [1, 8] {
         for tuning in [Tuning::software(), Tuning::discrete()] {
-            let descriptor = Descriptor::bmru(Shape { batch: bmru::MAX_AXIS, time: 0, channels });
-            let plan = descriptor.forward(&Limits::default(), &tuning).expect("nothing is stored");
+            let shape = Shape { batch: bmru::MAX_AXIS, time: 0, channels };
+            let descriptor = Descriptor::bmru(shape).final_state(FinalState::Written);
+            let bytes = 1 << 45;
+            let limits = Limits { max_buffer_size: bytes, max_storage_buffer_binding_size: bytes, ..Limits::default() };
+            let plan = descriptor.forward(&limits, &tuning).expect("such a device has room");
             check(&plan, &tuning).unwrap_or_else(|error| panic!("{error}"));
+            let cut = plan.dispatches().len() as u64;
+            assert!(cut >= (shape.batch * channels / 8) >> 30, "{plan}");
         }
     }
 }

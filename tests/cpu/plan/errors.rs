@@ -272,6 +272,8 @@ fn more_dispatches_than_anyone_means() {
     let tuning = Tuning { max_dispatch_elements: 1, ..Tuning::software() };
     let error = refusal(&bmru(1, expected + 1, 1), &Limits::default(), &tuning);
     assert_eq!(error, Error::CannotSplit { limit: "the dispatches of a plan", expected, actual: expected + 1 });
+    let most = bmru(1, expected, 1).forward(&Limits::default(), &tuning).expect("as many as may be");
+    assert_eq!(most.dispatches().len() as u64, expected);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What can be planned is planned: whoever leaves the strategy open gets a plan as soon as single rows fit.
 
-use bmru::{Access, Descriptor, FinalState, InitialState, Layout, Limits, Save, Shape, States, Threshold, Tuning};
+use bmru::{
+    Access, Descriptor, Element, FinalState, InitialState, Layout, Limits, Save, Sequences, Shape, States, Threshold, Tuning,
+};
 use proptest::prelude::{Strategy as Random, any, prop_oneof};
 
 use super::checks::{self, ensure};
@@ -104,6 +106,26 @@ fn rows_a_hair_too_long_are_not_cut_to_ribbons() {
             assert!(plan.dispatches().len() < 64, "{layout:?}: {plan}");
         }
     }
+}
+
+/// Vectors are as wide as a binding has room for.
+#[test]
+fn vectors_narrow_where_bindings_are_narrow() {
+    for (bytes, width) in [(4, 1), (8, 2), (12, 2), (16, 4), (1024, 4)] {
+        let limits =
+            Limits { max_storage_buffer_binding_size: bytes, min_storage_buffer_offset_alignment: 4, ..Limits::default() };
+        let tuning = Tuning { max_vector_width: 4, ..Tuning::software() };
+        let plan = Descriptor::bmru(Shape { batch: 1, time: 1, channels: 8 }).forward(&limits, &tuning).expect("a channel fits");
+        assert_eq!(plan.variants()[0].vector_width(), width, "{bytes} bytes: {plan}");
+    }
+}
+
+/// Of no channels there are no words that two rows could share.
+#[test]
+fn no_channels_of_16_bits() {
+    let descriptor = Descriptor::bmru(Shape { batch: 1, time: 5, channels: 0 }).element(Element::F16);
+    let packed = descriptor.sequences(Sequences::Packed { count: 2 }).final_state(FinalState::Written);
+    assert!(packed.forward(&Limits::default(), &Tuning::default()).is_ok());
 }
 
 /// A bit more of a limit loses nothing.
