@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Save, Sequences, Shape, States, Strategy, SummaryOf, Threshold, Traffic, Tuning, Validity,
+    Limits, Operand, Plan, Save, Sequences, Shape, States, Strategy, SummaryOf, Threshold, Traffic, Tuning, Validity,
 };
 
 use super::checks::planned;
@@ -114,7 +114,24 @@ fn text(number: u64) -> Option<String> {
     let plan = planned(&descriptor, direction, &limits, &tuning).ok()?;
     let (text, Traffic { read, written }, depth) = (plan.to_string(), plan.traffic(), plan.depth());
     let (told, _) = text.split_once("\n  per element").expect("what is moved for an element is told last");
-    Some(format!("{number}: {asked}\n{told}\n  {read} bytes read, {written} written, depth {depth}\n"))
+    let hash = hash(&plan);
+    Some(format!("{number}: {asked}\n{told}\n  {read} bytes read, {written} written, depth {depth}, #{hash:016x}\n"))
+}
+
+/// Of all parameters, bindings, grids and variants, as FNV-1a has it.
+fn hash(plan: &Plan) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut add = |word: u64| hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3);
+    for dispatch in plan.dispatches() {
+        add(dispatch.variant() as u64);
+        dispatch.grid().into_iter().for_each(|groups| add(groups.into()));
+        bytemuck::cast_slice::<_, u32>(&[*dispatch.params()]).iter().for_each(|&word| add(word.into()));
+        for binding in dispatch.bindings() {
+            [binding.slot as u64, binding.offset, binding.size].into_iter().for_each(&mut add);
+        }
+    }
+    plan.variants().iter().flat_map(|variant| format!("{variant:?}").into_bytes()).for_each(|byte| add(byte.into()));
+    hash
 }
 
 #[test]
