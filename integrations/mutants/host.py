@@ -4,7 +4,7 @@
 cargo-mutants builds the crate anew for each mutant, which takes most of its time. Here each function holds its body and the mutants
 of it, one below the other, and an environment variable says which of them runs. What does not compile is taken out, as often as there
 are errors. Each test runs on its own, so that it is known which functions it reaches and how long it takes: a mutant is put to the tests
-that reach it, first those that have killed others of the same function, then the quickest, up to the first that fails.
+that reach it up to the first that fails: the quickest first, the sooner the more others of the same function they have killed.
 
 Mutants outside of functions, and those of functions that constants are made of, are listed as not tried: cargo-mutants itself can try them.
 Those that compute the same are in `host.toml`, with the reason; an entry that fits no mutant, or one that a test kills, is an error.
@@ -222,6 +222,12 @@ def main():
     library.write_text(library.read_text() + SWITCH.replace("COUNT", str(len(numbers))))
 
     refused, constant = set(), set()
+    # By name: what the compiler has refused before is not asked again.
+    known = options.target / "refused.json"
+    if options.again and known.exists():
+        before = json.loads(known.read_text())
+        refused = {number for number, mutant in enumerate(found) if mutant["name"] in before["mutants"]}
+        constant = {(root / file, start) for file, start in before["functions"]}
     while True:
         for file, source in sources.items():
             source.write(tree / file, numbers, refused, constant)
@@ -246,6 +252,10 @@ def main():
                         if re.compile(rf"[^\n]*\bfn {name[1]}\b").match(source.text, head(source.text, start)):
                             constant.add((source.path, start))
 
+    known.write_text(json.dumps({
+        "mutants": [found[number]["name"] for number in refused],
+        "functions": [(str(path.relative_to(root)), start) for path, start in constant],
+    }))
     constants = {numbers[key] for key in constant}
     # Of functions that stay as they are it is not known.
     refused -= {number for number in refused if function_of[number] in constants}
@@ -286,7 +296,7 @@ def main():
                 if number is None:
                     return
                 function = function_of[number]
-                order = sorted(reaching[function], key=lambda test: (-kills[function, test[2]], test[0]))
+                order = sorted(reaching[function], key=lambda test: test[0] / (1 + kills[function, test[2]]))
                 taken = itertools.accumulate(test[0] for test in order)
                 order = [test for test, seconds in zip(order, taken) if seconds <= options.seconds]
             killer = next((name for seconds, program, name in order
