@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, Sequences, Shape, States, Strategy, SummaryOf, Threshold, Traffic, Tuning, Validity,
+    Limits, Operand, Plan, Save, Sequences, Shape, Slot, Stage, States, Strategy, Strides, SummaryOf, Threshold, Traffic, Tuning,
+    Unit, Validity, View,
 };
 
 use super::checks::planned;
@@ -55,6 +56,21 @@ fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.u64(..of.len() as u64) as usize]
 }
 
+/// Thresholds, and amplitudes per element, that have only these axes.
+fn without(scan: Descriptor, axes: [bool; 3]) -> Descriptor {
+    let Shape { batch, time, channels } = scan.shape();
+    let [rows, steps, columns] =
+        [(axes[0], batch), (axes[1], time), (axes[2], channels)].map(|(has, length)| if has { length } else { 1 });
+    let [by_row, by_step, by_channel] = axes.map(u64::from);
+    let strides = Strides { batch: by_row * steps * columns, time: by_step * columns, channel: by_channel };
+    let view = |slot, offset| View { slot, offset, strides };
+    let per_element = scan.threshold_kind() == Threshold::PerElement && scan.unit() != Unit::ForwardFill;
+    let scan = if per_element { scan.threshold_view(view(Slot::Threshold, 0)) } else { scan };
+    let two = per_element && scan.unit() == Unit::FirstQuadrant;
+    let scan = if two { scan.low_threshold_view(view(Slot::Threshold, rows * steps * columns)) } else { scan };
+    if scan.amplitude_kind() == Amplitude::PerElement { scan.amplitude_view(view(Slot::Amplitude, 0)) } else { scan }
+}
+
 /// The plan of this number, with what was asked for; `None` if that cannot be had.
 fn text(number: u64) -> Option<String> {
     let mut rng = fastrand::Rng::with_seed(number);
@@ -78,7 +94,20 @@ fn text(number: u64) -> Option<String> {
     option(rng.bool(), "h0", |scan| scan.initial_state(InitialState::Given));
     option(rng.bool(), "final state", |scan| scan.final_state(FinalState::Written));
     option(rng.bool(), "thresholds per channel", |scan| scan.threshold(Threshold::PerChannel));
-    option(rng.u8(..4) == 0, "side by side", Descriptor::side_by_side);
+    let views = rng.u8(..8);
+    option(views < 2, "side by side", Descriptor::side_by_side);
+    option(views == 2, "candidates apart from each other", |scan| {
+        let view = scan.view(Operand::Candidate).expect("it has candidates");
+        let Strides { batch, time, channel } = view.strides;
+        scan.candidate_view(View {
+            offset: 5,
+            strides: Strides { batch: 3 * batch, time: 3 * time, channel: 3 * channel },
+            ..view
+        })
+    });
+    option(views == 3, "one threshold for all steps", |scan| without(scan, [true, false, true]));
+    option(views == 4, "one threshold for each step", |scan| without(scan, [false, true, false]));
+    option(views == 5, "one threshold for all channels", |scan| without(scan, [true, true, false]));
     let health = matches!(direction, Direction::Health(HealthSource::Saved));
     option(direction == Direction::Forward && rng.bool() || health, "saves", |scan| scan.save(Save::Codes));
     let packs = direction == Direction::Unpack || direction == Direction::Forward && rng.u8(..6) == 0;
@@ -112,10 +141,20 @@ fn text(number: u64) -> Option<String> {
     let tuning = Tuning { strategy, look_back_tiles, ..tuning };
     write!(asked, ", {binding} bytes, {kind}, tiles of {tiles}, {strategy:?}").expect("a text takes all");
     let plan = planned(&descriptor, direction, &limits, &tuning).ok()?;
-    let (text, Traffic { read, written }, depth) = (plan.to_string(), plan.traffic(), plan.depth());
-    let (told, _) = text.split_once("\n  per element").expect("what is moved for an element is told last");
-    let hash = hash(&plan);
-    Some(format!("{number}: {asked}\n{told}\n  {read} bytes read, {written} written, depth {depth}, #{hash:016x}\n"))
+    let told = plan.to_string();
+    let of_slots = told.lines().find(|line| line.starts_with("  bytes")).expect("a plan tells its slots");
+    let mut stages: Vec<(Stage, u64)> = Vec::new();
+    for stage in plan.dispatches().iter().map(|dispatch| plan.stage(dispatch)) {
+        match stages.last_mut() {
+            Some((last, count)) if *last == stage => *count += 1,
+            _ => stages.push((stage, 1)),
+        }
+    }
+    let stages: Vec<String> = stages.iter().map(|(stage, count)| format!("{count} {stage}")).collect();
+    let (first, stages) = (told.lines().next().expect("it is not empty"), stages.join(", "));
+    let Traffic { read, written } = plan.traffic();
+    let numbers = format!("{read} bytes read, {written} written, {} iterations, depth {}", plan.iterations(), plan.depth());
+    Some(format!("{number}: {asked}\n{first}: {stages}\n{of_slots}\n  {numbers}, #{:016x}\n", hash(&plan)))
 }
 
 /// Of all parameters, bindings, grids and variants, as FNV-1a has it.
@@ -137,7 +176,7 @@ fn hash(plan: &Plan) -> u64 {
 #[test]
 fn plans_are_those_of_before() {
     const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cpu/plan/snapshots.txt");
-    let found: Vec<String> = (0..).filter_map(text).take(200).collect();
+    let found: Vec<String> = (0..).filter_map(text).take(400).collect();
     if std::env::var_os("BMRU_BLESS").is_some() {
         std::fs::write(PATH, found.join("\n")).expect("tests may write here");
     }
