@@ -11,7 +11,10 @@ use bmru::{
 
 use super::checks::planned;
 
-const UNITS: [(&str, fn(Shape) -> Descriptor); 10] = [
+/// A name, and what it stands for.
+type Named = (&'static str, fn(Shape) -> Descriptor);
+
+const UNITS: [Named; 10] = [
     ("bistable", Descriptor::bmru),
     ("first quadrant", Descriptor::first_quadrant),
     ("bistable per element", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
