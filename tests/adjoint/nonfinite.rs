@@ -1,6 +1,7 @@
 //! NaN and infinity, where differentiation says nothing: by hand.
 
-use bmru::{Boundary, Gradients, Incoming, InitialState, Surrogate};
+use bmru::oracle::backward;
+use bmru::{Boundary, Descriptor, Gradients, Incoming, IncomingGradients, InitialState, Inputs, Shape, Surrogate};
 
 use crate::case::{Candidate, Case, LAYOUTS, Options, THRESHOLDS, Thresholds, named, of_oracle};
 use crate::random::{Grain, RATES, Rate, Rng};
@@ -157,4 +158,16 @@ fn the_oracle_has_no_slope_where_something_is_not_finite() {
 #[test]
 fn a_gradient_that_is_not_finite_keeps_to_its_hold() {
     contains(&of_oracle).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What nothing has counted is the initial state, whatever the amplitude.
+#[test]
+fn no_counts_of_an_infinite_amplitude() {
+    let descriptor = Descriptor::cumulative(Shape { batch: 1, time: 1, channels: 1 }).initial_state(InitialState::Given);
+    let (c, r, amplitude) = (&[0.5], &[1.0], &[INF]);
+    let inputs = Inputs { candidate: c, threshold: r, amplitude, initial_state: &[2.0], ..Inputs::default() };
+    let incoming = IncomingGradients { states: &[1.0], final_state: &[] };
+    let gradients = backward(&descriptor, &inputs, &incoming).expect("the slices fit");
+    // φ·g·(∞ − 2), and no NaN.
+    assert_eq!((gradients.candidate, gradients.threshold), (vec![f64::INFINITY], vec![f64::NEG_INFINITY]));
 }

@@ -39,6 +39,8 @@ const SHAPES: [[u64; 3]; 10] = [
     [5, 2500, 2],
     [70, 100, 16],
 ];
+/// Rows of many vectors, which workgroups share, and of pairs.
+const WIDE: [[u64; 3]; 5] = [[4, 64, 2048], [1, 300, 4096], [2, 96, 64], [1, 2000, 1024], [8, 40, 512]];
 const DIRECTIONS: [Direction; 12] = [
     Direction::Forward,
     Direction::Forward,
@@ -75,10 +77,10 @@ fn without(scan: Descriptor, axes: [bool; 3]) -> Descriptor {
 }
 
 /// The plan of this number, with what was asked for; `None` if that cannot be had.
-fn text(number: u64) -> Option<String> {
+fn text(number: u64, shapes: &[[u64; 3]]) -> Option<String> {
     let mut rng = fastrand::Rng::with_seed(number);
     let rng = &mut rng;
-    let [batch, time, channels] = one(rng, &SHAPES);
+    let [batch, time, channels] = one(rng, shapes);
     let (name, unit) = one(rng, &UNITS);
     let direction = one(rng, &DIRECTIONS);
     let element = one(rng, &[Element::F32, Element::F32, Element::F16, Element::Bf16]);
@@ -179,7 +181,8 @@ fn hash(plan: &Plan) -> u64 {
 #[test]
 fn plans_are_those_of_before() {
     const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cpu/plan/snapshots.txt");
-    let found: Vec<String> = (0..).filter_map(text).take(400).collect();
+    let plans = |shapes, count| (0..).filter_map(move |number| text(number, shapes)).take(count);
+    let found: Vec<String> = plans(&SHAPES[..], 400).chain(plans(&WIDE, 100)).collect();
     if std::env::var_os("BMRU_BLESS").is_some() {
         std::fs::write(PATH, found.join("\n")).expect("tests may write here");
     }

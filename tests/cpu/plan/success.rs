@@ -1,7 +1,8 @@
 //! What can be planned is planned: whoever leaves the strategy open gets a plan as soon as single rows fit.
 
 use bmru::{
-    Access, Descriptor, Element, FinalState, InitialState, Layout, Limits, Save, Sequences, Shape, States, Threshold, Tuning,
+    Access, Descriptor, Element, Error, FinalState, InitialState, Layout, Limits, Save, Sequences, Shape, Slot, States,
+    Threshold, Tuning,
 };
 use proptest::prelude::{Strategy as Random, any, prop_oneof};
 
@@ -125,7 +126,29 @@ fn vectors_narrow_where_bindings_are_narrow() {
 fn no_channels_of_16_bits() {
     let descriptor = Descriptor::bmru(Shape { batch: 1, time: 5, channels: 0 }).element(Element::F16);
     let packed = descriptor.sequences(Sequences::Packed { count: 2 }).final_state(FinalState::Written);
-    assert!(packed.forward(&Limits::default(), &Tuning::default()).is_ok());
+    for max_vector_width in [1, 2, 4] {
+        let tuning = Tuning { max_vector_width, ..Tuning::default() };
+        assert!(packed.forward(&Limits::default(), &tuning).is_ok(), "{max_vector_width}");
+    }
+}
+
+/// Amplitudes are saved where there are no sequences, too, and no steps.
+#[test]
+fn amplitudes_of_no_sequences_are_saved() {
+    let none = Descriptor::bmru(Shape { batch: 1, time: 0, channels: 3 }).sequences(Sequences::Packed { count: 0 });
+    let plan = none.save(Save::Codes).forward(&Limits::default(), &Tuning::default()).expect("a small plan");
+    assert!(!plan.dispatches().is_empty() && plan.writes(Slot::Saved), "{plan}");
+}
+
+/// Tiles of the backward pass are stretches; one that fits no binding is walked over in parts of time.
+#[test]
+fn a_stretch_that_fits_no_binding_is_cut() {
+    let limits = Limits { max_storage_buffer_binding_size: 8 << 10, ..Limits::default() };
+    let tuning = Tuning::software().with_strategy(bmru::Strategy::Tiles);
+    let scan = |time| Descriptor::bmru(Shape { batch: 1, time, channels: 8 }).backward(&limits, &tuning);
+    assert!(scan(1024).is_ok());
+    let refused = scan(1025).expect_err("two stretches are no walk");
+    assert!(matches!(refused, Error::StrategyUnavailable { .. }), "{refused}");
 }
 
 /// A bit more of a limit loses nothing.
