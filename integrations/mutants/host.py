@@ -87,7 +87,7 @@ class Source:
         # From where to where in the text written last, and what is there.
         self.places = []
 
-    def write(self, path, numbers, refused, constant):
+    def write(self, path, numbers, refused, kept):
         """Each function with its mutants; `numbers` has one for each function."""
         out, at = [], 0
         self.places = []
@@ -95,7 +95,7 @@ class Source:
         edits = []
         for (start, end), mutants in self.functions.items():
             alive = [(n, m) for n, m in mutants if n not in refused]
-            if (self.path, start) in constant or not alive:
+            if (self.path, start) in kept or not alive:
                 continue
             line = head(self.text, start)
             const = re.compile(r"[^\n]*?\bconst (?=fn\b)").match(self.text, line)
@@ -193,7 +193,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True, type=pathlib.Path, help="where the changed tree, its build and the log go")
     parser.add_argument("--match", default="", help="only mutants whose name matches this regular expression")
-    parser.add_argument("--again", action="store_true", help="only those that have survived, or were not tried yet")
+    parser.add_argument("--again", action="store_true", help="only those that have survived, or were not tried yet, of the same library")
     parser.add_argument("--seconds", default=3600, type=float, help="of tests for each mutant, the quickest of those that reach it")
     parser.add_argument("--jobs", default=os.cpu_count(), type=int)
     options = parser.parse_args()
@@ -221,27 +221,27 @@ def main():
     library = tree / "src/lib.rs"
     library.write_text(library.read_text() + SWITCH.replace("COUNT", str(len(numbers))))
 
-    refused, constant = set(), set()
+    refused, kept = set(), set()
     # By name: what the compiler has refused before is not asked again.
-    known = options.target / "refused.json"
-    if options.again and known.exists():
-        before = json.loads(known.read_text())
+    memory = options.target / "refused.json"
+    if options.again and memory.exists():
+        before = json.loads(memory.read_text())
         refused = {number for number, mutant in enumerate(found) if mutant["name"] in before["mutants"]}
-        constant = {(root / file, start) for file, start in before["functions"]}
+        kept = {(root / file, start) for file, start in before["functions"]}
     while True:
         for file, source in sources.items():
-            source.write(tree / file, numbers, refused, constant)
+            source.write(tree / file, numbers, refused, kept)
         programs, errors = build(tree, options.target / "build")
         if not errors:
             break
         places = {sources[file].at(line) for file, line, _, _ in errors if file in sources} - {None}
         fresh = {place for place in places if isinstance(place, int)}
-        constant_before = set(constant)
+        kept_before = set(kept)
         # An error without a change: the types of the arms are not the same, as those of closures.
-        constant |= places - fresh
+        kept |= places - fresh
         refused |= fresh
-        print(f"{len(fresh)} do not compile, {len(constant - constant_before)} functions stay as they are", flush=True)
-        if not fresh and places <= constant_before:
+        print(f"{len(fresh)} do not compile, {len(kept - kept_before)} functions stay as they are", flush=True)
+        if not fresh and places <= kept_before:
             # A constant that is made by a function, which had better stay as it is.
             for file, line, code, message in errors:
                 name = re.search(r"`(?:\w+::|<.*>::)*(\w+)`", message) if code == "E0015" else None
@@ -250,15 +250,15 @@ def main():
                 for source in sources.values():
                     for start, end in source.functions:
                         if re.compile(rf"[^\n]*\bfn {name[1]}\b").match(source.text, head(source.text, start)):
-                            constant.add((source.path, start))
+                            kept.add((source.path, start))
 
-    known.write_text(json.dumps({
+    memory.write_text(json.dumps({
         "mutants": [found[number]["name"] for number in refused],
-        "functions": [(str(path.relative_to(root)), start) for path, start in constant],
+        "functions": [(str(path.relative_to(root)), start) for path, start in kept],
     }))
-    constants = {numbers[key] for key in constant}
+    kept_functions = {numbers[key] for key in kept}
     # Of functions that stay as they are it is not known.
-    refused -= {number for number in refused if function_of[number] in constants}
+    refused -= {number for number in refused if function_of[number] in kept_functions}
     for number in sorted(refused):
         print(f"does not compile: {found[number]['name']}")
     tests, reaching = [], collections.defaultdict(list)
@@ -276,7 +276,7 @@ def main():
                 reaching[function].append(test)
     print(f"{len(tests)} tests, {sum(test[0] for test in tests):.0f} s", flush=True)
 
-    todo = [n for n, m in enumerate(found) if m["function"] and n not in refused and function_of[n] not in constants]
+    todo = [n for n, m in enumerate(found) if m["function"] and n not in refused and function_of[n] not in kept_functions]
     verdicts, kills, log = {}, collections.Counter(), options.target / "verdicts.tsv"
     if options.again and log.exists():
         before = dict(reversed(line.split("\t")) for line in log.read_text().splitlines())
@@ -328,7 +328,7 @@ def main():
         if killer is None and changes[n] not in same:
             _, function, before, after = changes[n]
             print(f"survived: {found[n]['name']}\n    - {before}\n    + {after}")
-    left = outside + [found[n]["name"] for n in function_of if function_of[n] in constants and n not in refused]
+    left = outside + [found[n]["name"] for n in function_of if function_of[n] in kept_functions and n not in refused]
     for name in left:
         print(f"not tried: {name}")
     share = 100 * killed / max(1, len(verdicts) - known)

@@ -151,8 +151,9 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
 }
 
 /// Places thresholds, and amplitudes per element, without those axes whose bit is not set: one for all, for each row, for each step, for
-/// each channel.
-fn broadcast(descriptor: Descriptor, axes: u32) -> Descriptor {
+/// each channel. Thresholds per channel stay as they are.
+#[must_use]
+pub fn broadcast(descriptor: Descriptor, axes: u32) -> Descriptor {
     let Shape { batch, time, channels } = descriptor.shape();
     // Contiguous over the axes that are there.
     let [_, steps, columns] = core::array::from_fn(|axis| if axes >> axis & 1 == 1 { [batch, time, channels][axis] } else { 1 });
@@ -161,10 +162,12 @@ fn broadcast(descriptor: Descriptor, axes: u32) -> Descriptor {
     let view = |slot, offset| View { slot, offset, strides };
     let last = |length: u64| length.saturating_sub(1);
     let length = 1 + strides.batch * last(batch) + strides.time * last(time) + strides.channel * last(channels);
-    let placed = descriptor.threshold_view(view(Slot::Threshold, 0));
-    let placed = match placed.unit() {
-        Unit::FirstQuadrant => placed.low_threshold_view(view(Slot::Threshold, length)),
-        _ => placed,
+    let placed = match (descriptor.threshold_kind(), descriptor.unit()) {
+        (Threshold::PerChannel, _) | (_, Unit::ForwardFill) => descriptor,
+        (_, Unit::FirstQuadrant) => {
+            descriptor.threshold_view(view(Slot::Threshold, 0)).low_threshold_view(view(Slot::Threshold, length))
+        }
+        _ => descriptor.threshold_view(view(Slot::Threshold, 0)),
     };
     if placed.amplitude_kind() == Amplitude::PerElement { placed.amplitude_view(view(Slot::Amplitude, 0)) } else { placed }
 }

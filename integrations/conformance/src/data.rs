@@ -431,9 +431,8 @@ impl Step<'_> {
         let edge = |rng: &mut fastrand::Rng| match values {
             Values::Inputs => {
                 let least = f32::from_bits(1);
-                let zeros = [0.0, -0.0, least, -least];
-                let ends = [f32::MAX, -f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
-                element.round([&zeros[..], &ends].concat()[rng.usize(..zeros.len() + ends.len())])
+                let (zero, most, inf) = (0.0f32, f32::MAX, f32::INFINITY);
+                element.round([zero, -zero, least, -least, most, -most, inf, -inf, f32::NAN][rng.usize(..9)])
             }
             _ => edge(rng, element),
         };

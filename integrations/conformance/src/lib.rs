@@ -46,6 +46,7 @@ pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::{backward_matrix, surrogate_kinds};
 pub use bound::{bounds, rounding};
 pub use case::{Case, Profile};
+pub use channels::broadcast;
 pub use family::SURROGATES;
 pub use health::{HealthCase, health_matrix};
 pub use matrix::{Scope, matrix};

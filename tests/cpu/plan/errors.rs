@@ -112,11 +112,11 @@ fn states_over_inputs() {
 /// Thresholds may lie anywhere in the slot of the candidates that states are written over, but among those.
 #[test]
 fn thresholds_before_behind_and_among_candidates() {
-    let planned = |shape: Shape, offset, time, threshold: Strides| {
-        let view = |offset, strides| View { slot: Slot::Candidate, offset, strides };
-        let candidates = view(offset, Strides { batch: 100, time: 8, channel: 1 });
+    let planned = |shape: Shape, candidates, thresholds, row| {
+        let view = |offset, row| View { slot: Slot::Candidate, offset, strides: Strides { batch: 100, time: row, channel: 1 } };
+        let candidates = view(candidates, 8);
         let scan = Descriptor::bmru(shape).candidate_view(candidates).states_view(candidates);
-        scan.threshold_view(view(time, threshold)).forward(&Limits::default(), &Tuning::default())
+        scan.threshold_view(view(thresholds, row)).forward(&Limits::default(), &Tuning::default())
     };
     let whole = Shape { batch: 1, time: 4, channels: 4 };
     // 28 elements with gaps, in rows of 8 or of 12.
@@ -130,15 +130,15 @@ fn thresholds_before_behind_and_among_candidates() {
         (39, 0, 12, false),
         (4, 0, 12, false),
     ] {
-        let plan = planned(whole, candidates, thresholds, Strides { batch: 100, time: row, channel: 1 });
+        let plan = planned(whole, candidates, thresholds, row);
         assert_eq!(plan.is_ok(), fits, "candidates at {candidates}, thresholds at {thresholds} in rows of {row}");
     }
-    // Of the same rows, but as many axes are not the same place.
-    let broadcast = planned(whole, 0, 0, Strides { batch: 100, time: 0, channel: 1 });
+    // At the same place, but not element for element.
+    let broadcast = planned(whole, 0, 0, 0);
     assert!(matches!(broadcast, Err(Error::InvalidView { operand: Operand::States, .. })), "{broadcast:?}");
     // Nothing shares no elements with anything.
     for empty in [Shape { batch: 0, ..whole }, Shape { time: 0, ..whole }, Shape { channels: 0, ..whole }] {
-        let plan = planned(empty, 4, 0, Strides { batch: 100, time: 12, channel: 1 });
+        let plan = planned(empty, 4, 0, 12);
         assert!(plan.is_ok(), "{empty}: {plan:?}");
     }
 }

@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use bmru::{
     Amplitude, Counts, Descriptor, Direction, Element, FinalState, Gradient, HealthSource, Incoming, InitialState, Layout,
-    Limits, Operand, Plan, Save, Sequences, Shape, Slot, Stage, States, Strategy, Strides, SummaryOf, Threshold, Traffic, Tuning,
-    Unit, Validity, View,
+    Limits, Operand, Plan, Save, Sequences, Shape, Stage, States, Strategy, Strides, SummaryOf, Threshold, Traffic, Tuning,
+    Validity, View,
 };
+
+use bmru_conformance::broadcast;
 
 use super::checks::planned;
 
@@ -61,21 +63,6 @@ fn one<T: Copy>(rng: &mut fastrand::Rng, of: &[T]) -> T {
     of[rng.u64(..of.len() as u64) as usize]
 }
 
-/// Thresholds, and amplitudes per element, that have only these axes.
-fn without(scan: Descriptor, axes: [bool; 3]) -> Descriptor {
-    let Shape { batch, time, channels } = scan.shape();
-    let [rows, steps, columns] =
-        [(axes[0], batch), (axes[1], time), (axes[2], channels)].map(|(has, length)| if has { length } else { 1 });
-    let [by_row, by_step, by_channel] = axes.map(u64::from);
-    let strides = Strides { batch: by_row * steps * columns, time: by_step * columns, channel: by_channel };
-    let view = |slot, offset| View { slot, offset, strides };
-    let per_element = scan.threshold_kind() == Threshold::PerElement && scan.unit() != Unit::ForwardFill;
-    let scan = if per_element { scan.threshold_view(view(Slot::Threshold, 0)) } else { scan };
-    let two = per_element && scan.unit() == Unit::FirstQuadrant;
-    let scan = if two { scan.low_threshold_view(view(Slot::Threshold, rows * steps * columns)) } else { scan };
-    if scan.amplitude_kind() == Amplitude::PerElement { scan.amplitude_view(view(Slot::Amplitude, 0)) } else { scan }
-}
-
 /// The plan of this number, with what was asked for; `None` if that cannot be had.
 fn text(number: u64, shapes: &[[u64; 3]]) -> Option<String> {
     let mut rng = fastrand::Rng::with_seed(number);
@@ -110,9 +97,9 @@ fn text(number: u64, shapes: &[[u64; 3]]) -> Option<String> {
             ..view
         })
     });
-    option(views == 3, "one threshold for all steps", |scan| without(scan, [true, false, true]));
-    option(views == 4, "one threshold for each step", |scan| without(scan, [false, true, false]));
-    option(views == 5, "one threshold for all channels", |scan| without(scan, [true, true, false]));
+    option(views == 3, "one threshold for all steps", |scan| broadcast(scan, 0b101));
+    option(views == 4, "one threshold for each step", |scan| broadcast(scan, 0b010));
+    option(views == 5, "one threshold for all channels", |scan| broadcast(scan, 0b011));
     let health = matches!(direction, Direction::Health(HealthSource::Saved));
     option(direction == Direction::Forward && rng.bool() || health, "saves", |scan| scan.save(Save::Codes));
     let packs = direction == Direction::Unpack || direction == Direction::Forward && rng.u8(..6) == 0;
