@@ -137,7 +137,7 @@ fn sum_by_parts(
     let terms = Placed::new(Operand::Terms, terms, Axes::Lines { count });
     let part = {
         let mut constraints = vec![
-            builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width) * count.div_ceil(FAN_OUT)),
+            builder.grid_constraint(move |part| part[0] * part[2].div_ceil(width) * count.div_ceil(FAN_OUT).max(1)),
             Constraint {
                 limit: "max_dispatch_elements",
                 allowed: builder.tuning.max_dispatch_elements,

@@ -3,7 +3,7 @@
 
 use bmru::{
     Amplitude, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout, Operand, Save,
-    Sequences, Shape, Strategy, Threshold, TimeOrder, Unit, Validity,
+    Sequences, Shape, States, Strategy, Threshold, TimeOrder, Unit, Validity,
 };
 
 use crate::backward::BackwardCase;
@@ -62,6 +62,7 @@ fn of(unit: fn(Shape) -> Descriptor, shape: Shape, sequences: Sequences, hash: u
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     over_candidates(scope, cases);
     short_parts(cases);
+    odd_pairs(cases);
     for (name, unit) in UNITS {
         for [time, channels, count] in SHAPES {
             for (kind, batch, sequences) in sequences(count) {
@@ -134,6 +135,22 @@ fn short_parts(cases: &mut Vec<Case>) {
         case.strategy = Some(Strategy::Serial);
         case.profile = Profile::Small { kibibytes: 2 };
         cases.push(case);
+    }
+}
+
+/// Single steps of rows of which every other begins with a whole vector of pairs: what rests between them is of both widths.
+fn odd_pairs(cases: &mut Vec<Case>) {
+    let units: [Named; 2] =
+        [("bistable", |shape| Descriptor::bmru(shape).states(States::Both)), ("forward fill", Descriptor::forward_fill)];
+    for (name, unit) in units {
+        for element in [Element::F16, Element::Bf16] {
+            let descriptor = unit(Shape { batch: 1, time: 37, channels: 804 }).element(element);
+            let descriptor = descriptor.initial_state(InitialState::Given).final_state(FinalState::Written);
+            let mut case = Case::new(format!("sequences/odd pairs/{name}/{element:?}"), descriptor, Rate::Half);
+            case.strategy = Some(Strategy::Serial);
+            case.profile = Profile::Small { kibibytes: 2 };
+            cases.push(case);
+        }
     }
 }
 

@@ -101,7 +101,8 @@ pub(super) fn cut(builder: &Builder<'_>, walks: Walks) -> Result<Cut, Error> {
                 // A summary of no steps has a node, too.
                 let nodes = if walks.are_tiles() { time.div_ceil(STRETCH).div_ceil(FAN_OUT).max(1) } else { 0 };
                 let together = (batch * time.div_ceil(STRETCH)).div_ceil(FAN_OUT);
-                let apart = if by_rows { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT) } else { 0 };
+                // A sum of no terms has a node, too.
+                let apart = if by_rows { batch * time.div_ceil(STRETCH).div_ceil(FAN_OUT).max(1) } else { 0 };
                 let of_blocks = if walks.part_of_stretch().is_some() { batch * time.div_ceil(STRETCH) } else { 0 };
                 let sums = part[2].div_ceil(width) * together.max(apart).max(of_blocks).max(1);
                 sums.max(vectors(part).saturating_mul(nodes))

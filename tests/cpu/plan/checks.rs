@@ -273,10 +273,14 @@ fn serial_order(plan: &Plan, launched: &[Launched<'_>]) -> Result<(), String> {
         {
             let handed = before.places.get(leaves).is_some() && launched.places.get(enters).is_some();
             ensure!(handed, "{leaves} is not handed on at step {next}");
-            ensure!(before.params().batch == params.batch && before.params().channels == params.channels, "other rows");
-            for (b, d) in [(0, 0), (u64::from(params.batch) - 1, u64::from(params.channels) - 1)] {
-                let from = before.address(leaves, b, 0, d);
-                ensure!(from == launched.address(enters, b, 0, d), "{leaves} is lost at step {next}");
+            // Vectors of another width, perhaps: a part that begins at an odd row may have no wide ones.
+            let rows = |launched: &Launched<'_>| [launched.params().batch, launched.params().channels].map(u64::from);
+            let ([batch, of_before], [rows, vectors]) = (rows(before), rows(launched));
+            let channels = vectors * launched.width();
+            ensure!(batch == rows && of_before * before.width() == channels, "other rows");
+            for (b, channel) in [(0, 0), (batch - 1, channels - 1)] {
+                let from = before.element_address(leaves, b, channel);
+                ensure!(from == launched.element_address(enters, b, channel), "{leaves} is lost at step {next}");
             }
         }
         next += u64::from(params.steps);

@@ -141,6 +141,12 @@ impl<'a> Launched<'a> {
         self.dispatch.bindings()[binding].offset + vector * (fold * index + t % fold)
     }
 
+    /// First byte of an element of a row without steps within its slot.
+    pub fn element_address(&self, operand: Operand, b: u64, channel: u64) -> u64 {
+        let width = self.width_of(operand);
+        self.address(operand, b, 0, channel / width) + channel % width * self.bytes(operand)
+    }
+
     /// The vectors and lanes that invocation `place` of a row takes.
     pub fn band(&self, place: u64) -> impl Iterator<Item = (u64, u64)> + use<> {
         let params = self.params();
