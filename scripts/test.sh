@@ -60,15 +60,15 @@ example report --quick --case value/ --jobs 2 --adapter "Vulkan, llvmpipe" --fol
 step "other compilers"
 scripts/shaders.sh --quick
 
-# One core for minutes, while the other goes on. What it needs is installed by now. One case in six: the page runs all of the quick
-# matrix on the same implementation, in a browser.
+# One core for minutes, while the other goes on. What it needs is installed by now. One case in six, and one in four of others on the
+# page: the same implementation, in a browser.
 other_host=$(mktemp)
 scripts/dawn.sh --every 6 >"$other_host" 2>&1 &
 dawn=$!
 trap 'kill "$dawn" 2>/dev/null || true' EXIT
 
 step "the page in a browser"
-scripts/web.sh
+scripts/web.sh test Trial
 
 step benchmarks
 # In the profile of the tests, which is built anyway.

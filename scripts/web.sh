@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the page of integrations/web into target/web, and runs its tests in headless Chromium on SwiftShader.
+# Builds the page of integrations/web into target/web, and runs its tests in headless Chromium on SwiftShader, with the quick conformance
+# matrix; `scripts/web.sh test Trial` with one case in four of it, `scripts/web.sh test Full` with all cases.
 # `scripts/web.sh build` only builds; `scripts/web.sh serve [PORT]` builds, and serves the page on this machine.
 # Installs what is missing, in the exact versions: the wasm32 target, wasm-bindgen, Node.js, Chromium and playwright-core.
 set -euo pipefail
@@ -13,7 +14,7 @@ target=$(target_directory)
 site=$target/web tools=$target/web-tools
 step() { printf '== %s\n' "$*"; }
 usage() {
-    sed -n '3,4s/^# //p' "$0" >&2
+    sed -n '2,6s/^# //p' "$0" >&2
     exit 2
 }
 
@@ -59,11 +60,11 @@ browser() {
 
 case ${1:-test} in
 test)
-    (($# <= 1)) || usage
+    [[ $# -le 2 && ${2:-Quick} =~ ^(Trial|Quick|Full)$ ]] || usage
     build
     browser
     step "the tests"
-    node integrations/web/test/page.mjs "$site" "$tools" "$target/web-pictures"
+    node integrations/web/test/page.mjs "$site" "$tools" "$target/web-pictures" "${2:-Quick}"
     ;;
 build)
     build

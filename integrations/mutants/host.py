@@ -189,6 +189,176 @@ def run(program, test, tree, seconds, **environment):
     return passed, after.ru_utime - before.ru_utime
 
 
+class Mutants:
+    """All of them, by number, in a tree of their own with the test programs that are built of it."""
+
+    def __init__(self, root, target, match):
+        self.root, self.target, self.tree = root, target, target / "tree"
+        found = json.loads(subprocess.check_output(["cargo", "mutants", "--list", "--json", "--package", "bmru"]))
+        self.found = [mutant for mutant in found if re.search(match, mutant["name"])]
+        by_file = collections.defaultdict(list)
+        for number, mutant in enumerate(self.found):
+            if mutant["function"]:
+                by_file[mutant["file"]].append((number, mutant))
+        self.sources = {file: Source(root / file, mutants) for file, mutants in by_file.items()}
+        # A number for each function, and that of each mutant.
+        self.numbers, self.function_of = {}, {}
+        for source in self.sources.values():
+            for (start, _), mutants in source.functions.items():
+                self.numbers[source.path, start] = len(self.numbers)
+                self.function_of.update((number, len(self.numbers) - 1) for number, _ in mutants)
+        # Mutants that do not compile, and functions that stay as they are: file and offset.
+        self.refused, self.kept = set(), set()
+
+    def name(self, number):
+        return self.found[number]["name"]
+
+    def change(self, number):
+        return change(self.sources[self.found[number]["file"]], self.found[number])
+
+    def copy(self):
+        shutil.rmtree(self.tree, ignore_errors=True)
+        for name in subprocess.check_output(["git", "ls-files"], text=True).splitlines():
+            if (self.root / name).is_file():
+                (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self.root / name, self.tree / name)
+        library = self.tree / "src/lib.rs"
+        library.write_text(library.read_text() + SWITCH.replace("COUNT", str(len(self.numbers))))
+
+    def compile(self, again):
+        """The test programs, when all that does not compile is taken out."""
+        # By name: what the compiler has refused before is not asked again.
+        memory = self.target / "refused.json"
+        if again and memory.exists():
+            before = json.loads(memory.read_text())
+            self.refused = {number for number, mutant in enumerate(self.found) if mutant["name"] in before["mutants"]}
+            self.kept = {(self.root / file, start) for file, start in before["functions"]}
+        while True:
+            for file, source in self.sources.items():
+                source.write(self.tree / file, self.numbers, self.refused, self.kept)
+            programs, errors = build(self.tree, self.target / "build")
+            if not errors:
+                break
+            self.take_out(errors)
+        memory.write_text(json.dumps({
+            "mutants": [self.name(number) for number in self.refused],
+            "functions": [(str(path.relative_to(self.root)), start) for path, start in self.kept],
+        }))
+        # Of functions that stay as they are it is not known.
+        self.refused -= {number for number in self.refused if self.stays(number)}
+        return programs
+
+    def take_out(self, errors):
+        places = {self.sources[file].at(line) for file, line, _, _ in errors if file in self.sources} - {None}
+        fresh = {place for place in places if isinstance(place, int)}
+        before = set(self.kept)
+        # An error without a change: the types of the arms are not the same, as those of closures.
+        self.kept |= places - fresh
+        self.refused |= fresh
+        print(f"{len(fresh)} do not compile, {len(self.kept - before)} functions stay as they are", flush=True)
+        if fresh or not places <= before:
+            return
+        # A constant that is made by a function, which had better stay as it is.
+        for file, line, code, message in errors:
+            name = re.search(r"`(?:\w+::|<.*>::)*(\w+)`", message) if code == "E0015" else None
+            if not name:
+                sys.exit(f"{file}:{line}: {message}")
+            for source in self.sources.values():
+                for start, _ in source.functions:
+                    if re.compile(rf"[^\n]*\bfn {name[1]}\b").match(source.text, head(source.text, start)):
+                        self.kept.add((source.path, start))
+
+    def stays(self, number):
+        """Whether the function of a mutant stays as it is."""
+        return self.function_of[number] in {self.numbers[key] for key in self.kept}
+
+    def tests(self, programs):
+        """For each function the tests that reach it: seconds, program and name."""
+        tests, reaching = [], collections.defaultdict(list)
+        for program in programs.values():
+            listed = subprocess.check_output([program, "--list", "--format", "terse"], text=True, cwd=self.tree)
+            for name in (line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")):
+                reached = self.target / "reached"
+                reached.unlink(missing_ok=True)
+                passed, seconds = run(program, name, self.tree, 600, BMRU_REACHED=str(reached))
+                if not passed:
+                    sys.exit(f"{name} fails without a change")
+                tests.append((seconds, program, name))
+                for function in set(map(int, reached.read_text().split())) if reached.exists() else ():
+                    reaching[function].append(tests[-1])
+        print(f"{len(tests)} tests, {sum(test[0] for test in tests):.0f} s", flush=True)
+        return reaching
+
+    def verdicts(self, reaching, again, limit, jobs):
+        """The test that kills, or none, for each mutant that compiles."""
+        verdicts, kills, path = {}, collections.Counter(), self.target / "verdicts.tsv"
+        todo = [number for number in self.function_of if number not in self.refused and not self.stays(number)]
+        if again and path.exists():
+            before = dict(reversed(line.split("\t")) for line in path.read_text().splitlines())
+            for number in todo:
+                if killer := re.match("killed by (.*)", before.get(self.name(number), "")):
+                    verdicts[number] = killer[1]
+                    kills[self.function_of[number], killer[1]] += 1
+        queue, lock = iter([number for number in todo if number not in verdicts]), threading.Lock()
+        with path.open("a" if again else "w") as log:
+
+            def work():
+                while True:
+                    with lock:
+                        number = next(queue, None)
+                        if number is None:
+                            return
+                        function = self.function_of[number]
+                        order = sorted(reaching[function], key=lambda test: test[0] / (1 + kills[function, test[2]]))
+                        taken = itertools.accumulate(test[0] for test in order)
+                        order = [test for test, seconds in zip(order, taken) if seconds <= limit]
+                    killer = next((name for seconds, program, name in order
+                                   if not run(program, name, self.tree, int(20 + 5 * seconds), BMRU_MUTANT=str(number))[0]), None)
+                    with lock:
+                        verdicts[number] = killer
+                        if killer:
+                            kills[function, killer] += 1
+                        else:
+                            print(f"survived {len(order)} tests: {self.name(number)}", flush=True)
+                        log.write(f"{'killed by ' + killer if killer else 'survived'}\t{self.name(number)}\n")
+                        log.flush()
+
+            threads = [threading.Thread(target=work) for _ in range(jobs)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        return verdicts
+
+    def report(self, verdicts, is_whole):
+        """Prints what came of it; whether nothing is left, and no entry is wrong."""
+        entries = tomllib.loads((self.root / "integrations/mutants/host.toml").read_text()).get("equivalent", ())
+        same = {(entry["file"], entry["function"], entry["from"], to) for entry in entries for to in entry["to"]}
+        changes = {number: self.change(number) for number in self.function_of}
+        wrong = [key for key in same if is_whole and key not in changes.values()]
+        wrong += [changes[number] for number, killer in verdicts.items() if killer and changes[number] in same]
+        for key in wrong:
+            print(f"an entry that fits no mutant, or is killed: {key}")
+        for number in sorted(self.refused):
+            print(f"does not compile: {self.name(number)}")
+        left = [number for number, mutant in enumerate(self.found)
+                if not mutant["function"] or (self.stays(number) and number not in self.refused)]
+        for number in left:
+            print(f"not tried: {self.name(number)}")
+        killed = sum(killer is not None for killer in verdicts.values())
+        known = 0
+        for number, killer in sorted(verdicts.items()):
+            if killer is None and changes[number] in same:
+                known += 1
+            elif killer is None:
+                _, _, before, after = changes[number]
+                print(f"survived: {self.name(number)}\n    - {before}\n    + {after}")
+        share = 100 * killed / max(1, len(verdicts) - known)
+        print(f"{len(self.found)} mutants: {len(self.refused)} do not compile, {len(left)} not tried, {killed} of {len(verdicts)} killed, "
+              f"{known} compute the same: {share:.1f} %")
+        return not wrong and killed + known == len(verdicts)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--target", required=True, type=pathlib.Path, help="where the changed tree, its build and the log go")
@@ -197,144 +367,11 @@ def main():
     parser.add_argument("--seconds", default=3600, type=float, help="of tests for each mutant, the quickest of those that reach it")
     parser.add_argument("--jobs", default=os.cpu_count(), type=int)
     options = parser.parse_args()
-    root = pathlib.Path.cwd()
-    found = json.loads(subprocess.check_output(["cargo", "mutants", "--list", "--json", "--package", "bmru"]))
-    found = [mutant for mutant in found if re.search(options.match, mutant["name"])]
-
-    tree = options.target / "tree"
-    shutil.rmtree(tree, ignore_errors=True)
-    for name in subprocess.check_output(["git", "ls-files"], text=True).splitlines():
-        if (root / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, tree / name)
-    outside = [mutant["name"] for mutant in found if not mutant["function"]]
-    by_file = collections.defaultdict(list)
-    for number, mutant in enumerate(found):
-        if mutant["function"]:
-            by_file[mutant["file"]].append((number, mutant))
-    sources = {file: Source(root / file, mutants) for file, mutants in by_file.items()}
-    numbers, function_of = {}, {}
-    for source in sources.values():
-        for (start, _), mutants in source.functions.items():
-            numbers[source.path, start] = len(numbers)
-            function_of.update((number, len(numbers) - 1) for number, _ in mutants)
-    library = tree / "src/lib.rs"
-    library.write_text(library.read_text() + SWITCH.replace("COUNT", str(len(numbers))))
-
-    refused, kept = set(), set()
-    # By name: what the compiler has refused before is not asked again.
-    memory = options.target / "refused.json"
-    if options.again and memory.exists():
-        before = json.loads(memory.read_text())
-        refused = {number for number, mutant in enumerate(found) if mutant["name"] in before["mutants"]}
-        kept = {(root / file, start) for file, start in before["functions"]}
-    while True:
-        for file, source in sources.items():
-            source.write(tree / file, numbers, refused, kept)
-        programs, errors = build(tree, options.target / "build")
-        if not errors:
-            break
-        places = {sources[file].at(line) for file, line, _, _ in errors if file in sources} - {None}
-        fresh = {place for place in places if isinstance(place, int)}
-        kept_before = set(kept)
-        # An error without a change: the types of the arms are not the same, as those of closures.
-        kept |= places - fresh
-        refused |= fresh
-        print(f"{len(fresh)} do not compile, {len(kept - kept_before)} functions stay as they are", flush=True)
-        if not fresh and places <= kept_before:
-            # A constant that is made by a function, which had better stay as it is.
-            for file, line, code, message in errors:
-                name = re.search(r"`(?:\w+::|<.*>::)*(\w+)`", message) if code == "E0015" else None
-                if not name:
-                    sys.exit(f"{file}:{line}: {message}")
-                for source in sources.values():
-                    for start, end in source.functions:
-                        if re.compile(rf"[^\n]*\bfn {name[1]}\b").match(source.text, head(source.text, start)):
-                            kept.add((source.path, start))
-
-    memory.write_text(json.dumps({
-        "mutants": [found[number]["name"] for number in refused],
-        "functions": [(str(path.relative_to(root)), start) for path, start in kept],
-    }))
-    kept_functions = {numbers[key] for key in kept}
-    # Of functions that stay as they are it is not known.
-    refused -= {number for number in refused if function_of[number] in kept_functions}
-    for number in sorted(refused):
-        print(f"does not compile: {found[number]['name']}")
-    tests, reaching = [], collections.defaultdict(list)
-    for program in programs.values():
-        listed = subprocess.check_output([program, "--list", "--format", "terse"], text=True, cwd=tree)
-        for name in (line.removesuffix(": test") for line in listed.splitlines() if line.endswith(": test")):
-            reached = options.target / "reached"
-            reached.unlink(missing_ok=True)
-            passed, seconds = run(program, name, tree, 600, BMRU_REACHED=str(reached))
-            if not passed:
-                sys.exit(f"{name} fails without a change")
-            test = (seconds, program, name)
-            tests.append(test)
-            for function in set(map(int, reached.read_text().split())) if reached.exists() else ():
-                reaching[function].append(test)
-    print(f"{len(tests)} tests, {sum(test[0] for test in tests):.0f} s", flush=True)
-
-    todo = [n for n, m in enumerate(found) if m["function"] and n not in refused and function_of[n] not in kept_functions]
-    verdicts, kills, log = {}, collections.Counter(), options.target / "verdicts.tsv"
-    if options.again and log.exists():
-        before = dict(reversed(line.split("\t")) for line in log.read_text().splitlines())
-        for number in todo:
-            killer = re.match("killed by (.*)", before.get(found[number]["name"], ""))
-            if killer:
-                verdicts[number] = killer[1]
-                kills[function_of[number], killer[1]] += 1
-        todo = [number for number in todo if number not in verdicts]
-    log = log.open("a" if options.again else "w")
-    queue, lock = iter(todo), threading.Lock()
-
-    def work():
-        while True:
-            with lock:
-                number = next(queue, None)
-                if number is None:
-                    return
-                function = function_of[number]
-                order = sorted(reaching[function], key=lambda test: test[0] / (1 + kills[function, test[2]]))
-                taken = itertools.accumulate(test[0] for test in order)
-                order = [test for test, seconds in zip(order, taken) if seconds <= options.seconds]
-            killer = next((name for seconds, program, name in order
-                           if not run(program, name, tree, int(20 + 5 * seconds), BMRU_MUTANT=str(number))[0]), None)
-            with lock:
-                verdicts[number] = killer
-                if killer:
-                    kills[function, killer] += 1
-                else:
-                    print(f"survived {len(order)} tests: {found[number]['name']}", flush=True)
-                log.write(f"{'killed by ' + killer if killer else 'survived'}\t{found[number]['name']}\n")
-                log.flush()
-
-    threads = [threading.Thread(target=work) for _ in range(options.jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    same = {(e["file"], e["function"], e["from"], to): e["why"]
-            for e in tomllib.loads((root / "integrations/mutants/host.toml").read_text()).get("equivalent", ()) for to in e["to"]}
-    changes = {n: change(sources[found[n]["file"]], found[n]) for n in function_of}
-    wrong = [key for key in same if key not in changes.values() and not options.match]
-    wrong += [changes[n] for n, killer in verdicts.items() if killer and changes[n] in same]
-    for key in wrong:
-        print(f"an entry that fits no mutant, or is killed: {key}")
-    killed = sum(killer is not None for killer in verdicts.values())
-    known = sum(killer is None and changes[n] in same for n, killer in verdicts.items())
-    for n, killer in sorted(verdicts.items()):
-        if killer is None and changes[n] not in same:
-            _, function, before, after = changes[n]
-            print(f"survived: {found[n]['name']}\n    - {before}\n    + {after}")
-    left = outside + [found[n]["name"] for n in function_of if function_of[n] in kept_functions and n not in refused]
-    for name in left:
-        print(f"not tried: {name}")
-    share = 100 * killed / max(1, len(verdicts) - known)
-    print(f"{len(found)} mutants: {len(refused)} do not compile, {len(left)} not tried, {killed} of {len(verdicts)} killed, "
-          f"{known} compute the same: {share:.1f} %")
-    sys.exit(1 if wrong or killed + known < len(verdicts) else 0)
+    mutants = Mutants(pathlib.Path.cwd(), options.target, options.match)
+    mutants.copy()
+    programs = mutants.compile(options.again)
+    verdicts = mutants.verdicts(mutants.tests(programs), options.again, options.seconds, options.jobs)
+    sys.exit(0 if mutants.report(verdicts, not options.match) else 1)
 
 
 main()

@@ -1,4 +1,5 @@
-// The page in headless Chromium on SwiftShader: `node page.mjs SITE TOOLS PICTURES`, as scripts/web.sh runs it.
+// The page in headless Chromium on SwiftShader: `node page.mjs SITE TOOLS PICTURES [Trial|Quick|Full]`, as scripts/web.sh runs it, with so
+// much of the conformance suite.
 //
 // Chain of trust: states are held here against a loop written down again, of which the crate knows nothing.
 
@@ -7,7 +8,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { serve } from './server.mjs';
 
-const [site, tools, pictures] = process.argv.slice(2).map((path) => resolve(path));
+const [site, tools, pictures] = process.argv.slice(2, 5).map((path) => resolve(path));
+const extent = process.argv[5] ?? 'Quick';
 const { chromium } = createRequire(join(tools, 'package.json'))('playwright-core');
 const GPU = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader', '--disable-dev-shm-usage'];
 // Without SwiftShader there is no adapter; a name that is no localhost is not safe enough for WebGPU.
@@ -227,8 +229,9 @@ async function suites(browser, address) {
     holds(/^Cancelled after \d/.test(await page.textContent('#verdict')), 'it says so');
     holds(await page.isEnabled('#run') && await page.isHidden('#result'), 'it can be started again, and there is no report');
   });
-  await check('the quick suite passes on the page, with a trial of the roofline', async () => {
-    await page.locator('input[name="roofline"][value="Quick"]').check({ force: true });
+  await check(`the suite passes on the page (${extent}), with a trial of the roofline`, async () => {
+    await page.locator(`input[name="conformance"][value="${extent}"]`).check({ force: true });
+    await page.locator('input[name="roofline"][value="Trial"]').check({ force: true });
     await page.click('#run');
     await page.waitForFunction(() => document.getElementById('verdict').textContent, null, { timeout: 1_800_000 });
     const [verdict, failures] = [await page.textContent('#verdict'), await page.locator('#failures li').allTextContents()];
