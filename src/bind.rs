@@ -30,6 +30,9 @@ impl<'a> From<(&'a wgpu::Buffer, u64, u64)> for BufferRange<'a> {
 /// A range may be longer than [`Plan::slot_bytes`]; what lies behind is not touched. Slots that are only read may share
 /// ranges; a slot that is written may not overlap any other. [`Slot::Scratch`] may be given whether it is needed or not, and
 /// so may the slot of a tensor that is empty.
+///
+/// WebGPU forbids that a dispatch binds a buffer both read-only and writable, wherever the ranges lie. Whoever keeps tensors in one large
+/// buffer plans with [`Access::AllReadWrite`]; otherwise binding refuses that with [`Error::MixedAccess`].
 #[derive(Clone, Debug, Default)]
 pub struct Buffers<'a> {
     ranges: Vec<(Slot, BufferRange<'a>)>,
@@ -99,7 +102,7 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::Resets, range)
     }
 
-    /// The states after each step: written; backward, of units whose state is a number, read.
+    /// The states after each step: written; read by a backward pass that codes do not tell them ([`Descriptor::backward`](crate::Descriptor::backward)).
     #[must_use]
     pub fn states(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::States, range)
@@ -184,7 +187,7 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::InitialStateGradient, range)
     }
 
-    /// Working memory.
+    /// Working memory, of [`Plan::slot_bytes`] or more: undefined before and after. What runs one after the other may share it.
     #[must_use]
     pub fn scratch(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::Scratch, range)
@@ -220,9 +223,10 @@ impl Kernels {
     /// The result may be recorded any number of times.
     ///
     /// # Errors
-    /// A plan made for looser limits than the device's; a missing or surplus buffer; a range that is too short, out of bounds,
-    /// misaligned, without `STORAGE` usage, or written where another lies; what the device refuses (among it buffers of another
-    /// device, or destroyed ones); [`Error::DeviceLost`].
+    /// [`Error::LimitMismatch`] for a plan made for looser limits than the device's; a missing or surplus buffer; a range that is too
+    /// short, out of bounds, misaligned, or without `STORAGE` usage; [`Error::OverlappingRanges`] and [`Error::MixedAccess`];
+    /// [`Error::SavedMismatch`] where what was saved comes without the layout of its forward pass, or with another;
+    /// [`Error::Device`] for what the device refuses (among it buffers of another device, or destroyed ones); [`Error::DeviceLost`].
     pub fn bind(&self, plan: &Plan, buffers: &Buffers<'_>) -> Result<Bound, Error> {
         plan.limits().check_within(&self.shared.limits)?;
         self.check_ranges(plan, buffers)?;

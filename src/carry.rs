@@ -108,8 +108,8 @@ impl Descriptor {
     }
 
     /// Between the bistable unit (`ε = 0`) and the cumulative one (`ε = 1`): `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else
-    /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan, and another compiles
-    /// nothing.
+    /// `h_{t−1}`. Used while training, to go over from the one to the other: `ε` is a parameter of the plan: another is another plan,
+    /// but compiles nothing.
     ///
     /// At both ends this is [`bmru`](Self::bmru) or [`cumulative`](Self::cumulative), which are exact, but for sums of amplitudes per
     /// element. Between them states are sums of floats: the same bits in every run of a plan on a device, but not in those of another

@@ -156,7 +156,8 @@ impl Descriptor {
 
     /// Candidate and threshold side by side in rows of `2·D`, as one fused projection leaves them:
     /// row `(b, t)` is `c[b, t, 0..D]` and then `r[b, t, 0..D]`, all in [`Slot::Candidate`]. Of first-quadrant units rows of
-    /// `3·D`: `c`, `β_hi`, `β_lo`. Amplitudes per element, if they are asked for before, are one more column, the last.
+    /// `3·D`: `c`, `β_hi`, `β_lo`. Amplitudes per element are one more column, the last. Layout and amplitudes are those asked for so
+    /// far: another [`layout`](Self::layout) comes before.
     #[must_use]
     pub fn side_by_side(self) -> Self {
         let channels = self.shape.channels;
@@ -196,7 +197,7 @@ impl Descriptor {
         self
     }
 
-    /// Writes the states over the candidates, wherever those are placed by now: each is read before its place is written, by the
+    /// Writes the states over the candidates, wherever those are placed by now (what places them comes before): each is read before its place is written, by the
     /// same invocation, so that one buffer less is bound. A pass that saves for gradients is refused: they need the candidates.
     #[must_use]
     pub fn states_in_place(self) -> Self {
@@ -251,13 +252,14 @@ impl Descriptor {
 
     /// Plans the backward pass: pure, no GPU object is touched.
     ///
-    /// It reads candidates, thresholds, the incoming gradients and what the forward pass saved, not the states. With
-    /// `g_t = dh_t + g_{t+1}` where step `t + 1` held, `u = |c| − |r|`, and the surrogates `φ` of the gate and `ψ` of the sign:
+    /// The forward pass must have saved ([`Save::Codes`]). This one reads candidates, thresholds, the incoming gradients and what was
+    /// saved, not the states. With `g_t = dh_t + g_{t+1}` where step `t + 1` held, else `dh_t`; `u = |c| − |r|`; `φ` the surrogate of the
+    /// gate, and `ψ` twice that of the sign, as the sign is twice its step; and `sign(0) = 0`:
     ///
     /// ```text
     /// w  = α·S(c) − h_{t−1}
     /// dc = [g·α·ψ(c) if it set] + sign(c)·φ(u)·g·w        dα  = Σ over set steps of g·S(c)
-    /// dr = −sign(r)·φ(u)·g·w                              dh0 = g_1 if step 1 held, else 0
+    /// dr = −sign(r)·φ(u)·g·w                              dh0 = g_0 if step 0 held, else 0
     /// ```
     ///
     /// `dr` of thresholds per channel and `dα` are summed over batch and time, and both over every axis whose stride is 0. Where `c` or `r` is NaN or infinite, `dc` and `dr`

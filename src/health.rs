@@ -14,7 +14,8 @@ pub enum HealthSource {
     Inputs,
 }
 
-/// What each channel did in all sequences of a batch: the contents of [`Slot::Health`], read.
+/// What each channel did in all sequences of a batch: the contents of [`Slot::Health`], read. Whatever takes a channel panics, as an index
+/// does, if there is no such channel.
 ///
 /// The buffer has [`LINES`](Self::LINES) lines of `[D]` words of 32 bits. Two lines are one count of 64 bits, its lower word first,
 /// so that none overflows:
@@ -22,7 +23,7 @@ pub enum HealthSource {
 /// | lines | content |
 /// |---|---|
 /// | 0, 1 | steps that set |
-/// | 2, 3 | flips: sets to the other side than the set before. The first set of a sequence is none, and one at its very last step is not counted: what is saved does not tell its side |
+/// | 2, 3 | flips: sets to the other side than the set before. The first set of a sequence does not count as one, nor does one at its very last step: what is saved does not tell its side |
 /// | 4, 5 | holds: runs of steps that do not set, the first from the initial state, the last to the end of the sequence. A run of one sequence does not go on in the next |
 /// | 6 | steps of the longest hold |
 /// | 7 | the first set step of all sequences, in the order in which steps are taken; all ones if none sets |
@@ -81,7 +82,7 @@ impl Health {
     /// Steps at which a channel set.
     ///
     /// # Panics
-    /// All of these: if there is no such channel.
+    /// As all of these: if there is no such channel.
     #[must_use]
     pub fn sets(&self, channel: usize) -> u64 {
         self.count(0, channel)

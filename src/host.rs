@@ -132,7 +132,7 @@ impl Gpu {
     }
 
     /// The forward pass: uploads the slices, runs the plan, downloads the results. The same bits as
-    /// [`oracle::forward`](crate::oracle::forward). Inputs are rounded to the descriptor's [`Element`](crate::Element), outputs are
+    /// [`oracle::forward`](crate::oracle::forward), but for states that are sums. Inputs are rounded to the descriptor's [`Element`](crate::Element), outputs are
     /// such.
     ///
     /// ```

@@ -17,8 +17,8 @@
 //!
 //! Three verbs. **Plan** is pure: a [`Descriptor`] says what is computed, [`Limits`] and [`Tuning`] what the device is like, and
 //! the [`Plan`] that comes of them names no GPU object. **Bind** checks the caller's buffers and makes bind groups. **Record**
-//! puts the dispatches into the caller's encoder; it submits nothing and waits for nothing. (One call does, and only if it is
-//! asked to: `Kernels::self_check`.)
+//! puts the dispatches into the caller's encoder; it submits nothing and waits for nothing. (Outside of the module `host` one call
+//! does, and only if it is asked to: `Kernels::self_check`.)
 //!
 #![cfg_attr(feature = "wgpu", doc = "```no_run")]
 #![cfg_attr(not(feature = "wgpu"), doc = "```ignore")]
@@ -41,14 +41,16 @@
 //!
 //! # Promises
 //!
-//! - **Exact.** Forward only compares and copies, on bit patterns (of a cumulative unit it counts, and adds once): the result is bitwise equal to the [`oracle`] on every
-//!   adapter, driver, strategy and set of limits. NaN holds, and denormals, infinities, and the payload of a NaN amplitude pass
-//!   unchanged.
-//! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough channels, 12.5 elsewhere, beside a look back through tiles that never set; saving for
-//!   a backward pass adds a quarter of a byte, and states as bits are an eighth of one in place of 4. No atomics, no waiting
-//!   between workgroups, no subgroups.
-//! - **Embeddable.** The WebGPU default limits and no feature suffice. Tensors longer than a binding and grids longer than
-//!   65,535 are split inside the plan. Misuse is an [`Error`] that names what was expected and what came.
+//! - **Exact.** Where a state is copied, forward only compares and copies, on bit patterns: the result is bitwise equal to the
+//!   [`oracle`] on every adapter, driver, strategy and set of limits. So are the counts of a cumulative unit. A state that is a sum
+//!   lies within a bound that is derived ([`Descriptor::cumulative`], [`Descriptor::relaxed`]), and so do gradients. NaN holds, and denormals,
+//!   infinities, and the payload of a NaN amplitude pass unchanged.
+//! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough rows `B·D`, 12.5 elsewhere, beside a look
+//!   back through tiles that never set; saving for a backward pass adds a quarter of a byte, and states as bits are an eighth of one in
+//!   place of 4. No atomics, no waiting between workgroups, no subgroups.
+//! - **Embeddable.** The WebGPU default limits and no feature suffice, but where more than eight tensors lie apart
+//!   ([`Error::TooManyBindings`] names them). Tensors longer than a binding and grids longer than 65,535 are split inside the plan. Misuse is
+//!   an [`Error`] that names what was expected and what came.
 //!
 //! # Map
 //!
@@ -64,7 +66,7 @@
 //! | one sequence on several devices | [`Descriptor::summarize`], [`Summary`], [`GradientSummary`] |
 //! | what it must equal | [`oracle`] |
 //!
-//! Dependencies point one way: everything above "on a device" builds without wgpu.
+//! Dependencies point one way: everything but "on a device" builds without wgpu.
 
 #[cfg(feature = "wgpu")]
 mod bind;
@@ -124,8 +126,8 @@ pub use unit::{
 #[cfg(feature = "wgpu")]
 pub use wgpu;
 
-/// The example of the README.
-#[cfg(all(doctest, feature = "wgpu"))]
+/// The examples of the README.
+#[cfg(all(doctest, feature = "host"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

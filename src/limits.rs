@@ -143,7 +143,8 @@ pub enum Access {
     AllReadWrite,
 }
 
-/// What suits a kind of adapter. No field changes a result.
+/// What suits a kind of adapter. No field changes a result, but within the bounds of what is no copy ([`Strategy`]). The default is
+/// [`discrete`](Self::discrete); [`for_adapter`](Self::for_adapter) knows better.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tuning {
     /// The strategy to use; `None` lets the plan choose.

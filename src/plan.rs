@@ -20,11 +20,12 @@ use crate::{
     Descriptor, Error, HealthSource, Limits, Operand, Params, SavedLayout, Shape, Slot, Stage, SummaryOf, Tuning, Variant, quirks,
 };
 
-/// How the scan is spread over a device. Every strategy gives the same bits.
+/// How the scan is spread over a device. Every strategy gives the same bits, but of states that are sums of floats and of gradients of
+/// relaxed units, whose bounds hold for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// One dispatch: an invocation walks over all steps of its channels. Moves the fewest bytes; needs many channels.
+    /// One dispatch: an invocation walks over all steps of its channels. Moves the fewest bytes; needs many rows `B·D`.
     Serial,
     /// Tiles of time, their carries scanned by a tree with 32 children a node: up-sweep, down-sweep, apply; of few tiles each looks
     /// back through those before it ([`Tuning::look_back_tiles`](crate::Tuning::look_back_tiles)). The codes of all steps pass through
@@ -356,7 +357,7 @@ impl Plan {
 
     /// The longest chain of additions within one gradient of a state, or within one sum over the axes that a gradient lacks, counted from
     /// its terms. Accumulating adds one more. Forward the additions of a tree that a state of a relaxed unit goes through, beside those of
-    /// its steps; 0 for other units, where nothing is rounded or once, for unpacking and for health.
+    /// its steps; 0 for other units, whose bounds do not depend on it, for unpacking and for health.
     ///
     /// It grows with the logarithm of the number of steps, and of rows for the sums over them.
     #[must_use]

@@ -1,6 +1,6 @@
 //! What drivers get wrong, do not say, or want differently: one table, keyed on what an adapter says of itself.
 //!
-//! `docs/quirks.md` shows it. With what is done about them, no quirk changes a result.
+//! `docs/quirks.md` shows it. With what is done about them, no quirk breaks a promise.
 
 use core::fmt;
 

@@ -17,9 +17,9 @@ use crate::{Amplitude, Boundary, Descriptor, Element, Sequences, Slot, Strides, 
 /// | first set | `[D]` in each row | index of the first step that set, [`NEVER`](Self::NEVER) if none did |
 /// | initial state | `[D]` in each row | the bits of `h0`, in the same way |
 ///
-/// Units whose state is a number save less, because backward reads their states: no signs (one word for 32 steps), no first set
-/// steps, and no amplitudes if they are per element. Of cumulative units nothing is saved. So do bistable units with borders within
-/// their rows; packed sequences have an initial state each, `[N][D]`.
+/// Units whose state is a number, those with borders within their rows among them, save less, because backward reads their states: no
+/// signs (one word for 32 steps), no first set steps, and no amplitudes if they are per element. Packed sequences have an initial state
+/// each, `[N][D]`. Of cumulative units nothing is saved.
 ///
 /// Without rows or without channels there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

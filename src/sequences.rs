@@ -20,7 +20,7 @@ use crate::{Descriptor, Error, FinalState, Operand, Slot, States, Strides, TimeO
 ///
 /// Forward, every sequence has the bits that it has alone: of states that are sums, as far as the oracle's bits are promised at all.
 /// Backward, gradients are within their bound, and are added in an order that the descriptor and the places of the borders fix: every plan gives
-/// the same bits, but a sequence need not have those that it has alone. What each unit combines with stands in `docs/combinations.md`.
+/// the same bits (not so of relaxed units), but a sequence need not have those that it has alone. What each unit combines with stands in `docs/combinations.md`.
 ///
 /// ```
 /// # fn main() -> Result<(), bmru::Error> {
@@ -75,8 +75,8 @@ pub enum Sequences {
         count: u64,
     },
     /// Each batch row is one, but before each step whose bit is set in [`Slot::Resets`] the state becomes the initial state again, before
-    /// in the order in which steps are taken. The bits are those of [`Slot::Validity`] without channels: `u32[B][⌈T/32⌉]`, step `t` is
-    /// bit `t mod 32` of its word.
+    /// in the order in which steps are taken. The bits are `u32[B][⌈T/32⌉]`: that of time `t` is bit `t mod 32` of word `⌊t/32⌋`,
+    /// whichever way time is taken.
     Resets,
 }
 

@@ -115,7 +115,7 @@ named! {
         Validity = "validity",
         /// Amplitudes, `[D]`, or per element as the candidates.
         Amplitude = "amplitude",
-        /// The state before the first step, `[B, D]`.
+        /// The state before the first step, `[B, D]`; of `N` packed sequences `[N, D]`, as all that is told of `[B, D]` here.
         InitialState = "initial_state",
         /// The count before the first step, `[B, D]`, of `i32`.
         InitialCount = "initial_count",
@@ -143,7 +143,7 @@ named! {
         CandidateGradient = "candidate_gradient",
         /// Backward: the gradient of the thresholds.
         ThresholdGradient = "threshold_gradient",
-        /// Backward: the gradient of the amplitudes, `[D]`.
+        /// Backward: the gradient of the amplitudes, `[D]`, or per element as the amplitudes.
         AmplitudeGradient = "amplitude_gradient",
         /// Backward: the gradient of the initial state, `[B, D]`.
         InitialStateGradient = "initial_state_gradient",

@@ -37,7 +37,7 @@ pub enum SummaryOf {
 /// | the same with amplitudes per element | 1 | the sum, an `f32` |
 /// | `relaxed` | 2 | `ε` to the number of steps that set, an `f32`, its bits XOR those of 1; the sum, an `f32` |
 ///
-/// A step that holds for all of time is all zeros. Bits of elements of 16 bits lie in the upper half of their word.
+/// A stretch in which nothing sets is all zeros, but for a limited fill, whose steps count. Bits of elements of 16 bits lie in the upper half of their word.
 ///
 /// ```
 /// use bmru::{Descriptor, FinalState, InitialState, Inputs, Shape, Summary, Threshold, oracle};
@@ -153,7 +153,7 @@ impl Summary {
     /// Version of the bytes of both kinds; it changes whenever their meaning does.
     pub const VERSION: u32 = 1;
 
-    /// Of no steps.
+    /// The identity: the summary of a stretch without steps.
     ///
     /// # Errors
     /// A descriptor that cannot exist, or rows with borders.
@@ -162,7 +162,7 @@ impl Summary {
         Ok(Self { words: vec![0; kind.length()], kind })
     }
 
-    /// Of the contents of [`Slot::Summary`].
+    /// Reads the contents of [`Slot::Summary`].
     ///
     /// # Errors
     /// As [`identity`](Self::identity), or a slice of the wrong length.
@@ -182,7 +182,7 @@ impl Summary {
         &self.words
     }
 
-    /// Of this stretch and the one behind it.
+    /// The summary of this stretch and the later one, taken together.
     ///
     /// # Errors
     /// [`Error::SummaryMismatch`] for one of another unit, element, `ε`, or shape.

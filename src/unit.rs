@@ -1,6 +1,10 @@
 //! The memory recurrent units and the options of their recurrence.
 
-/// How the state follows from the inputs. `h0` is what the unit begins with.
+/// How the state follows from the inputs. Steps count from 0; `h0` is the state before the first of them, `h_T` that after the last.
+///
+/// Three kinds of states differ in what is promised and what is saved: *one of two* (bistable and first-quadrant, amplitudes per channel, in
+/// rows without borders); *copies* of what set last (the same with amplitudes per element or borders, and forward fills); and *sums*
+/// (cumulative and relaxed). The last two are called numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unit {
@@ -14,7 +18,7 @@ pub enum Unit {
     /// is the integer `n` of `h_t = h0 + α·n`, which is exact; with amplitudes per element a sum.
     Cumulative,
     /// Between the bistable and the cumulative unit: `h_t = α·S(c_t) + ε·h_{t−1}` if `|c_t| > |r_t|`, else `h_{t−1}`, with `ε` from
-    /// 0 to 1, a parameter of the run. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
+    /// 0 to 1, a parameter of the plan. [`Descriptor::relaxed`](crate::Descriptor::relaxed) takes the exact units at its ends.
     Relaxed,
     /// Forward fill: `h_t = c_t` where that is a value, else `h_{t−1}`, for bits of any meaning; on request no longer than so many
     /// steps. Without thresholds, amplitudes and gradients.
@@ -84,7 +88,7 @@ pub enum Beyond {
     /// The quiet NaN of the elements: its sign 0, and of its fraction only the highest bit 1.
     #[default]
     Nan,
-    /// An element of these bits, their lowest in the lowest place: for numbers [`Element::encode`](crate::Element::encode) tells them.
+    /// The element with these bits; [`Element::encode`](crate::Element::encode) makes them from a number.
     Bits(u32),
 }
 
@@ -190,7 +194,9 @@ pub enum Save {
 
 /// What stands for the derivative of the step function in the backward pass. Each has mass 1 but `FastSigmoid` (2/k).
 ///
-/// The kind selects a pipeline; slope and width are parameters, so annealing them compiles nothing.
+/// `u` is how far the argument of a step is beyond it: `|c| − |r|` for the gate and `c` for the sign; of first-quadrant units, which have
+/// no sign, `c − β_hi` and `β_lo − c`. The kind selects a pipeline; slope and width are parameters: other ones are another plan, but
+/// compile nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Surrogate {
     /// No gradient.
@@ -223,7 +229,7 @@ pub enum Surrogate {
 }
 
 impl Default for Surrogate {
-    /// The default of the usual spiking-network libraries.
+    /// The arctangent of slope 2, the default of snnTorch and SpikingJelly.
     fn default() -> Self {
         Self::ArcTan { k: 2.0 }
     }

@@ -19,7 +19,7 @@ try:
 except ImportError:
     np = None
 
-# The shapes of `cargo bench`, a ragged one, one step, and those that people run.
+# Large ones, a ragged one, one step, and those that people run: as `integrations/measure/src/shapes.rs` has them.
 SHAPES = [
     (4, 4096, 256),
     (32, 1024, 128),
@@ -33,7 +33,8 @@ SHAPES = [
     (64, 2000, 64),
     (64, 512, 256),
     (64, 4096, 256),
-    (64, 101, 64),
+    *((64, 101, channels) for channels in (16, 32, 64, 128, 256, 512)),
+    *((1, 1, channels) for channels in (64, 256, 1024, 4096)),
 ]
 # Too long for a CPU.
 CUDA_SHAPES = [(16, 16384, 128)]

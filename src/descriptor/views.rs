@@ -26,7 +26,8 @@ impl View {
 }
 
 impl Descriptor {
-    /// The type of the elements of a slot: words of 32 bits where it is internal.
+    /// The type of the elements of a slot: that of the descriptor for what comes from or goes to the network, and words of 32 bits, told
+    /// as [`Element::F32`], for integers, bits, amplitudes and sums per channel, and what is internal.
     #[must_use]
     pub fn element_of(&self, slot: Slot) -> Element {
         match slot {
