@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use bmru::host::describe;
 use bmru::wgpu;
 use bmru_conformance::backward::OUTPUTS;
-use bmru_conformance::{BackwardCase, Case, HealthCase, Scope, Tally, adapters, backward_matrix, health_matrix, matrix, run_on};
+use bmru_conformance::{AnyCase, Scope, Tally, adapters, run_on};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -26,7 +26,7 @@ struct Options {
     /// Only adapters whose name, backend or driver contains this, in any case.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     adapter: String,
-    /// Only cases whose name contains this.
+    /// Only the case of this name, or, if there is none, cases whose names contain it.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     case: String,
     /// Run so many cases at once, each on a device of its own: for GPUs.
@@ -47,21 +47,16 @@ struct Report {
 fn main() -> ExitCode {
     let options = Options::parse();
     let scope = if options.quick { Scope::Quick } else { Scope::Full };
-    let mut forward = matrix(scope);
-    forward.retain(|case| case.name.contains(&options.case));
-    let mut backward = backward_matrix(scope);
-    backward.retain(|case| case.name.contains(&options.case));
-    let mut health = health_matrix(scope);
-    health.retain(|case| case.name.contains(&options.case));
+    let cases = AnyCase::named(scope, &options.case);
     let wanted = options.adapter.to_lowercase();
     let mut found = adapters::all();
     found.retain(|adapter| describe(&adapter.get_info()).to_lowercase().contains(&wanted));
-    if found.is_empty() || forward.len() + backward.len() + health.len() == 0 {
+    if found.is_empty() || cases.is_empty() {
         eprintln!("no adapter matches {:?}, or no case {:?}", options.adapter, options.case);
         return ExitCode::FAILURE;
     }
 
-    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, options.jobs, &forward, &backward, &health)).collect();
+    let reports: Vec<Report> = found.iter().map(|adapter| run(adapter, options.jobs, &cases)).collect();
     print(&reports);
     if let Some(path) = options.json {
         if let Err(error) = std::fs::write(&path, format!("{:#}\n", to_json(&reports))) {
@@ -72,11 +67,10 @@ fn main() -> ExitCode {
     if reports.iter().all(|report| report.tally.failures.is_empty()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(adapter: &wgpu::Adapter, jobs: usize, forward: &[Case], backward: &[BackwardCase], health: &[HealthCase]) -> Report {
+fn run(adapter: &wgpu::Adapter, jobs: usize, cases: &[AnyCase]) -> Report {
     let info = adapter.get_info();
     let style = "{prefix:>30} [{bar:40}] {pos}/{len} {msg}";
-    let cases = (forward.len() + backward.len() + health.len()) as u64;
-    let bar = ProgressBar::new(cases)
+    let bar = ProgressBar::new(cases.len() as u64)
         .with_style(ProgressStyle::with_template(style).expect("a valid template").progress_chars("=> "))
         .with_prefix(adapters::name(&info));
     let start = Instant::now();
@@ -84,8 +78,8 @@ fn run(adapter: &wgpu::Adapter, jobs: usize, forward: &[Case], backward: &[Backw
         bar.set_message(name.to_owned());
         bar.inc(1);
     };
-    let refused = |error: bmru::Error| Tally { cases, failures: vec![error.to_string()], ..Tally::default() };
-    let tally = run_on(adapter, jobs, forward, backward, health, progress).unwrap_or_else(refused);
+    let refused = |error: bmru::Error| Tally { cases: cases.len() as u64, failures: vec![error.to_string()], ..Tally::default() };
+    let tally = run_on(adapter, jobs, cases, progress).unwrap_or_else(refused);
     bar.finish_and_clear();
     Report { info, tally, took: start.elapsed() }
 }

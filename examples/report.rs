@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use bmru::host::describe;
 use bmru::wgpu;
-use bmru_conformance::{Scope, Tally, adapters, backward_matrix, health_matrix, matrix, run_on};
+use bmru_conformance::{AnyCase, Scope, Tally, adapters, run_on};
 use bmru_measure::{Device, Effort, copy_rate, measure, report, shapes};
 use bmru_reports::{Adapter, Conformance, Report, Roofline, folder};
 use clap::Parser;
@@ -141,12 +141,9 @@ fn only(wanted: &str) -> Result<wgpu::Adapter, Failure> {
 
 fn conformance(adapter: &wgpu::Adapter, options: &Options) -> Result<Tally, Failure> {
     let scope = if options.quick { Scope::Quick } else { Scope::Full };
-    let (mut forward, mut backward, mut health) = (matrix(scope), backward_matrix(scope), health_matrix(scope));
-    forward.retain(|case| case.name.contains(&options.case));
-    backward.retain(|case| case.name.contains(&options.case));
-    health.retain(|case| case.name.contains(&options.case));
-    let bar = bar((forward.len() + backward.len() + health.len()) as u64);
-    let tally = run_on(adapter, options.jobs, &forward, &backward, &health, |name| {
+    let cases = AnyCase::named(scope, &options.case);
+    let bar = bar(cases.len() as u64);
+    let tally = run_on(adapter, options.jobs, &cases, |name| {
         bar.set_message(name.to_owned());
         bar.inc(1);
     })?;

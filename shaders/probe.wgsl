@@ -9,13 +9,6 @@ struct Walk {
     amplitude: Vector,
 }
 
-// What is read of a step.
-struct Inputs {
-    candidate: Vector,
-    thresholds: Thresholds,
-    amplitude: Vector,
-}
-
 struct At {
     tile: Node,
     step: u32,
@@ -50,18 +43,6 @@ fn begin_walk(tile: Node) -> Walk {
         walk.amplitude = load_amplitude(amplitude_at(0u, 0u, tile.d));
     }
     return walk;
-}
-
-fn load_inputs(at: At, offset: u32) -> Inputs {
-    var inputs: Inputs;
-    inputs.candidate = load_candidate(at.candidate + offset);
-    if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
-    }
-    if AMPLITUDE_PER_ELEMENT {
-        inputs.amplitude = load_amplitude(amplitude_beside(at.amplitude, offset));
-    }
-    return inputs;
 }
 
 fn element_of_step(walk: Walk, inputs: Inputs, borders: Borders, bit: u32) -> Element {

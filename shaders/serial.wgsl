@@ -16,13 +16,6 @@ struct Walk {
     z: Marks,
 }
 
-// What is read of a step.
-struct Inputs {
-    candidate: Vector,
-    thresholds: Thresholds,
-    amplitude: Vector,
-}
-
 struct At {
     tile: Node,
     // Indices of the step in the first vector of the band.
@@ -244,18 +237,6 @@ fn enter_sequence(at: At, d: u32, amplitude: Vector) -> State {
 fn hand_on(state: State, row: u32, d: u32) {
     store_final_state(final_state_at(row, 0u, d), state.bits);
     store_final_count(final_count_at(row, 0u, d), count_of(state));
-}
-
-fn load_inputs(at: At, offset: u32) -> Inputs {
-    var inputs: Inputs;
-    inputs.candidate = load_candidate(at.candidate + offset);
-    if !THRESHOLD_PER_CHANNEL {
-        inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
-    }
-    if AMPLITUDE_PER_ELEMENT {
-        inputs.amplitude = load_amplitude(amplitude_beside(at.amplitude, offset));
-    }
-    return inputs;
 }
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {

@@ -14,8 +14,9 @@ pub(crate) struct FillOptions {
 impl Descriptor {
     /// Forward fill, exact: `h_t = v_t` where that is a value, else `h_{t−1}`, with `v` in [`Slot::Candidate`](crate::Slot::Candidate);
     /// before the first value it is `h0`, or `+0`. It copies bits of any meaning, 32 or 16 of them. Which of them are values is one
-    /// of two [`Validity`]; where a gate decides, that is [`bmru`](Self::bmru) with
-    /// [`Amplitude::PerElement`](crate::Amplitude::PerElement), up to its sign. How long a value is held can have a
+    /// of two [`Validity`]. Where a gate decides, that is [`first_quadrant`](Self::first_quadrant) with
+    /// [`Amplitude::PerElement`](crate::Amplitude::PerElement) and low thresholds of −∞: it holds the bits of `v_t`, its amplitude, where
+    /// `c_t > β_t`, and has gradients. How long a value is held can have a
     /// [`limit`](Self::limit). There are no gradients.
     #[must_use]
     pub fn forward_fill(shape: Shape) -> Self {

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bmru::{Limits, Tuning};
-use bmru_conformance::{Portable, Scope, backward_matrix, matrix};
+use bmru_conformance::{AnyCase, Scope};
 use clap::{Parser, ValueEnum};
 
 /// Plans with their data for hosts that are not this library, or shaders for compilers that are not naga.
@@ -26,7 +26,7 @@ struct Options {
     /// Fewer sizes.
     #[arg(long)]
     quick: bool,
-    /// Only cases whose name contains this.
+    /// Only the case of this name, or, if there is none, cases whose names contain it.
     #[arg(long, value_name = "SUBSTRING", default_value = "")]
     case: String,
     /// Only one case in so many, those that their seed picks.
@@ -86,26 +86,20 @@ fn main() -> ExitCode {
 type Failure = Box<dyn std::error::Error>;
 
 fn plans(scope: Scope, options: &Options) -> Result<(), Failure> {
-    let wanted = |name: &str, seed: u64| name.contains(&options.case) && seed.is_multiple_of(options.every);
-    let mut forward = matrix(scope);
-    forward.retain(|case| wanted(&case.name, case.seed));
-    let mut backward = backward_matrix(scope);
-    backward.retain(|case| wanted(&case.name, case.seed));
-    let count = forward.len() + backward.len();
-    if count == 0 {
+    let mut cases = AnyCase::named(scope, &options.case);
+    cases.retain(|case| case.is_in_share(options.every, 0));
+    if cases.is_empty() {
         return Err(format!("no case matches {:?}", options.case).into());
     }
     let mut out: Box<dyn Write> = match &options.out {
         Some(path) => Box::new(BufWriter::new(File::create(path).map_err(|error| format!("{}: {error}", path.display()))?)),
         None => Box::new(BufWriter::new(io::stdout().lock())),
     };
-    format::write_head(&mut out, count)?;
+    format::write_head(&mut out, cases.len())?;
     let (limits, tuning) = (Limits::default(), options.tuning.unwrap_or(Kind::Software).tuning());
     // One after the other, so that never more than one case is in memory.
-    let forward = forward.iter().map(|case| (&case.name, case.portable(&limits, &tuning)));
-    let backward = backward.iter().map(|case| (&case.name, case.portable(&limits, &tuning)));
-    for (name, portable) in forward.chain(backward) {
-        let portable: Portable = portable.map_err(|error| format!("{name}: {error}"))?;
+    for case in cases {
+        let portable = case.portable(&limits, &tuning).map_err(|error| format!("{}: {error}", case.name()))?;
         format::write_case(&mut out, &portable)?;
     }
     Ok(out.flush()?)

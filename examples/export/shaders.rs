@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bmru::{Access, Error, Limits, Plan, Tuning, Variant};
 use bmru_conformance::backward::Choice;
-use bmru_conformance::{Scope, backward_matrix, matrix};
+use bmru_conformance::{HealthCase, Scope, backward_matrix, health_matrix, matrix};
 
 /// The texts of all variants that the cases of a scope have under these tunings and all accesses, by a name for each.
 pub fn texts(scope: Scope, tunings: &[Tuning]) -> Result<BTreeMap<String, String>, Error> {
@@ -19,6 +19,10 @@ pub fn texts(scope: Scope, tunings: &[Tuning]) -> Result<BTreeMap<String, String
                 if let Some(plan) = case.unpacking(&limits, tuning).transpose() {
                     keep(&mut variants, access, plan.map(|plan| [plan]))?;
                 }
+            }
+            for case in health_matrix(scope) {
+                let case = HealthCase { access, ..case };
+                keep(&mut variants, access, case.plans(&limits, tuning))?;
             }
             for case in backward_matrix(scope) {
                 for &choice in &case.choices {

@@ -5,7 +5,7 @@ use bmru::{
     InitialState, Layout, Save, Shape, Slot, States, Strategy, Surrogate, Threshold, TimeOrder, Unit, Validity,
 };
 use bmru_conformance::data::{Rate, Values};
-use bmru_conformance::{BackwardCase, Case, HealthCase, Profile, Runner, SURROGATES};
+use bmru_conformance::{AnyCase, BackwardCase, Case, HealthCase, Profile, Runner, SURROGATES};
 
 /// Elements of a tensor at most: software adapters and the loop in double precision take some ten milliseconds for them.
 const ELEMENTS: u64 = 40_000;
@@ -149,14 +149,14 @@ impl Kind {
                 case.profile = self.profile;
                 case.tile_steps = Some(self.tile_steps);
                 case.access = self.access;
-                Job::Forward(case)
+                Job(AnyCase::Forward(case))
             }
             Direction::Backward => {
                 let mut case = BackwardCase::new(format!("backward {name}"), descriptor, rate);
                 case.values = [Values::Plain, Values::Inputs][self.values];
-                Job::Backward(case)
+                Job(AnyCase::Backward(case))
             }
-            Direction::Health(source) => Job::Health(HealthCase {
+            Direction::Health(source) => Job(AnyCase::Health(HealthCase {
                 name: format!("health {name}"),
                 descriptor,
                 source,
@@ -165,7 +165,7 @@ impl Kind {
                 profile: self.profile,
                 access: self.access,
                 max_dispatch_elements: 1 << 26,
-            }),
+            })),
         }
     }
 }
@@ -183,59 +183,40 @@ fn shape(rng: &mut fastrand::Rng) -> Shape {
     Shape { batch, time, channels }
 }
 
-pub enum Job {
-    Forward(Case),
-    Backward(BackwardCase),
-    Health(HealthCase),
-}
+/// A case, and what the loop over it asks.
+pub struct Job(pub AnyCase);
 
 impl Job {
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Forward(case) => &case.name,
-            Self::Backward(case) => &case.name,
-            Self::Health(case) => &case.name,
-        }
-    }
-
     /// The same case with other data; health has the same.
     pub fn other_data(&mut self, seed: u64) {
-        match self {
-            Self::Forward(case) => case.seed = seed,
-            Self::Backward(case) => case.seed = seed,
+        match &mut self.0 {
+            AnyCase::Forward(case) => case.seed = seed,
+            AnyCase::Backward(case) => case.seed = seed,
             // Its data follow from its name.
-            Self::Health(_) => {}
+            AnyCase::Health(_) => {}
         }
     }
 
     /// Forward, backward, health.
     pub fn direction(&self) -> usize {
-        match self {
-            Self::Forward(_) => 0,
-            Self::Backward(_) => 1,
-            Self::Health(_) => 2,
+        match &self.0 {
+            AnyCase::Forward(_) => 0,
+            AnyCase::Backward(_) => 1,
+            AnyCase::Health(_) => 2,
         }
     }
 
     fn descriptor(&self) -> &Descriptor {
-        match self {
-            Self::Forward(case) => &case.descriptor,
-            Self::Backward(case) => &case.descriptor,
-            Self::Health(case) => &case.descriptor,
+        match &self.0 {
+            AnyCase::Forward(case) => &case.descriptor,
+            AnyCase::Backward(case) => &case.descriptor,
+            AnyCase::Health(case) => &case.descriptor,
         }
     }
 
     /// Why it cannot be planned.
     pub fn refusal(&self, runner: &Runner) -> Option<Error> {
-        let (limits, tuning) = (runner.gpu().limits(), runner.tuning());
-        match self {
-            Self::Forward(case) => case.plan(&case.descriptor, &limits, tuning).err(),
-            Self::Backward(case) => case.choices.iter().find_map(|choice| choice.plans(&case.descriptor, &limits, tuning).err()),
-            Self::Health(case) => {
-                let health = case.descriptor.health(case.source, &case.profile.limits(&limits), tuning);
-                health.and(case.descriptor.forward(&limits, tuning)).err()
-            }
-        }
+        self.0.plans(&runner.gpu().limits(), runner.tuning()).err()
     }
 
     /// All its tensors: what it needs of the device, and as much of the host for each copy.

@@ -98,7 +98,7 @@ fn soak(instance: &wgpu::Instance, adapter: &wgpu::Adapter, duration: Duration, 
         let job = Kind::random(number, &mut rng).job(number as u64, &mut rng);
         match job.refusal(&runner) {
             Some(refusal) if expected(&refusal) => refused += 1,
-            Some(refusal) => return Err(format!("{}: {refusal}", job.name())),
+            Some(refusal) => return Err(format!("{}: {refusal}", job.0.name())),
             None => {
                 run.job(&runner, &job)?;
                 Left::of(instance, &gpu)?.beside(&before)?;
@@ -125,7 +125,7 @@ fn soak(instance: &wgpu::Instance, adapter: &wgpu::Adapter, duration: Duration, 
         gpu.wait().map_err(|error| error.to_string())?;
         Left::of(instance, &gpu)?.beside(&before)?;
         if gpu.kernels().pipeline_count() != pipelines {
-            return Err(format!("{} made a pipeline that it had before", job.name()));
+            return Err(format!("{} made a pipeline that it had before", job.0.name()));
         }
         sizes.sample(job.bytes())?;
     }
@@ -144,11 +144,7 @@ struct Run {
 impl Run {
     fn job(&mut self, runner: &Runner, job: &Job) -> Result<(), String> {
         self.numbers[job.direction()] += 1;
-        match job {
-            Job::Forward(case) => pollster::block_on(self.tally.add_forward(runner, case)),
-            Job::Backward(case) => pollster::block_on(self.tally.add_backward(runner, case)),
-            Job::Health(case) => pollster::block_on(self.tally.add_health(runner, case)),
-        }
+        pollster::block_on(self.tally.run(runner, &job.0));
         runner.gpu().wait().map_err(|error| error.to_string())
     }
 

@@ -282,6 +282,7 @@ impl Stage {
         const THRESHOLDS: &str = include_str!("../../shaders/thresholds.wgsl");
         const CARRY: &str = include_str!("../../shaders/carry.wgsl");
         const VALIDITY: &str = include_str!("../../shaders/validity.wgsl");
+        const INPUTS: &str = include_str!("../../shaders/inputs.wgsl");
         const WORD: &str = include_str!("../../shaders/state_word.wgsl");
         const CHILD: &str = include_str!("../../shaders/child_element.wgsl");
         const PARENT: &str = carry::PARENT;
@@ -289,8 +290,10 @@ impl Stage {
         const AGGREGATE: &str = include_str!("../../shaders/aggregate_element.wgsl");
         const HEALTH: &str = include_str!("../../shaders/health.wgsl");
         match self {
-            Self::Serial => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, include_str!("../../shaders/serial.wgsl")],
-            Self::TileProbe => &[PARAMS, GATE, THRESHOLDS, VALIDITY, CARRY, AGGREGATE, include_str!("../../shaders/probe.wgsl")],
+            Self::Serial => &[PARAMS, GATE, THRESHOLDS, VALIDITY, INPUTS, CARRY, include_str!("../../shaders/serial.wgsl")],
+            Self::TileProbe => {
+                &[PARAMS, GATE, THRESHOLDS, VALIDITY, INPUTS, CARRY, AGGREGATE, include_str!("../../shaders/probe.wgsl")]
+            }
             Self::CarryReduce => &[PARAMS, GATE, CARRY, CHILD, AGGREGATE, include_str!("../../shaders/carry_reduce.wgsl")],
             Self::CarryScan => &[PARAMS, GATE, CARRY, CHILD, PARENT, include_str!("../../shaders/carry_scan.wgsl")],
             Self::TileReduce => &[PARAMS, GATE, THRESHOLDS, CARRY, include_str!("../../shaders/tile_reduce.wgsl")],

@@ -10,21 +10,25 @@ const SHAPE: Shape = Shape { batch: 1, time: 70, channels: 5 };
 
 type Option = (&'static str, fn(Descriptor) -> Descriptor);
 
-fn units() -> [(&'static str, Descriptor); 8] {
+fn units() -> [(&'static str, Descriptor); 11] {
     [
         ("`bmru`", Descriptor::bmru(SHAPE)),
-        ("`bmru`, amplitudes per element", Descriptor::bmru(SHAPE).amplitude(Amplitude::PerElement)),
+        ("… with amplitudes per element", Descriptor::bmru(SHAPE).amplitude(Amplitude::PerElement)),
         ("`first_quadrant`", Descriptor::first_quadrant(SHAPE)),
+        ("… with amplitudes per element", Descriptor::first_quadrant(SHAPE).amplitude(Amplitude::PerElement)),
         ("`cumulative`", Descriptor::cumulative(SHAPE)),
+        ("… with amplitudes per element", Descriptor::cumulative(SHAPE).amplitude(Amplitude::PerElement)),
         ("`relaxed`, 0 < ε < 1", Descriptor::relaxed(SHAPE, 0.5)),
+        ("… with amplitudes per element", Descriptor::relaxed(SHAPE, 0.5).amplitude(Amplitude::PerElement)),
         ("`forward_fill`", Descriptor::forward_fill(SHAPE)),
         ("`forward_fill` with a limit", Descriptor::forward_fill(SHAPE).limit(3)),
         ("`forward_fill` by a mask", Descriptor::forward_fill(SHAPE).validity(Validity::Mask)),
     ]
 }
 
-const OPTIONS: [Option; 15] = [
-    ("f16, bf16", |of| of.element(Element::F16)),
+const OPTIONS: [Option; 16] = [
+    ("f16", |of| of.element(Element::F16)),
+    ("bf16", |of| of.element(Element::Bf16)),
     ("thresholds per channel", |of| of.threshold(Threshold::PerChannel)),
     ("side by side", Descriptor::side_by_side),
     ("amplitudes per element", |of| of.amplitude(Amplitude::PerElement)),
@@ -41,15 +45,27 @@ const OPTIONS: [Option; 15] = [
     ("gradients", |of| of.save(Save::Codes).initial_state(InitialState::Given)),
 ];
 
-/// Whether both passes can be planned, where there are two.
+/// What needs more buffers than WebGPU has by default is a matter of where operands lie.
+fn ample() -> (Limits, Tuning) {
+    (Limits { max_storage_buffers_per_shader_stage: 12, ..Limits::default() }, Tuning::default())
+}
+
+/// Whether the forward pass can be planned, and what follows it.
 fn combine(descriptor: &Descriptor) -> Result<(), Error> {
-    // What needs more buffers than WebGPU has by default is a matter of where operands lie.
-    let (limits, tuning) = (Limits { max_storage_buffers_per_shader_stage: 10, ..Limits::default() }, Tuning::default());
+    let (limits, tuning) = ample();
     descriptor.forward(&limits, &tuning)?;
     if descriptor.states_kind() != States::Numbers {
         descriptor.unpack(&limits, &tuning)?;
     }
-    if descriptor.saves() { descriptor.backward(&limits, &tuning).map(drop) } else { Ok(()) }
+    Ok(())
+}
+
+/// Whether both passes can.
+fn has_gradients(descriptor: &Descriptor) -> Result<(), Error> {
+    let (limits, tuning) = ample();
+    let saving = descriptor.clone().save(Save::Codes);
+    combine(&saving)?;
+    saving.backward(&limits, &tuning).map(drop)
 }
 
 fn table() -> String {
@@ -57,10 +73,22 @@ fn table() -> String {
     let head = std::iter::once(String::new()).chain(OPTIONS.iter().map(|(name, _)| (*name).to_owned()));
     let mut table = line(head.collect()) + &line(vec!["---".to_owned(); OPTIONS.len() + 1]);
     for (name, unit) in units() {
-        let cell = |option: fn(Descriptor) -> Descriptor| match combine(&option(unit.clone())) {
-            Ok(()) => "yes".to_owned(),
-            Err(Error::Incompatible { .. }) => "–".to_owned(),
+        let works = |result| match result {
+            Ok(()) => true,
+            Err(Error::Incompatible { .. }) => false,
             Err(error) => panic!("{name}: {error}"),
+        };
+        let learns = works(has_gradients(&unit));
+        let cell = |option: fn(Descriptor) -> Descriptor| {
+            let with = option(unit.clone());
+            let cell = match (works(combine(&with)), works(has_gradients(&with))) {
+                (true, true) => "yes",
+                (true, false) if learns => "forward",
+                // Nothing else is asked of a unit without gradients.
+                (true, false) => "yes",
+                _ => "–",
+            };
+            cell.to_owned()
         };
         table += &line(std::iter::once(name.to_owned()).chain(OPTIONS.iter().map(|&(_, option)| cell(option))).collect());
     }
@@ -79,7 +107,7 @@ fn the_table_is_what_planning_says() {
 fn refusals_name_what_does_not_combine() {
     for (name, unit) in units() {
         for (option, of) in OPTIONS {
-            let Err(error) = combine(&of(unit.clone())) else { continue };
+            let Err(error) = combine(&of(unit.clone())).and(has_gradients(&of(unit.clone()))) else { continue };
             let Error::Incompatible { expected, actual } = &error else { panic!("{name} with {option}: {error}") };
             let text = error.to_string();
             assert!(!expected.is_empty() && !actual.is_empty(), "{name} with {option}");

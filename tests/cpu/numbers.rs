@@ -1,6 +1,6 @@
 //! Units whose state is a number, against tables written by hand; and what cannot be had.
 
-use bmru::oracle::forward;
+use bmru::oracle::{self, IncomingGradients, forward};
 use bmru::{
     Amplitude, Beyond, Counts, Descriptor, Element, Error, FinalState, InitialCount, InitialState, Inputs, Limits, Operand,
     Outputs, Plan, Save, Shape, Slot, Strategy, Strides, Threshold, TimeOrder, Tuning, Unit, Validity, View,
@@ -36,6 +36,26 @@ fn amplitudes_per_element_are_held() {
     let inputs = Inputs { candidate: &C, threshold: &[1.0, -1.0], amplitude: &amplitudes, ..Inputs::default() };
     let states = forward(&descriptor, &inputs).expect("the slices fit").states;
     assert_eq!(bits(&states), bits(&[0.0, 2.0, 2.0, payload, 0.0, 0.0, 0.0, 0.0]));
+}
+
+/// A forward fill by a gate: nothing is below −∞, so that only what is above the high threshold sets, to the bits of its value.
+#[test]
+fn a_gate_fills_what_follows() {
+    let values = [7, 0x7fa1_2345, 1, 0x8000_0000, 2, 3, 4, 5].map(f32::from_bits);
+    let descriptor = line(Unit::FirstQuadrant).amplitude(Amplitude::PerElement).initial_state(InitialState::Given);
+    let candidate = [f32::NAN, 2.0, 0.9, f32::INFINITY, -2.0, 1.0, f32::NEG_INFINITY, -0.0];
+    let inputs = Inputs {
+        candidate: &candidate,
+        threshold: &[1.0, f32::NEG_INFINITY],
+        amplitude: &values,
+        initial_state: &[-1.5],
+        ..Inputs::default()
+    };
+    let states = forward(&descriptor, &inputs).expect("the slices fit").states;
+    assert_eq!(
+        bits(&states),
+        [(-1.5f32).to_bits(), 0x7fa1_2345, 0x7fa1_2345, 0x8000_0000, 0x8000_0000, 0x8000_0000, 0x8000_0000, 0x8000_0000]
+    );
 }
 
 #[test]
@@ -114,6 +134,23 @@ fn relaxed_states_keep_a_share() {
     assert_eq!(Descriptor::relaxed(half.shape(), 0.0).unit(), Unit::Bistable);
     assert_eq!(Descriptor::relaxed(half.shape(), 1.0).unit(), Unit::Cumulative);
     assert_eq!(Descriptor::relaxed(half.shape(), 0.5).unit(), Unit::Relaxed);
+}
+
+/// At its ends the oracle of the relaxed unit, which holds the general kernel there, is that of the exact units.
+#[test]
+fn relaxed_units_end_in_the_exact_ones() {
+    for (epsilon, exact) in [(0.0, Unit::Bistable), (1.0, Unit::Cumulative)] {
+        let [general, exact] = [line(Unit::Relaxed).epsilon(epsilon), line(exact)].map(|unit| {
+            let unit = unit.initial_state(InitialState::Given).save(Save::Codes);
+            let states = run(&unit, &[0.75], &[8.0], &[]).states;
+            let inputs =
+                Inputs { candidate: &C, threshold: &[1.0], amplitude: &[0.75], initial_state: &[8.0], ..Inputs::default() };
+            let incoming = [1.0, -2.0, 0.5, 3.0, 0.25, -1.0, 4.0, 2.0];
+            let incoming = IncomingGradients { states: &incoming, ..IncomingGradients::default() };
+            (states, oracle::backward(&unit, &inputs, &incoming).expect("it has gradients"))
+        });
+        assert_eq!(general, exact, "ε = {epsilon}");
+    }
 }
 
 #[test]

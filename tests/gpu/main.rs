@@ -78,7 +78,6 @@ const TESTS: [(&str, Test); 44] = [
     ("all patterns of 16 bits by units whose state is a number", halves::numbers),
     ("numbers: counts go in and come out", numbers::counts),
     ("numbers: what is held keeps its bits", numbers::held),
-    ("numbers: the general kernel agrees with the exact ones at both ends", numbers::ends),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),
     ("health: of the host, from both sources", health::host),
     ("health: counts of more than 32 bits", health::wide_counts),

@@ -70,31 +70,6 @@ pub fn held(runner: &Runner) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The general kernel agrees with the exact ones.
-pub fn ends(runner: &Runner) -> Result<(), Failed> {
-    let candidate = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.37);
-    let threshold = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.11);
-    let gradient = wave(SHAPE.batch * SHAPE.time * SHAPE.channels, 0.73);
-    let inputs = Inputs { candidate: &candidate, threshold: &threshold, amplitude: &[0.25, -3.0, 1.5], ..Inputs::default() };
-    let incoming = IncomingGradients { states: &gradient, ..IncomingGradients::default() };
-    let gpu = runner.gpu();
-    for epsilon in [0.0, 1.0] {
-        let exact = Descriptor::relaxed(SHAPE, epsilon).save(Save::Codes);
-        let general = Descriptor::new(Unit::Relaxed, SHAPE).epsilon(epsilon).save(Save::Codes);
-        assert_ne!(exact.unit(), general.unit());
-        let [exact, general] = [exact, general].map(|descriptor| {
-            let outputs = gpu.forward_blocking(&descriptor, &inputs).expect("it fits");
-            let gradients = gpu.backward_blocking(&descriptor, &inputs, &outputs.saved, &incoming).expect("it fits");
-            [outputs.states, gradients.candidate, gradients.threshold, gradients.amplitude]
-        });
-        for (exact, general) in exact.iter().zip(&general) {
-            let differs = exact.iter().zip(general).any(|(a, b)| (a - b).abs() > 1e-4 * (1.0 + a.abs()));
-            assert!(!differs && exact.len() == general.len(), "ε = {epsilon}");
-        }
-    }
-    Ok(())
-}
-
 /// Amplitudes per element have gradients of their own.
 pub fn amplitudes(runner: &Runner) -> Result<(), Failed> {
     let elements = SHAPE.batch * SHAPE.time * SHAPE.channels;

@@ -2,16 +2,17 @@
 //!
 //! Chain of trust: hand-made tables (`tests/cpu`) hold the oracle; the oracle holds every adapter, here.
 //!
-//! - [`matrix()`]: the cases, each with a name that reruns it alone
+//! - [`matrix()`] and others: the cases, each with a name that reruns it alone; [`AnyCase`]: one of any kind
 //! - [`data`]: inputs in which a lost, doubled or swapped element shows
 //! - [`Runner`]: one device; poisons what it does not upload and compares whole buffers, what must not be touched included.
 //!   Async underneath, for browsers; `new`, `run` and `run_backward` block
 //! - [`portable`]: the same cases for hosts that know nothing of this library
-//! - `Runner::run_all`: many cases, and the [`Tally`] of them; `run_on`: the same on several threads
+//! - [`Tally`]: what came of many cases; `run_on`: of all of them on an adapter, on several threads
 //! - [`adapters`]: which adapters there are, and which must be
 
 pub mod adapters;
 mod allowed;
+mod any_case;
 pub mod backward;
 mod backward_matrix;
 #[cfg(not(target_family = "wasm"))]
@@ -42,6 +43,7 @@ mod summaries;
 mod trial;
 
 pub use allowed::{Allowed, allowed};
+pub use any_case::AnyCase;
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::{backward_matrix, surrogate_kinds};
 pub use bound::{bounds, rounding};

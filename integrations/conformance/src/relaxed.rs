@@ -14,6 +14,9 @@ use crate::{Case, Scope};
 /// Next to nothing, powers of two and others, and the largest below 1.
 const FACTORS: [f32; 9] = [1e-40, 1e-9, 0.125, 0.5, 0.7, 0.9, 0.96875, 0.9997, 0.99999994];
 
+/// Both ends, which [`Descriptor::relaxed`] gives to the exact kernels.
+const ENDS: [f32; 2] = [0.0, 1.0];
+
 /// At every step, at half of them, seldom, and many times in a row after a long hold, around the end of a tile.
 const RATES: [(&str, Rate); 4] = [
     ("always", Rate::Always),
@@ -57,6 +60,19 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
         deep(epsilon, cases);
         huge(epsilon, cases);
     }
+    for epsilon in ENDS {
+        for ((rate, sets), (strategy, tile_steps, shape)) in RATES.into_iter().zip(strategies.into_iter().cycle()) {
+            for amplitude in [Amplitude::PerChannel, Amplitude::PerElement] {
+                let name = format!("relaxed/end {epsilon}/{rate}/{amplitude:?}/{strategy}");
+                let descriptor = scan(epsilon, shape).amplitude(amplitude).final_state(FinalState::Written);
+                let mut case = Case::new(name, descriptor, sets);
+                case.values = Values::Wide;
+                case.strategy = Some(strategy);
+                case.tile_steps = Some(tile_steps);
+                cases.push(case);
+            }
+        }
+    }
 }
 
 /// A tree of three levels.
@@ -99,6 +115,14 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
                 case.values = Values::Wide;
                 cases.push(case);
             }
+        }
+    }
+    for epsilon in ENDS {
+        for (rate, sets) in RATES {
+            let descriptor = scan(epsilon, [2, 2100, 4]).incoming(Incoming::Both);
+            let mut case = BackwardCase::new(format!("backward relaxed/end {epsilon}/{rate}"), descriptor, sets);
+            case.values = Values::Wide;
+            cases.push(case);
         }
     }
 }

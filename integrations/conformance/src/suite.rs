@@ -4,16 +4,16 @@ use bmru::Error;
 #[cfg(not(target_family = "wasm"))]
 use bmru::wgpu;
 
-use crate::{BackwardCase, Case, HealthCase, Outcome, Runner};
+use crate::{AnyCase, BackwardOutcome, Outcome, Runner};
 
 /// What came of many cases.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// Cases that ran, forward and backward.
+    /// Cases that ran, of any kind.
     pub cases: u64,
     /// A line for each that failed.
     pub failures: Vec<String>,
-    /// Words of forward cases that differ from what the oracle says.
+    /// Words of forward cases and of health that differ from what the oracle says.
     pub wrong_words: u64,
     /// Bits of those words that differ.
     pub wrong_bits: u64,
@@ -47,13 +47,12 @@ impl Tally {
     }
 
     /// Runs a case.
-    pub async fn add_forward(&mut self, runner: &Runner, case: &Case) {
-        self.add(&case.name, runner.run_async(case).await);
-    }
-
-    /// Runs a case of health.
-    pub async fn add_health(&mut self, runner: &Runner, case: &HealthCase) {
-        self.add(&case.name, runner.run_health_async(case).await);
+    pub async fn run(&mut self, runner: &Runner, case: &AnyCase) {
+        match case {
+            AnyCase::Forward(case) => self.add(&case.name, runner.run_async(case).await),
+            AnyCase::Backward(case) => self.add_gradients(&case.name, runner.run_backward_async(case).await),
+            AnyCase::Health(case) => self.add(&case.name, runner.run_health_async(case).await),
+        }
     }
 
     /// What came of a case whose every word the oracle knows.
@@ -74,10 +73,10 @@ impl Tally {
         }
     }
 
-    /// Runs a case of the backward pass.
-    pub async fn add_backward(&mut self, runner: &Runner, case: &BackwardCase) {
+    /// What came of a case of the backward pass.
+    fn add_gradients(&mut self, name: &str, outcome: Result<BackwardOutcome, Error>) {
         self.cases += 1;
-        match runner.run_backward_async(case).await {
+        match outcome {
             Ok(outcome) => {
                 self.compared += 1;
                 for (worst, share) in self.worst.iter_mut().zip(outcome.worst) {
@@ -85,53 +84,27 @@ impl Tally {
                 }
                 if outcome.wrong > 0 {
                     let first = outcome.first.unwrap_or_default();
-                    self.failures.push(format!("{}: {} gradients are wrong; {first}", case.name, outcome.wrong));
+                    self.failures.push(format!("{name}: {} gradients are wrong; {first}", outcome.wrong));
                 }
             }
-            Err(error) => self.failures.push(format!("{}: {error}", case.name)),
+            Err(error) => self.failures.push(format!("{name}: {error}")),
         }
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
-impl Runner {
-    /// Runs all cases, whatever becomes of them. `progress` is told the name of each before it runs.
-    pub fn run_all(&self, forward: &[Case], backward: &[BackwardCase], mut progress: impl FnMut(&str)) -> Tally {
-        let mut tally = Tally::default();
-        for case in forward {
-            progress(&case.name);
-            pollster::block_on(tally.add_forward(self, case));
-        }
-        for case in backward {
-            progress(&case.name);
-            pollster::block_on(tally.add_backward(self, case));
-        }
-        tally
-    }
-}
-
-/// Runs all cases on an adapter, on so many threads with a device each: a GPU waits for its host most of the time.
+/// Runs all cases on an adapter, whatever becomes of them, on so many threads with a device each: a GPU waits for its host most of the time.
 ///
 /// # Errors
 /// If the adapter gives no device.
 #[cfg(not(target_family = "wasm"))]
-pub fn run_on(
-    adapter: &wgpu::Adapter,
-    jobs: usize,
-    forward: &[Case],
-    backward: &[BackwardCase],
-    health: &[HealthCase],
-    progress: impl Fn(&str) + Sync,
-) -> Result<Tally, Error> {
+pub fn run_on(adapter: &wgpu::Adapter, jobs: usize, cases: &[AnyCase], progress: impl Fn(&str) + Sync) -> Result<Tally, Error> {
     let jobs = jobs.max(1);
     let job = |number: usize| {
         let runner = Runner::new(adapter)?;
-        let forward: Vec<Case> = forward.iter().skip(number).step_by(jobs).cloned().collect();
-        let backward: Vec<BackwardCase> = backward.iter().skip(number).step_by(jobs).cloned().collect();
-        let mut tally = runner.run_all(&forward, &backward, &progress);
-        for case in health.iter().skip(number).step_by(jobs) {
-            progress(&case.name);
-            pollster::block_on(tally.add_health(&runner, case));
+        let mut tally = Tally::default();
+        for case in cases.iter().skip(number).step_by(jobs) {
+            progress(case.name());
+            pollster::block_on(tally.run(&runner, case));
         }
         Ok(tally)
     };

@@ -3,53 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-use bmru::{Error, Limits, Plan, Tuning, Variant};
-use bmru_conformance::{BackwardCase, Case, HealthCase, Portable, Scope, backward_matrix, health_matrix, matrix};
+use bmru::{Error, Limits, Tuning, Variant};
+use bmru_conformance::{AnyCase, Portable, Scope};
 
 use crate::Source;
-
-/// A case of any kind.
-#[derive(Clone, Debug)]
-enum AnyCase {
-    Forward(Case),
-    Backward(BackwardCase),
-    Health(HealthCase),
-}
-
-impl AnyCase {
-    fn all() -> Vec<Self> {
-        let forward = matrix(Scope::Quick).into_iter().map(Self::Forward);
-        let backward = backward_matrix(Scope::Quick).into_iter().map(Self::Backward);
-        forward.chain(backward).chain(health_matrix(Scope::Quick).into_iter().map(Self::Health)).collect()
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Forward(case) => &case.name,
-            Self::Backward(case) => &case.name,
-            Self::Health(case) => &case.name,
-        }
-    }
-
-    fn plans(&self, limits: &Limits, tuning: &Tuning) -> Result<Vec<Plan>, Error> {
-        match self {
-            Self::Forward(case) => case.plans(limits, tuning),
-            Self::Backward(case) => {
-                let plans = case.choices.iter().map(|choice| choice.plans(&case.descriptor, limits, tuning));
-                Ok(plans.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-            }
-            Self::Health(case) => Ok(case.plans(limits, tuning)?.into()),
-        }
-    }
-
-    fn portable(&self, limits: &Limits, tuning: &Tuning) -> Result<Portable, Error> {
-        match self {
-            Self::Forward(case) => case.portable(limits, tuning),
-            Self::Backward(case) => case.portable(limits, tuning),
-            Self::Health(case) => case.portable(limits, tuning),
-        }
-    }
-}
 
 struct Entry {
     case: AnyCase,
@@ -84,7 +41,7 @@ impl Suite {
     pub fn new(sources: &[Source], limits: Limits, tuning: Tuning, only: &str) -> Result<Self, Error> {
         let mut known: HashMap<Variant, (usize, Vec<bool>)> = HashMap::new();
         let mut entries = Vec::new();
-        for case in AnyCase::all().into_iter().filter(|case| case.name().contains(only)) {
+        for case in AnyCase::all(Scope::Quick).into_iter().filter(|case| case.name().contains(only)) {
             let (mut has, mut variants, mut weight) = (vec![false; sources.len()], BTreeSet::new(), 0);
             for plan in case.plans(&limits, &tuning)? {
                 for variant in plan.variants() {

@@ -1,6 +1,6 @@
 //! Conformance and roofline a step at a time: between two steps the page shows how far it is, and may stop.
 
-use bmru_conformance::{BackwardCase, Case, Runner, Scope, Tally, backward_matrix, matrix};
+use bmru_conformance::{AnyCase, Runner, Scope, Tally};
 use bmru_measure::{
     Device, Effort, Error, Group, Quartiles, Row, SetRate, copy_rate_async, measure_async, report as roofline, shapes,
 };
@@ -39,8 +39,7 @@ pub struct Suite {
 }
 
 enum Step {
-    Forward(Box<Case>),
-    Backward(Box<BackwardCase>),
+    Case(Box<AnyCase>),
     Copy,
     Measure(Group),
 }
@@ -48,8 +47,7 @@ enum Step {
 impl Step {
     fn name(&self) -> String {
         match self {
-            Self::Forward(case) => case.name.clone(),
-            Self::Backward(case) => case.name.clone(),
+            Self::Case(case) => case.name().to_owned(),
             Self::Copy => "roofline: copy".to_owned(),
             Self::Measure(group) => format!("roofline: {}", group.name()),
         }
@@ -80,11 +78,9 @@ impl Suite {
             Extent::Full => Some((Scope::Full, 1)),
         };
         if let Some((scope, every)) = scope {
-            // Odd seeds: `scripts/dawn.sh --every 6` takes even ones.
-            let is_wanted = |seed: u64| seed % every == every / 4;
-            let (forward, backward) = (matrix(scope).into_iter(), backward_matrix(scope).into_iter());
-            steps.extend(forward.filter(|case| is_wanted(case.seed)).map(|case| Step::Forward(Box::new(case))));
-            steps.extend(backward.filter(|case| is_wanted(case.seed)).map(|case| Step::Backward(Box::new(case))));
+            // `scripts/dawn.sh --every 6` takes others: an odd number is no multiple of six.
+            let cases = AnyCase::all(scope).into_iter().filter(|case| case.is_in_share(every, every / 4));
+            steps.extend(cases.map(|case| Step::Case(Box::new(case))));
         }
         let effort = match measured {
             Extent::None => None,
@@ -115,7 +111,7 @@ impl Suite {
         match step {
             Step::Copy => self.copy = Some(copy_rate_async(device).await?),
             Step::Measure(group) => self.rows.extend(measure_async(device, *group, |_| true).await?),
-            Step::Forward(_) | Step::Backward(_) => {}
+            Step::Case(_) => {}
         }
         Ok(())
     }
@@ -187,8 +183,7 @@ impl Suite {
         self.done += 1;
         let mut measured = Ok(());
         match &step {
-            Step::Forward(case) => self.tally.add_forward(&self.runner, case).await,
-            Step::Backward(case) => self.tally.add_backward(&self.runner, case).await,
+            Step::Case(case) => self.tally.run(&self.runner, case).await,
             Step::Copy | Step::Measure(_) => measured = self.measure(&step).await,
         }
         self.hear(&step.name());
