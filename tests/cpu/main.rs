@@ -8,6 +8,7 @@ mod limits;
 mod numbers;
 mod oracle;
 mod packed;
+mod passages;
 mod plan;
 mod quirks;
 mod saved;

@@ -92,9 +92,36 @@ pub fn numbers(runner: &Runner) -> Result<(), Failed> {
             let inputs =
                 Inputs { candidate: &zeros, threshold: &ones, amplitude: &ones, initial_state: &all, ..Inputs::default() };
             same("held", &with(&relaxed, &inputs)?, &all)?;
+            sums(runner, element, odd)?;
         }
     }
     Ok(())
+}
+
+/// What is added lies halfway between two elements, or just beside that: exact in an `f32`, and rounded once.
+fn sums(runner: &Runner, element: Element, odd: bool) -> Result<(), Failed> {
+    let unit = if element == Element::F16 { 2f64.powi(-10) } else { 2f64.powi(-7) };
+    let mut terms = Vec::new();
+    for x in patterns(element, false).into_iter().filter(|x| x.is_finite()) {
+        let next = f64::from(element.decode(element.encode(x.abs()) + 1));
+        let half = if next.is_finite() { (next - f64::from(x.abs())) / 2.0 } else { f64::from(x.abs()) / 4096.0 };
+        let beside = [half, half * (1.0 + unit), half * (1.0 - unit / 2.0)];
+        // Of the least elements half of a unit is none, and below the least normal f32 a sum may be flushed.
+        let exact = |term: f64| f64::from(element.round(term as f32)) == term && term >= f64::from(f32::MIN_POSITIVE);
+        terms.extend(beside.into_iter().filter(|&term| exact(term)).map(|term| (x, (term as f32).copysign(x))));
+    }
+    assert!(terms.len() > 100_000, "{} sums", terms.len());
+    terms.truncate(terms.len() - (terms.len() + usize::from(odd)) % 2);
+    let (states, amplitudes): (Vec<f32>, Vec<f32>) = terms.iter().copied().unzip();
+    let (twos, ones) = (vec![2.0; terms.len()], vec![1.0; terms.len()]);
+    let inputs =
+        Inputs { candidate: &twos, threshold: &ones, amplitude: &amplitudes, initial_state: &states, ..Inputs::default() };
+    let descriptor = Descriptor::cumulative(Shape { batch: 1, time: 1, channels: terms.len() as u64 })
+        .element(element)
+        .amplitude(Amplitude::PerElement)
+        .initial_state(InitialState::Given);
+    let nearest: Vec<f32> = terms.iter().map(|&(x, term)| element.round(x + term)).collect();
+    same("sums", &runner.gpu().forward_blocking(&descriptor, &inputs)?.states, &nearest)
 }
 
 /// A gradient that comes in is the number that it stands for, and one that goes out the nearest element.

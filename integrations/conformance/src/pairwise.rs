@@ -23,10 +23,45 @@ pub(crate) fn rows(axes: &[usize], seed: u64, possible: impl Fn(&[usize]) -> boo
             _ => idle += 1,
         }
     }
+    #[cfg(test)]
+    tests::nothing_is_missed(axes, &met, possible);
     rows
 }
 
 /// The choices of every two axes.
 fn pairs(row: &[usize]) -> impl Iterator<Item = [(usize, usize); 2]> {
     (0..row.len()).flat_map(move |second| (0..second).map(move |first| [(first, row[first]), (second, row[second])]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::{pairs, rows};
+    use crate::{Scope, backward_matrix, health_matrix, matrix};
+
+    /// Every pair of some possible row of many other ones has been met.
+    pub fn nothing_is_missed(axes: &[usize], met: &HashSet<[(usize, usize); 2]>, possible: impl Fn(&[usize]) -> bool) {
+        let mut rng = fastrand::Rng::with_seed(99);
+        for _ in 0..50_000 {
+            let row: Vec<usize> = axes.iter().map(|&choices| rng.usize(..choices)).collect();
+            let missed = pairs(&row).find(|pair| !met.contains(pair)).filter(|_| possible(&row));
+            assert!(missed.is_none(), "{missed:?} of {axes:?} is in no row");
+        }
+    }
+
+    #[test]
+    fn every_matrix_has_every_pair() {
+        for scope in [Scope::Quick, Scope::Full] {
+            assert!(!matrix(scope).is_empty() && !backward_matrix(scope).is_empty() && !health_matrix(scope).is_empty());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is in no row")]
+    fn a_pair_that_is_missed_is_seen() {
+        let axes = [3, 3];
+        let few: HashSet<_> = rows(&axes, 1, |_| true).iter().skip(1).flat_map(|row| pairs(row).collect::<Vec<_>>()).collect();
+        nothing_is_missed(&axes, &few, |_| true);
+    }
 }
