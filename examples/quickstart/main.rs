@@ -62,7 +62,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let incoming = IncomingGradients { states: &ones, ..IncomingGradients::default() };
     let gradients = oracle::backward(&scan, &inputs, &incoming)?;
 
-    let counted = Health::from_words(&scan, &oracle::health(&scan, HealthSource::Saved, &inputs)?)?;
+    let counted = Health::from_words(&scan, &oracle::health(&scan, HealthSource::Inputs, &inputs)?)?;
     let (outputs, threshold_gradient) = match pollster::block_on(Gpu::matching(args.adapter.as_deref().unwrap_or_default())) {
         Ok(gpu) => {
             let outputs = run_on(&gpu, &scan, &inputs)?;
@@ -71,7 +71,7 @@ fn run(args: Args) -> Result<(), Box<dyn Error>> {
             let depth = scan.backward(&gpu.limits(), gpu.tuning())?.depth();
             let bounds = bmru_conformance::bounds(&scan, &inputs, &incoming, depth)?;
             compare_gradients(&backward, &gradients, &bounds)?;
-            if gpu.health_blocking(&scan, &outputs.saved)? != counted {
+            if gpu.health_of_inputs_blocking(&scan, &inputs)? != counted {
                 return Err("the counts of health differ from the sequential loop's".into());
             }
             (outputs, backward.threshold.into_iter().map(f64::from).collect())

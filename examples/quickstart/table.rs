@@ -34,7 +34,7 @@ pub fn print(recordings: &Recordings, candidate: &[f32], threshold: &[f32], stat
     }
 }
 
-/// Prints the range of what the channels did in two lines, and a line for each sign of a unit that is not well.
+/// Prints the range of what the channels did in three lines, and a line for each sign of a unit that is not well.
 pub fn print_health(recordings: &Recordings, health: &Health) {
     let range = |of: &dyn Fn(usize) -> f64| {
         let values = (0..health.channels()).map(|d| (10.0 * of(d)).round() / 10.0);
@@ -48,6 +48,10 @@ pub fn print_health(recordings: &Recordings, health: &Health) {
     let all = recordings.shape.batch * recordings.shape.channels;
     println!("\nhealth   {sets} % of the steps of a channel set, {flips} % flip");
     println!("         a hold is {mean} steps on average, {longest} at most; {silent} of {all} series never set");
+    let first = (0..health.channels()).filter_map(|d| health.first_set(d)).min();
+    let first = first.map_or("none sets".to_owned(), |step| format!("step {step} is the first to set"));
+    let nan: u64 = (0..health.channels()).filter_map(|d| health.nan_inputs(d)).sum();
+    println!("         {first}; {nan} inputs are NaN");
     for (d, channel) in recordings.channels.iter().enumerate() {
         for sign in health.signs(d) {
             println!("         {channel} {sign}: {}", sign.advice());
