@@ -249,7 +249,7 @@ fn ends_of(walk: Walk, at: At) -> Mask {
 
 fn load_inputs(at: At, offset: u32) -> Inputs {
     var inputs: Inputs;
-    inputs.candidate = load_candidate(at.candidate + offset);
+    inputs.candidate = load_candidate(candidate_beside(at.candidate, offset));
     if !THRESHOLD_PER_CHANNEL {
         inputs.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }

@@ -264,6 +264,13 @@ named! {
     }
 }
 
+impl Operand {
+    /// Whether it may have one element for all channels, which is loaded once for a vector of them.
+    pub(crate) fn can_splat(self) -> bool {
+        matches!(self, Self::Candidate | Self::Threshold | Self::LowThreshold | Self::Amplitude)
+    }
+}
+
 impl Slot {
     /// Whether it has words without channels, of which no vector is made.
     pub(crate) fn is_scalar(self) -> bool {

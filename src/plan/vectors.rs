@@ -30,15 +30,10 @@ pub(super) fn can_hold_steps(descriptor: &Descriptor) -> bool {
     few && time.is_multiple_of(4) && !descriptor.carry().is_number()
 }
 
-/// Operands that may have one element for all channels.
-fn can_splat(operand: Operand) -> bool {
-    matches!(operand, Operand::Threshold | Operand::LowThreshold | Operand::Amplitude)
-}
-
 impl Boxed {
     /// Whether there is one element for all channels, which a vector has in all its components.
     pub fn splats(&self) -> bool {
-        can_splat(self.operand) && self.region.strides[2] == 0 && self.region.extent[2] > 1
+        self.operand.can_splat() && self.region.strides[2] == 0 && self.region.extent[2] > 1
     }
 
     /// Whether rows are made of whole vectors.
@@ -185,7 +180,7 @@ pub(super) fn widest(operands: &[Placed], whole: Extent, tuning: &Tuning) -> u64
     // Gradients of what lacks channels are made in scratch.
     let sums = [Operand::ThresholdGradient, Operand::LowThresholdGradient, Operand::AmplitudeGradient];
     let can_repeat =
-        |placed: &Placed| placed.view.strides.channel == 0 && (can_splat(placed.operand) || sums.contains(&placed.operand));
+        |placed: &Placed| placed.view.strides.channel == 0 && (placed.operand.can_splat() || sums.contains(&placed.operand));
     let repeats = |slot: Slot| operands.iter().filter(|placed| placed.view.slot == slot).all(can_repeat);
     let divides = |width: u64| {
         whole[2].is_multiple_of(width)

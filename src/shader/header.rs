@@ -246,7 +246,7 @@ impl Variant {
     fn accessors(&self, w: &mut String, operand: Operand, usage: Use) -> fmt::Result {
         let place = self.operands.iter().position(|&(present, _)| present == operand);
         writeln!(w)?;
-        if matches!(operand, Operand::Threshold | Operand::LowThreshold | Operand::Amplitude) {
+        if operand.can_splat() {
             let beside = if self.splats(operand) { "at" } else { "at + offset" };
             writeln!(w, "fn {operand}_beside(at: u32, offset: u32) -> u32 {{ return {beside}; }}")?;
         }

@@ -147,6 +147,7 @@ pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
         }
     }
     broadcasts(scope, cases);
+    one_candidate(cases);
     cases.extend(odd_halves().map(|(name, descriptor)| Case::new(name, descriptor, Rate::Half)));
 }
 
@@ -187,6 +188,31 @@ fn broadcasts(scope: Scope, cases: &mut Vec<Case>) {
                 let descriptor =
                     if of_amplitude { descriptor.amplitude(Amplitude::PerElement) } else { descriptor.save(Save::Codes) };
                 let mut case = Case::new(name, broadcast(descriptor, axes), Rate::Once(5));
+                case.strategy = Some(strategy);
+                case.tile_steps = Some(32);
+                cases.push(case);
+            }
+        }
+    }
+}
+
+const COMPARED: [u64; 4] = [8, 37, 70, 72];
+
+/// One signal, held against the thresholds of many channels: more of them than a workgroup has invocations.
+fn of_one_candidate(unit: Unit, element: Element, channels: u64) -> Descriptor {
+    let shape = Shape { batch: 2, time: 100, channels };
+    let strides = Strides { batch: shape.time, time: 1, channel: 0 };
+    Descriptor::new(unit, shape).element(element).candidate_view(View { slot: Slot::Candidate, offset: 0, strides })
+}
+
+fn one_candidate(cases: &mut Vec<Case>) {
+    for channels in COMPARED {
+        for (unit, element) in
+            [(Unit::Bistable, Element::F32), (Unit::FirstQuadrant, Element::Bf16), (Unit::Relaxed, Element::F16)]
+        {
+            for strategy in Strategy::ALL {
+                let name = format!("channels/one candidate/{unit:?}/{channels}/{strategy}");
+                let mut case = Case::new(name, of_one_candidate(unit, element, channels).epsilon(0.5), Rate::Once(5));
                 case.strategy = Some(strategy);
                 case.tile_steps = Some(32);
                 cases.push(case);
@@ -276,6 +302,14 @@ pub(crate) fn backward(scope: Scope, cases: &mut Vec<BackwardCase>) {
         }
     }
     backward_broadcasts(scope, cases);
+    for channels in COMPARED {
+        for element in Element::ALL {
+            let descriptor =
+                of_one_candidate(Unit::Bistable, element, channels).gradient(Operand::CandidateGradient, Gradient::Omit);
+            let name = format!("backward channels/one candidate/{element:?}/{channels}");
+            cases.push(BackwardCase::new(name, descriptor, Rate::Half));
+        }
+    }
     for (name, descriptor) in odd_halves() {
         cases.push(BackwardCase::new(format!("backward {name}"), descriptor, Rate::Half));
     }

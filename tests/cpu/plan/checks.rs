@@ -85,6 +85,12 @@ fn indices(launched: &Launched<'_>) -> Result<(), String> {
         let place = launched.places.get(operand).expect("it is there");
         let binding = launched.dispatch.bindings()[place.binding];
         ensure!(!place.stores || binding.access == BindingAccess::ReadWrite, "{operand} is bound as {:?}", binding.access);
+        // The vectors of a band lie a workgroup apart, whatever the stride says.
+        let group = u64::from(launched.variant.workgroup_size());
+        if launched.variant.band() > 1 && bounds[2] > group && operand != Operand::Borders && !launched.variant.splats(operand) {
+            let [here, next] = [0, group].map(|d| launched.address(operand, 0, 0, d));
+            ensure!(next - here == group * launched.bytes(operand) * launched.width(), "bands leave the channels of {operand}");
+        }
         let [b, t, d] = bounds.map(|bound| bound - 1);
         // Time can lead up or down.
         for (b, t, d) in [(b, t, d), (b, 0, d), (0, t, 0), (0, 0, 0)] {
