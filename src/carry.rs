@@ -145,7 +145,8 @@ impl Descriptor {
         self
     }
 
-    /// The `ε` of a relaxed unit, from 0 to 1. Of other units it means nothing.
+    /// The `ε` of a relaxed unit, from 0 to 1. Of other units it means nothing. A relaxed unit stays one at both ends, in its own
+    /// kernels: [`relaxed`](Self::relaxed) gives the exact ones.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.carry_options.epsilon = epsilon;

@@ -2,7 +2,7 @@
 //! `h_t = z_hi·α + (1 − z_hi)·(1 − z_lo)·h_{t−1}`.
 
 use bmru::oracle::{backward, forward};
-use bmru::{Boundary, Descriptor, Incoming, IncomingGradients, InitialState, Inputs, Shape, Surrogate, Threshold};
+use bmru::{Amplitude, Boundary, Descriptor, Incoming, IncomingGradients, InitialState, Inputs, Shape, Surrogate, Threshold};
 
 use crate::case::BOUNDARIES;
 use crate::random::Rng;
@@ -90,19 +90,22 @@ struct Unrolled {
     loss: Var,
 }
 
-/// Candidates, thresholds (high then low in each row), amplitudes and initial states; all `[t][d]` or `[d]`.
-fn unroll(values: [&[f32]; 4], dh: &[f32], per_channel: bool, boundary: Boundary, surrogate: Surrogate) -> Unrolled {
+/// Candidates, thresholds (high then low in each row), amplitudes and initial states: all `[b][t][d]`, or `[d]`, and `[b][d]`.
+fn unroll(shape: Shape, values: [&[f32]; 4], [dh, dh_final]: [&[f32]; 2], boundary: Boundary, surrogate: Surrogate) -> Unrolled {
     let mut tape = Tape::default();
     let one = tape.var(1.0);
     let inputs = values.map(|values| values.iter().map(|&value| tape.var(value.into())).collect::<Vec<_>>());
     let [c, thresholds, alpha, h0] = &inputs;
-    let channels = alpha.len();
+    let [time, channels] = [shape.time, shape.channels].map(|length| length as usize);
     let mut loss = tape.var(0.0);
-    for d in 0..channels {
-        let mut h = h0[d];
-        for t in 0..c.len() / channels {
-            let row = if per_channel { 0 } else { 2 * channels * t };
-            let (c, high, low) = (c[t * channels + d], thresholds[row + d], thresholds[row + channels + d]);
+    for (row, &before) in h0.iter().enumerate() {
+        let (b, d) = (row / channels, row % channels);
+        let mut h = before;
+        for t in 0..time {
+            let at = (b * time + t) * channels + d;
+            // Of channels there is one pair for all rows and steps.
+            let pair = 2 * channels * (b * time + t) % thresholds.len();
+            let (c, high, low) = (c[at], thresholds[pair + d], thresholds[pair + channels + d]);
             let above = tape.sub(c, high);
             let below = tape.sub(low, c);
             let z_high = tape.step(above, Step::Hard(boundary), surrogate);
@@ -114,12 +117,15 @@ fn unroll(values: [&[f32]; 4], dh: &[f32], per_channel: bool, boundary: Boundary
             };
             let not_low = without(&mut tape, z_low, h);
             let not_high = without(&mut tape, z_high, not_low);
-            let set = tape.mul(z_high, alpha[d]);
+            let set = tape.mul(z_high, alpha[at % alpha.len()]);
             h = tape.add(set, not_high);
-            let weight = tape.var(dh[t * channels + d].into());
+            let weight = tape.var(dh[at].into());
             let term = tape.mul(weight, h);
             loss = tape.add(loss, term);
         }
+        let weight = tape.var(dh_final[row].into());
+        let term = tape.mul(weight, h);
+        loss = tape.add(loss, term);
     }
     Unrolled { tape, inputs, loss }
 }
@@ -133,25 +139,30 @@ fn the_oracle_is_the_derivative_of_the_unrolled_recurrence() {
         let surrogate = surrogates[number % surrogates.len()];
         let boundary = BOUNDARIES[number / 7 % 2];
         let per_channel = number / 3 % 2 == 1;
-        let (time, channels) = (rng.below(40) as usize, 1 + rng.below(3) as usize);
+        let per_element = number / 2 % 3 == 1;
+        let shape = Shape { batch: 1 + rng.below(2), time: rng.below(40), channels: 1 + rng.below(3) };
+        let [batch, time, channels] = [shape.batch, shape.time, shape.channels].map(|length| length as usize);
+        let elements = batch * time * channels;
         // Sixteenths, so that edges are met.
         let mut numbers =
             |count: usize, shift: f32| -> Vec<f32> { (0..count).map(|_| (rng.below(33) as f32 - 16.0) / 16.0 + shift).collect() };
-        let c: Vec<f32> = numbers(time * channels, 0.0).iter().map(|c| 2.0 * c).collect();
-        let rows = if per_channel { 1 } else { time };
+        let c: Vec<f32> = numbers(elements, 0.0).iter().map(|c| 2.0 * c).collect();
+        let rows = if per_channel { 1 } else { batch * time };
         let thresholds: Vec<f32> = (0..rows).flat_map(|_| [numbers(channels, 0.5), numbers(channels, -0.5)].concat()).collect();
-        let (alpha, h0, dh) = (numbers(channels, 1.5), numbers(channels, 0.0), numbers(time * channels, 0.0));
+        let alpha = numbers(if per_element { elements } else { channels }, 1.5);
+        let (h0, dh, dh_final) = (numbers(batch * channels, 0.0), numbers(elements, 0.0), numbers(batch * channels, 0.0));
 
-        let descriptor = Descriptor::first_quadrant(Shape { batch: 1, time: time as u64, channels: channels as u64 })
+        let descriptor = Descriptor::first_quadrant(shape)
             .threshold(if per_channel { Threshold::PerChannel } else { Threshold::PerElement })
+            .amplitude(if per_element { Amplitude::PerElement } else { Amplitude::PerChannel })
             .initial_state(InitialState::Given)
-            .incoming(Incoming::States)
+            .incoming(Incoming::Both)
             .boundary(boundary)
             .surrogates(surrogate, Surrogate::Zero);
         let inputs = Inputs { candidate: &c, threshold: &thresholds, amplitude: &alpha, initial_state: &h0, ..Inputs::default() };
-        let incoming = IncomingGradients { states: &dh, final_state: &[] };
+        let incoming = IncomingGradients { states: &dh, final_state: &dh_final };
         let actual = backward(&descriptor, &inputs, &incoming).expect("the slices fit");
-        let unrolled = unroll([&c, &thresholds, &alpha, &h0], &dh, per_channel, boundary, surrogate);
+        let unrolled = unroll(shape, [&c, &thresholds, &alpha, &h0], [&dh, &dh_final], boundary, surrogate);
         let derivatives = unrolled.tape.derivatives(unrolled.loss);
         let found = [&actual.candidate, &actual.threshold, &actual.amplitude, &actual.initial_state];
         for (place, (found, vars)) in found.into_iter().zip(&unrolled.inputs).enumerate() {
@@ -166,9 +177,9 @@ fn the_oracle_is_the_derivative_of_the_unrolled_recurrence() {
         let states = forward(&descriptor, &inputs).expect("the slices fit").states;
         steps += states.len();
         for (at, &c) in c.iter().enumerate() {
-            let (t, d) = (at / channels, at % channels);
-            let row = if per_channel { 0 } else { 2 * channels * t };
-            let (high, low) = (thresholds[row + d], thresholds[row + channels + d]);
+            let (row, d) = (at / channels, at % channels);
+            let pair = 2 * channels * row % thresholds.len();
+            let (high, low) = (thresholds[pair + d], thresholds[pair + channels + d]);
             both += usize::from(c > high && c < low);
             held += usize::from(c < high && c > low);
         }

@@ -1,6 +1,9 @@
 //! Units whose state is a number: their gradients are those of `h_t = z·(α·S(c) + ε·h_{t−1}) + (1 − z)·h_{t−1}`, unrolled.
 
-use bmru::{Amplitude, Descriptor, Gradients, Incoming, IncomingGradients, InitialState, Inputs, Shape, Surrogate, Unit, oracle};
+use bmru::{
+    Amplitude, Descriptor, Gradients, Incoming, IncomingGradients, InitialState, Inputs, Shape, Surrogate, Threshold, Unit,
+    oracle,
+};
 
 use crate::case::{BOUNDARIES, named};
 use crate::random::Rng;
@@ -17,59 +20,72 @@ const UNITS: [(Unit, Amplitude, f32); 8] = [
     (Unit::Relaxed, Amplitude::PerChannel, 1.0),
 ];
 
-/// One channel of one row.
+/// Rows and channels, with thresholds and amplitudes for each element or for each channel.
 struct Numbers {
+    shape: Shape,
     c: Vec<f32>,
     r: Vec<f32>,
     alpha: Vec<f32>,
-    h0: f32,
+    h0: Vec<f32>,
     dh: Vec<f32>,
-    dh_final: f32,
+    dh_final: Vec<f32>,
 }
 
 impl Numbers {
-    fn random(time: usize, amplitudes: usize, rng: &mut Rng) -> Self {
+    fn random(shape: Shape, threshold: Threshold, amplitude: Amplitude, rng: &mut Rng) -> Self {
+        let [elements, rows, channels] =
+            [shape.batch * shape.time * shape.channels, shape.batch * shape.channels, shape.channels].map(|count| count as usize);
         let mut sixteenths = |count: usize| (0..count).map(|_| rng.below(65) as f32 / 16.0 - 2.0).collect::<Vec<_>>();
-        let (c, r, alpha) = (sixteenths(time), sixteenths(time), sixteenths(amplitudes));
-        let dh = (0..time).map(|_| rng.gradient()).collect();
-        Self { c, r, alpha, h0: rng.between(0.5, 4.0), dh, dh_final: rng.gradient() }
+        let c = sixteenths(elements);
+        let r = sixteenths(if threshold == Threshold::PerElement { elements } else { channels });
+        let alpha = sixteenths(if amplitude == Amplitude::PerElement { elements } else { channels });
+        let h0 = (0..rows).map(|_| rng.between(0.5, 4.0)).collect();
+        let mut gradients = |count: usize| (0..count).map(|_| rng.gradient()).collect();
+        Self { shape, c, r, alpha, h0, dh: gradients(elements), dh_final: gradients(rows) }
     }
 
     fn inputs(&self) -> Inputs<'_> {
         let Self { c, r, alpha, h0, .. } = self;
-        let initial_state = std::slice::from_ref(h0);
-        Inputs { candidate: c, threshold: r, amplitude: alpha, initial_state, ..Inputs::default() }
+        Inputs { candidate: c, threshold: r, amplitude: alpha, initial_state: h0, ..Inputs::default() }
     }
 
     fn incoming(&self) -> IncomingGradients<'_> {
-        IncomingGradients { states: &self.dh, final_state: std::slice::from_ref(&self.dh_final) }
+        IncomingGradients { states: &self.dh, final_state: &self.dh_final }
     }
 
     fn gradients(&self, epsilon: f32, step: Step, [gate, sign]: [Surrogate; 2]) -> Gradients<Adjoint> {
         let mut tape = Tape::default();
         let one = tape.var(1.0);
         let mut vars = |values: &[f32]| values.iter().map(|&value| tape.var(value.into())).collect::<Vec<_>>();
-        let (c, r, alpha, h0) = (vars(&self.c), vars(&self.r), vars(&self.alpha), vars(&[self.h0])[0]);
-        let (epsilon, mut loss, mut h) = (tape.var(epsilon.into()), tape.var(0.0), h0);
-        for (t, (&c, &r)) in c.iter().zip(&r).enumerate() {
-            let magnitudes = [c, r].map(|x| tape.abs(x));
-            let u = tape.sub(magnitudes[0], magnitudes[1]);
-            let (z, s) = (tape.step(u, step, gate), tape.sign(c, step, sign));
-            let (state, kept) = (tape.mul(alpha[t % alpha.len()], s), tape.mul(epsilon, h));
-            let moved = tape.add(state, kept);
-            let (set, held) = (tape.mul(z, moved), tape.sub(one, z));
-            let held = tape.mul(held, h);
-            h = tape.add(set, held);
-            let weight = tape.var(self.dh[t].into());
+        let (c, r, alpha, h0) = (vars(&self.c), vars(&self.r), vars(&self.alpha), vars(&self.h0));
+        let (epsilon, mut loss) = (tape.var(epsilon.into()), tape.var(0.0));
+        let [time, channels] = [self.shape.time, self.shape.channels].map(|length| length as usize);
+        for (row, &before) in h0.iter().enumerate() {
+            let (b, d) = (row / channels, row % channels);
+            let mut h = before;
+            for t in 0..time {
+                let at = (b * time + t) * channels + d;
+                // Of `[D]` there is one for all rows and steps.
+                let [c, r, alpha] = [&c, &r, &alpha].map(|vars| vars[at % vars.len()]);
+                let magnitudes = [c, r].map(|x| tape.abs(x));
+                let u = tape.sub(magnitudes[0], magnitudes[1]);
+                let (z, s) = (tape.step(u, step, gate), tape.sign(c, step, sign));
+                let (state, kept) = (tape.mul(alpha, s), tape.mul(epsilon, h));
+                let moved = tape.add(state, kept);
+                let (set, held) = (tape.mul(z, moved), tape.sub(one, z));
+                let held = tape.mul(held, h);
+                h = tape.add(set, held);
+                let weight = tape.var(self.dh[at].into());
+                let term = tape.mul(weight, h);
+                loss = tape.add(loss, term);
+            }
+            let weight = tape.var(self.dh_final[row].into());
             let term = tape.mul(weight, h);
             loss = tape.add(loss, term);
         }
-        let weight = tape.var(self.dh_final.into());
-        let term = tape.mul(weight, h);
-        loss = tape.add(loss, term);
         let derivatives = tape.derivatives(loss);
         let of = |vars: &[Var]| vars.iter().map(|&Var(x)| derivatives[x]).collect();
-        Gradients { candidate: of(&c), threshold: of(&r), amplitude: of(&alpha), initial_state: of(&[h0]) }
+        Gradients { candidate: of(&c), threshold: of(&r), amplitude: of(&alpha), initial_state: of(&h0) }
     }
 }
 
@@ -80,9 +96,11 @@ fn the_oracle_is_the_derivative_of_the_unrolled_recurrence() {
         let (unit, amplitude, epsilon) = UNITS[number % UNITS.len()];
         let boundary = BOUNDARIES[number / UNITS.len() % 2];
         let surrogates = [kinds(&mut rng)[number % 6], kinds(&mut rng)[number / 6 % 6]];
-        let time = 1 + rng.below(40) as usize;
-        let numbers = Numbers::random(time, if amplitude == Amplitude::PerElement { time } else { 1 }, &mut rng);
-        let descriptor = Descriptor::new(unit, Shape { batch: 1, time: time as u64, channels: 1 })
+        let threshold = [Threshold::PerElement, Threshold::PerChannel][number / 3 % 2];
+        let shape = Shape { batch: 1 + rng.below(2), time: 1 + rng.below(40), channels: 1 + rng.below(3) };
+        let numbers = Numbers::random(shape, threshold, amplitude, &mut rng);
+        let descriptor = Descriptor::new(unit, shape)
+            .threshold(threshold)
             .boundary(boundary)
             .amplitude(amplitude)
             .epsilon(epsilon)
