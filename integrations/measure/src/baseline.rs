@@ -76,6 +76,11 @@ pub fn changes(before: &Baseline, now: &Baseline) -> Vec<Change> {
     before.iter().filter_map(change).collect()
 }
 
+/// The ids that only the first has.
+pub fn only<'a>(first: &'a Baseline, second: &'a Baseline) -> impl Iterator<Item = &'a str> {
+    first.keys().filter(|id| !second.contains_key(*id)).map(String::as_str)
+}
+
 fn json(path: &PathBuf) -> Result<Value, Error> {
     let text = std::fs::read(path).map_err(|error| refuse(path, error))?;
     serde_json::from_slice(&text).map_err(|error| refuse(path, error))
@@ -87,7 +92,7 @@ fn refuse(path: &Path, message: impl ToString) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Baseline, changes};
+    use super::{Baseline, changes, only};
 
     #[test]
     fn only_the_library_fails() {
@@ -101,9 +106,10 @@ mod tests {
     }
 
     #[test]
-    fn what_one_lacks_is_left_out() {
+    fn what_one_lacks_is_told_apart() {
         let before: Baseline = [("a".to_owned(), 1.0), ("b".to_owned(), 1.0)].into();
         let now: Baseline = [("b".to_owned(), 1.0), ("c".to_owned(), 1.0)].into();
         assert_eq!(changes(&before, &now).len(), 1);
+        assert_eq!((only(&before, &now).collect::<Vec<_>>(), only(&now, &before).collect::<Vec<_>>()), (vec!["a"], vec!["c"]));
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use bmru_measure::baseline::{Change, LIMIT, changes, read};
+use bmru_measure::baseline::{Change, LIMIT, changes, only, read};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -12,13 +12,14 @@ fn main() -> ExitCode {
         eprintln!("compare-baselines BEFORE NOW: two folders of CRITERION_HOME folders");
         return ExitCode::FAILURE;
     };
-    let changes = match (read(Path::new(before)), read(Path::new(now))) {
-        (Ok(before), Ok(now)) => changes(&before, &now),
+    let (before, now) = match (read(Path::new(before)), read(Path::new(now))) {
+        (Ok(before), Ok(now)) => (before, now),
         (Err(error), _) | (_, Err(error)) => {
             eprintln!("{error}");
             return ExitCode::FAILURE;
         }
     };
+    let changes = changes(&before, &now);
     if changes.is_empty() {
         eprintln!("the two have no benchmark in common");
         return ExitCode::FAILURE;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         let percent = 100.0 * (change.ratio() - 1.0);
         println!("{:width$}  {:>12.4}  {:>12.4}  {percent:>+7.1}%{mark}", change.id, change.before / 1e6, change.now / 1e6);
     }
+    only(&before, &now).for_each(|id| println!("{id}  before only"));
+    only(&now, &before).for_each(|id| println!("{id}  now only"));
     let slower = changes.iter().filter(|change| change.fails()).count();
     println!("{slower} of {} rows are slower by more than {:.0} %", changes.len(), 100.0 * (LIMIT - 1.0));
     if changes.iter().any(Change::fails) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
