@@ -155,7 +155,7 @@ pub struct Tuning {
     /// Vectors of channels that one invocation takes at most, from 1 to 32: its band.
     pub max_band: u32,
     /// Steps that an invocation loads before it takes the first of them, from 1 to 32: what it has in flight, where nothing else
-    /// hides how long memory takes.
+    /// hides how long memory takes. No more than 32 vectors are in flight with those of a band, and 8 of a walk back.
     pub steps_ahead: u32,
     /// Workgroups that a dispatch has at least before bands grow: one for each core.
     pub min_workgroups: u32,

@@ -135,14 +135,14 @@ impl Builder<'_> {
     }
 
     /// Vectors of steps that an invocation loads at once: no more than a walk has, or a word of them, and no more than 32 with those
-    /// of its band, because compilers have no room for more: 8 where each of them may leave a sequence and enter another (with 16
-    /// SwiftShader takes minutes and gigabytes for a walk back).
+    /// of its band, because compilers have no room for more: 8 of a walk back, and where each of them may leave a sequence and enter another
+    /// (with 16 and 32 SwiftShader takes minutes and gigabytes for a walk back).
     pub fn steps_ahead(&self, stage: Stage, params: &Params, Vectors { fold, band, .. }: Vectors) -> u32 {
         if !stage.takes_steps() {
             return 1;
         }
         let steps = u64::from(params.steps.min(params.tile_steps).clamp(1, 32)) / fold;
-        let together = if self.borders().is_some() { 8 } else { 32 };
+        let together = if self.borders().is_some() || stage == Stage::Adjoint { 8 } else { 32 };
         u64::from(self.tuning.steps_ahead).min(together / band).min(steps).max(1) as u32
     }
 
