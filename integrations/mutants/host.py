@@ -196,6 +196,8 @@ class Mutants:
         self.root, self.target, self.tree = root, target, target / "tree"
         found = json.loads(subprocess.check_output(["cargo", "mutants", "--list", "--json", "--package", "bmru"]))
         self.found = [mutant for mutant in found if re.search(match, mutant["name"])]
+        if not self.found:
+            sys.exit(f"no mutant's name matches {match!r}")
         by_file = collections.defaultdict(list)
         for number, mutant in enumerate(self.found):
             if mutant["function"]:
