@@ -102,7 +102,8 @@ impl<'a> Buffers<'a> {
         self.slot(Slot::Resets, range)
     }
 
-    /// The states after each step: written; read by a backward pass that codes do not tell them ([`Descriptor::backward`](crate::Descriptor::backward)).
+    /// The states after each step: written; read by a backward pass of units whose codes do not tell the state before a step
+    /// ([`Descriptor::backward`](crate::Descriptor::backward)).
     #[must_use]
     pub fn states(self, range: impl Into<BufferRange<'a>>) -> Self {
         self.slot(Slot::States, range)

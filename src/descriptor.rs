@@ -197,8 +197,8 @@ impl Descriptor {
         self
     }
 
-    /// Writes the states over the candidates, wherever those are placed by now (what places them comes before): each is read before its place is written, by the
-    /// same invocation, so that one buffer less is bound. A pass that saves for gradients is refused: they need the candidates.
+    /// Writes the states over the candidates, wherever those are placed by now (what places them comes before): each is read before its
+    /// place is written, by the same invocation, so that one buffer less is bound. A pass that saves for gradients is refused: they need the candidates.
     #[must_use]
     pub fn states_in_place(self) -> Self {
         let candidates = self.view(Operand::Candidate);

@@ -24,7 +24,7 @@ impl Kernels {
     /// bit for bit, backward exactly where nothing is rounded and within a bound elsewhere. For an engine that starts up on a
     /// driver that it does not know.
     ///
-    /// The only call outside of [`host`](crate) that submits: to `queue`, which must be the device's. Natively it waits after each case, no
+    /// The only call outside of the module `host` that submits: to `queue`, which must be the device's. Natively it waits after each case, no
     /// longer than `time_limit`, for all that was submitted before, too; in a browser it never blocks, and the browser ends what
     /// runs too long. Buffers are freed at the end; the pipelines stay, for plans of the same `tuning`. It makes some forty of
     /// them, which takes 0.1 to 1.1 seconds on CPU drivers, and moves less than a megabyte.
