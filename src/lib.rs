@@ -43,7 +43,8 @@
 //!
 //! - **Exact.** Where a state is copied, forward only compares and copies, on bit patterns: the result is bitwise equal to the
 //!   [`oracle`] on every adapter, driver, strategy and set of limits. So are the counts of a cumulative unit. A state that is a sum
-//!   lies within a bound that is derived ([`Descriptor::cumulative`], [`Descriptor::relaxed`]), and so do gradients. NaN holds, and denormals,
+//!   lies within a bound that is derived ([`Descriptor::cumulative`], [`Descriptor::relaxed`]), and so do gradients. What a sum
+//!   holds from the beginning has its bits, but that a compiler may make a signalling NaN quiet. NaN inputs hold, and denormals,
 //!   infinities, and the payload of a NaN amplitude pass unchanged.
 //! - **At the memory limit.** 12 bytes per element in one dispatch where there are enough rows `B·D`, 12.5 elsewhere, beside a look
 //!   back through tiles that never set; saving for a backward pass adds a quarter of a byte, and states as bits are an eighth of one in
