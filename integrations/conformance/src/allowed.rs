@@ -57,15 +57,6 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// The bits, but of a NaN those of the quiet one.
-    pub(crate) fn quiet(&self, bits: u32) -> u32 {
-        const QUIET: u32 = 0x0040_0000;
-        match self.element.decode(bits) {
-            nan if nan.is_nan() => self.element.encode(f32::from_bits(nan.to_bits() | QUIET)),
-            _ => bits,
-        }
-    }
-
     /// How far a sum lies off, as a share of its bound; `None` of what is a copy.
     pub(crate) fn share(&self, place: usize, bits: u32) -> Option<f64> {
         let (&wanted, &bound) = (self.wanted.get(place)?, self.bounds.get(place).filter(|&&bound| bound != 0.0)?);
@@ -75,6 +66,16 @@ impl Allowed {
             share if share.is_nan() => f64::INFINITY,
             share => share,
         })
+    }
+}
+
+/// The bits of an element, but of a NaN those of the quiet one that carries the same.
+#[must_use]
+pub fn quiet(element: Element, bits: u32) -> u32 {
+    const QUIET: u32 = 0x0040_0000;
+    match element.decode(bits) {
+        nan if nan.is_nan() => element.encode(f32::from_bits(nan.to_bits() | QUIET)),
+        _ => bits,
     }
 }
 

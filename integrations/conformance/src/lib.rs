@@ -42,7 +42,7 @@ mod sum_bound;
 mod summaries;
 mod trial;
 
-pub use allowed::{Allowed, allowed};
+pub use allowed::{Allowed, allowed, quiet};
 pub use any_case::AnyCase;
 pub use backward::{BackwardCase, BackwardOutcome};
 pub use backward_matrix::{backward_matrix, surrogate_kinds};

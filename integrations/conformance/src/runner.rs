@@ -6,7 +6,7 @@ use bmru::{
     Slot, States, Strides, Tuning, Unit, View, oracle, wgpu,
 };
 
-use crate::allowed::{Allowed, allowed_sums};
+use crate::allowed::{Allowed, allowed_sums, quiet};
 use crate::image::{POISON, elements, put};
 use crate::{Case, data::Slots};
 
@@ -104,7 +104,7 @@ impl Outcome {
     pub(crate) fn compare_sums(&mut self, slot: Slot, actual: &[u32], expected: &[u32], allowed: &Allowed) {
         let mut held = elements(allowed.element, expected);
         for (place, (held, actual)) in held.iter_mut().zip(elements(allowed.element, actual)).enumerate() {
-            if actual == allowed.quiet(*held) {
+            if actual == quiet(allowed.element, *held) {
                 *held = actual;
             }
             let Some(share) = allowed.share(place, actual).filter(|_| actual != *held) else { continue };

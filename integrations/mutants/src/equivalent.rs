@@ -1,4 +1,5 @@
-//! Mutants that compute the same as the original, each with the reason: `equivalent.toml`.
+//! Mutants of which it is known why no case sees them: those that compute the same as the original, and those that only a case
+//! that the matrix does not have could see. Each has its reason in `equivalent.toml`.
 //!
 //! An entry stands for all changes of one place that are made for the same reason. It names the place by its function and its text,
 //! not by its line, so that it moves along. One that fits no mutant, or one that a case kills, is stale: an error.
@@ -20,8 +21,11 @@ pub struct Equivalent {
     pub from: String,
     /// What they may become.
     pub to: Vec<String>,
-    /// Why nothing that is computed differs.
+    /// Why nothing that is computed differs, or why no case sees it.
     pub why: String,
+    /// Whether something that is computed differs, which no case sees.
+    #[serde(skip)]
+    pub unseen: bool,
 }
 
 #[derive(Deserialize)]
@@ -29,6 +33,8 @@ pub struct Equivalent {
 struct File {
     #[serde(default)]
     equivalent: Vec<Equivalent>,
+    #[serde(default)]
+    unseen: Vec<Equivalent>,
 }
 
 /// The file cannot be read.
@@ -49,7 +55,8 @@ pub fn known() -> Result<Vec<Equivalent>, Unreadable> {
 /// # Errors
 /// If they are not what they should be.
 pub fn parse(text: &str) -> Result<Vec<Equivalent>, Unreadable> {
-    Ok(toml::from_str::<File>(text)?.equivalent)
+    let File { equivalent, unseen } = toml::from_str(text)?;
+    Ok(equivalent.into_iter().chain(unseen.into_iter().map(|entry| Equivalent { unseen: true, ..entry })).collect())
 }
 
 impl Equivalent {

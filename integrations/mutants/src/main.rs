@@ -129,7 +129,7 @@ fn run(options: &Options) -> Result<bool, Failure> {
     }
     report.unexplained().for_each(|mutant| println!("survived: {mutant}"));
     for (mutant, verdict) in report.wrongly_explained() {
-        println!("said to compute the same, but {verdict}: {mutant}");
+        println!("said to be seen by no case, but {verdict}: {mutant}");
     }
     Ok(report.unexplained().next().is_none() && report.wrongly_explained().next().is_none())
 }

@@ -18,7 +18,7 @@ pub struct Count {
     pub hung: usize,
     /// Seen by none, and known to compute the same.
     pub equivalent: usize,
-    /// Seen by none.
+    /// Seen by none, though they compute something else, or nobody knows.
     pub survived: usize,
 }
 
@@ -54,7 +54,7 @@ pub struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// A report; `known` are those that compute the same.
+    /// A report; `known` are those of which it is known why no case sees them.
     #[must_use]
     pub fn new(results: Vec<(&'a Mutant, Verdict)>, known: Vec<Equivalent>) -> Self {
         Self { results, known }
@@ -67,7 +67,7 @@ impl<'a> Report<'a> {
     fn count(&self, of: impl Fn(&Mutant) -> bool) -> Count {
         let mut count = Count::default();
         for (mutant, verdict) in self.results.iter().filter(|(mutant, _)| of(mutant)) {
-            count.add(verdict, self.reason(mutant).is_some());
+            count.add(verdict, self.reason(mutant).is_some_and(|known| !known.unseen));
         }
         count
     }
@@ -84,7 +84,7 @@ impl<'a> Report<'a> {
         survived.map(|(mutant, _)| *mutant).filter(|mutant| self.reason(mutant).is_none())
     }
 
-    /// Those that were said to compute the same, and what saw them.
+    /// Those of which it was said that no case sees them, and what saw them.
     pub fn wrongly_explained(&self) -> impl Iterator<Item = (&Mutant, &Verdict)> {
         let seen = self.results.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Killed(_) | Verdict::Hung));
         seen.filter(|(mutant, _)| self.reason(mutant).is_some()).map(|(mutant, verdict)| (*mutant, verdict))
@@ -138,9 +138,9 @@ mod tests {
     fn who_computes_the_same_and_who_does_not() {
         let source = Source { name: "test".into(), text: "fn f() {\n    let a = b < c + 1u;\n}\n".into() };
         let mutants = mutants(&source);
-        let entry = |to: &Mutant| {
+        let entry = |kind: &str, to: &Mutant| {
             let text = format!(
-                "[[equivalent]]\nfile = 'test'\nfunction = 'f'\nfrom = '{}'\nto = ['{}']\nwhy = 'because it does'",
+                "[[{kind}]]\nfile = 'test'\nfunction = 'f'\nfrom = '{}'\nto = ['{}']\nwhy = 'because it does'",
                 to.from, to.to
             );
             equivalent::parse(&text).expect("an entry").remove(0)
@@ -148,16 +148,18 @@ mod tests {
         let verdicts = [
             Verdict::Survived(3),
             Verdict::Survived(3),
+            Verdict::Survived(0),
             Verdict::Killed("x".into()),
             Verdict::Hung,
             Verdict::Refused("y".into()),
         ];
         let results: Vec<_> = mutants.iter().zip(verdicts).collect();
-        let report = Report::new(results, vec![entry(&mutants[0]), entry(&mutants[2])]);
+        let known = vec![entry("equivalent", &mutants[0]), entry("unseen", &mutants[2]), entry("unseen", &mutants[3])];
+        let report = Report::new(results, known);
         let Count { refused, killed, hung, equivalent, survived } = report.total();
-        assert_eq!([refused, killed, hung, equivalent, survived], [1, 1, 1, 1, 1]);
-        assert_eq!(report.total().rate(), 50.0);
+        assert_eq!([refused, killed, hung, equivalent, survived], [1, 1, 1, 1, 2]);
+        assert_eq!(report.total().rate(), 40.0);
         assert_eq!(report.unexplained().collect::<Vec<_>>(), [&mutants[1]]);
-        assert_eq!(report.wrongly_explained().map(|(mutant, _)| mutant).collect::<Vec<_>>(), [&mutants[2]]);
+        assert_eq!(report.wrongly_explained().map(|(mutant, _)| mutant).collect::<Vec<_>>(), [&mutants[3]]);
     }
 }
