@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn who_computes_the_same_and_who_does_not() {
-        let source = Source { name: "test".into(), text: "fn f() {\n    let a = b < c + 1u;\n}\n".into() };
+        let source = Source { name: "test".into(), text: "fn f() {\n    let a = b < c + 1u;\n    let d = a + 1u;\n}\n".into() };
         let mutants = mutants(&source);
         let entry = |kind: &str, to: &Mutant| {
             let text = format!(
