@@ -57,9 +57,13 @@ pub fn parse(usual: &Tuning, text: &str) -> Result<Tuning, String> {
             "lookback" => tuning.look_back_tiles = short?,
             "rows" => tuning.serial_rows = number,
             "steps" => tuning.min_steps = short?,
+            "groups" => tuning.min_workgroups = short?,
+            "shared" => tuning.max_shared_elements = number,
+            "part" => tuning.max_dispatch_elements = number,
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`: strategy, width, band, ahead, workgroup, tile, lookback, rows, steps"
+                    "no setting is called `{name}`: strategy, width, band, ahead, workgroup, tile, lookback, rows, steps, groups, \
+                     shared, part"
                 ));
             }
         }
