@@ -49,6 +49,7 @@ struct Options {
 enum Kind {
     Software,
     Mesa22,
+    Mesa25,
     Integrated,
     Discrete,
 }
@@ -58,6 +59,7 @@ impl Kind {
         match self {
             Self::Software => Tuning::software(),
             Self::Mesa22 => Tuning::mesa_22(),
+            Self::Mesa25 => Tuning::mesa_25(),
             Self::Integrated => Tuning::integrated(),
             Self::Discrete => Tuning::discrete(),
         }

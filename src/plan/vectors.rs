@@ -150,12 +150,18 @@ impl Builder<'_> {
     /// can while there are workgroups enough, and no band is much longer than another.
     pub fn bands(&self, stage: Stage, rows: u64, vectors: u64) -> (u64, u64) {
         let workgroup = u64::from(self.tuning.workgroup_size);
+        let Tuning { max_band, max_band_back, max_row_back, .. } = *self.tuning;
+        let longest = match stage {
+            Stage::Adjoint if vectors <= workgroup * u64::from(max_row_back) => max_band_back.max(max_row_back),
+            Stage::Adjoint => max_band_back,
+            _ => max_band,
+        };
         // The vectors of a band lie side by side.
         let apart = self.operands.iter().any(|placed| !placed.view.slot.is_scalar() && placed.view.strides.channel > 1);
-        if stage.of_vectors().is_empty() || self.tuning.max_band == 1 || vectors <= workgroup || apart {
+        if stage.of_vectors().is_empty() || longest == 1 || vectors <= workgroup || apart {
             return (1, vectors);
         }
-        let shortest = vectors.div_ceil(workgroup * u64::from(self.tuning.max_band));
+        let shortest = vectors.div_ceil(workgroup * u64::from(longest));
         let wanted = u64::from(self.tuning.min_workgroups).div_ceil(rows.max(1));
         let workgroups = shortest.max(wanted.min(vectors / workgroup));
         (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)

@@ -120,7 +120,7 @@ fn every_adapter_computes_what_it_should() {
         let made = kernels.pipeline_count();
         gpu.check(&kernels, &gpu.tuning).unwrap_or_else(|error| panic!("{}, again: {error}", gpu.name));
         assert!(made > 10 && kernels.pipeline_count() == made, "{}: {made} pipelines", gpu.name);
-        for tuning in [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete()] {
+        for tuning in [Tuning::software(), Tuning::mesa_22(), Tuning::mesa_25(), Tuning::integrated(), Tuning::discrete()] {
             gpu.check(&kernels, &tuning).unwrap_or_else(|error| panic!("{}, {tuning:?}: {error}", gpu.name));
         }
     }

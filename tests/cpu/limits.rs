@@ -2,8 +2,8 @@
 
 use bmru::{Descriptor, Direction, Layout, Limits, Save, Sequences, Shape, Stage, Strategy, Tuning};
 
-fn presets() -> [Tuning; 5] {
-    [Tuning::software(), Tuning::mesa_22(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
+fn presets() -> [Tuning; 6] {
+    [Tuning::software(), Tuning::mesa_22(), Tuning::mesa_25(), Tuning::integrated(), Tuning::discrete(), Tuning::default()]
 }
 
 #[test]
@@ -185,12 +185,7 @@ mod of_wgpu {
             // As OpenGL and Vulkan report the same driver.
             (wgpu::DeviceType::Other, "llvmpipe (LLVM 15.0.6, 256 bits)", "4.5 (Core Profile) Mesa 22.3.6", Tuning::mesa_22()),
             (wgpu::DeviceType::Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", "Mesa 22.3.6 (LLVM 15.0.6)", Tuning::mesa_22()),
-            (
-                wgpu::DeviceType::Cpu,
-                "llvmpipe (LLVM 15.0.6, 256 bits)",
-                "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)",
-                Tuning::software(),
-            ),
+            (wgpu::DeviceType::Cpu, "llvmpipe (LLVM 15.0.6, 256 bits)", "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)", Tuning::mesa_25()),
             (wgpu::DeviceType::Cpu, "llvmpipe", "", Tuning::software()),
         ] {
             assert_eq!(tuning(device_type, name, driver), expected, "{device_type:?}, {name}, {driver}");
@@ -199,5 +194,23 @@ mod of_wgpu {
         let browser = |device_type| Tuning::for_adapter(&wgpu::AdapterInfo::new(device_type, wgpu::Backend::BrowserWebGpu));
         assert_eq!(browser(wgpu::DeviceType::Other), Tuning::browser());
         assert_eq!(browser(wgpu::DeviceType::Cpu), Tuning::software());
+    }
+}
+
+/// Walks back take one vector at a time there, or a whole row of two; walks forward four, and with another tuning walks back do, too.
+#[test]
+fn bands_of_walks_back_are_their_own() {
+    let band = |tuning: &Tuning, channels: u64, direction: Direction| {
+        let descriptor = Descriptor::bmru(Shape { batch: 64, time: 64, channels }).save(Save::Codes);
+        let plan = match direction {
+            Direction::Backward => descriptor.backward(&Limits::default(), tuning),
+            _ => descriptor.forward(&Limits::default(), tuning),
+        };
+        let walks = |stage| matches!(stage, Stage::Serial | Stage::Adjoint);
+        plan.expect("a plan").variants().iter().find(|variant| walks(variant.stage())).expect("a walk").band()
+    };
+    for (tuning, back) in [(Tuning::mesa_25(), [1, 2, 1, 1]), (Tuning::software(), [1, 2, 4, 4])] {
+        assert_eq!([32, 64, 128, 1024].map(|channels| band(&tuning, channels, Direction::Forward)), [1, 2, 4, 4]);
+        assert_eq!([32, 64, 128, 1024].map(|channels| band(&tuning, channels, Direction::Backward)), back);
     }
 }

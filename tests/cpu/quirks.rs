@@ -19,7 +19,7 @@ fn adapters() -> [(AdapterFacts<'static>, &'static [&'static str]); 9] {
         (facts("virtio", "vulkan", "Mesa 22.3.6", Unknown), &[]),
         (facts("", "webgpu", "", Unknown), &["no name"]),
         (facts(LLVMPIPE, "vulkan", "Mesa 22.3.6 (LLVM 15.0.6)", Software), &["long sweeps", "loops that end"]),
-        (facts(LLVMPIPE, "vulkan", "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)", Software), &[]),
+        (facts(LLVMPIPE, "vulkan", "Mesa 25.0.7-2~bpo12+1 (LLVM 15.0.6)", Software), &["short walks back"]),
         (facts("SwiftShader Device (Subzero)", "vulkan", "", Software), &["slow streams"]),
         (
             facts(LLVMPIPE, "gl", "4.5 (Core Profile) Mesa 22.3.6", Unknown),
@@ -47,10 +47,10 @@ fn kind_and_tuning_follow() {
     let tuning = |index: usize| adapters()[index].0.tuning();
     assert_eq!([0, 1, 2, 3].map(tuning), [Tuning::nvidia(), Tuning::discrete(), Tuning::integrated(), Tuning::integrated()]);
     assert_eq!(tuning(4), Tuning::browser());
-    assert_eq!([5, 6, 7, 8].map(tuning), [Tuning::mesa_22(), Tuning::software(), Tuning::software(), Tuning::mesa_22()]);
+    assert_eq!([5, 6, 7, 8].map(tuning), [Tuning::mesa_22(), Tuning::mesa_25(), Tuning::software(), Tuning::mesa_22()]);
     assert_eq!(adapters()[8].0.kind(), AdapterKind::Software);
     // By OpenGL a later Mesa is a CPU driver, too.
-    assert_eq!(facts(LLVMPIPE, "gl", "4.5 (Core Profile) Mesa 25.0.7", AdapterKind::Unknown).tuning(), Tuning::software());
+    assert_eq!(facts(LLVMPIPE, "gl", "4.5 (Core Profile) Mesa 25.0.7", AdapterKind::Unknown).tuning(), Tuning::mesa_25());
     assert_eq!(facts("llvmpipe", "vulkan", "", AdapterKind::Software).tuning(), Tuning::software());
 }
 

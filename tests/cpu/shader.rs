@@ -146,6 +146,8 @@ fn tunings() -> Vec<Tuning> {
                     let base = Tuning {
                         max_vector_width,
                         max_band,
+                        max_band_back: max_band,
+                        max_row_back: max_band,
                         access,
                         workgroup_size,
                         max_dispatch_elements,

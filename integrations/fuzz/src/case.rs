@@ -271,6 +271,8 @@ impl Sizes {
         let loose = Tuning {
             max_vector_width: how.max_vector_width,
             max_band: how.max_band,
+            max_band_back: how.max_band,
+            max_row_back: how.max_band,
             min_workgroups: self.min_workgroups,
             workgroup_size: how.workgroup_size,
             min_steps: self.min_steps,

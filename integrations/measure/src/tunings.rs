@@ -50,7 +50,7 @@ pub fn parse(usual: &Tuning, text: &str) -> Result<Tuning, String> {
         let short = u32::try_from(number).map_err(|_| format!("`{value}` is too much"));
         match name {
             "width" => tuning.max_vector_width = short?,
-            "band" => tuning.max_band = short?,
+            "band" => (tuning.max_band, tuning.max_band_back, tuning.max_row_back) = (short.clone()?, short.clone()?, short?),
             "ahead" => tuning.steps_ahead = short?,
             "workgroup" => tuning.workgroup_size = short?,
             "tile" => (tuning.tile_steps, tuning.min_tile_steps) = (short.clone()?, short?),
@@ -141,11 +141,11 @@ mod tests {
     fn a_tuning_is_what_its_text_says() {
         let usual = Tuning::discrete();
         assert_eq!(parse(&usual, "usual"), Ok(usual.clone()));
-        let tuning = parse(&usual, "strategy=probe,width=4,ahead=8,workgroup=128,tile=2048,lookback=9,rows=7").unwrap();
+        let tuning = parse(&usual, "strategy=probe,width=4,band=3,ahead=8,workgroup=128,tile=2048,lookback=9,rows=7").unwrap();
         assert_eq!(tuning.strategy, Some(Strategy::Probe));
         assert_eq!((tuning.max_vector_width, tuning.steps_ahead, tuning.workgroup_size), (4, 8, 128));
         assert_eq!((tuning.tile_steps, tuning.min_tile_steps, tuning.serial_rows), (2048, 2048, 7));
-        assert_eq!(tuning.look_back_tiles, 9);
+        assert_eq!((tuning.max_band, tuning.max_band_back, tuning.max_row_back, tuning.look_back_tiles), (3, 3, 3, 9));
         assert_eq!(tuning.max_dispatch_elements, usual.max_dispatch_elements);
         for wrong in ["width", "width=four", "wide=4", "strategy=best", "ahead=4294967296"] {
             assert!(parse(&usual, wrong).is_err(), "{wrong}");

@@ -311,6 +311,8 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                     strategy,
                     max_vector_width: 1 << width,
                     max_band,
+                    max_band_back: max_band,
+                    max_row_back: max_band,
                     min_workgroups: min_steps,
                     min_steps,
                     few_rows,
@@ -399,6 +401,8 @@ fn absurd_tuning() -> impl Random<Value = Tuning> {
             Tuning {
                 max_vector_width,
                 max_band,
+                max_band_back: max_band,
+                max_row_back: max_band,
                 steps_ahead: max_band,
                 look_back_tiles: workgroup_size,
                 min_steps,

@@ -106,6 +106,8 @@ impl Way {
             max_vector_width: self.vector_width,
             workgroup_size: self.workgroup_size,
             max_band: self.band,
+            max_band_back: self.band,
+            max_row_back: self.band,
             max_dispatch_elements: self.dispatch_elements.max(elements),
             // No tile is shorter than that.
             serial_rows: 1,
