@@ -92,7 +92,8 @@ pub const ALL: &[Quirk] = &[
         adapters: "llvmpipe from Mesa 23 on",
         matches: |facts| is_llvmpipe(facts) && mesa(facts).is_some_and(|major| major > 22),
         effect: Effect::Tuning("mesa_25", Tuning::mesa_25),
-        reason: "Walks back of one vector reach .68 of the ceiling on (4, 4096, 256), and of four .55, but .47 and .71 where two are a whole row; on SwiftShader .36 and .40.",
+        reason: "Walks back of one vector reach .68 of the ceiling on (4, 4096, 256), and of four .55, but .47 and .71 where two are a \
+                 whole row; on SwiftShader .36 and .40.",
     },
     Quirk {
         name: "registers by occupancy",
