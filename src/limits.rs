@@ -238,7 +238,7 @@ impl Tuning {
     /// .59 and .67, where the code has outgrown the instruction cache.
     #[must_use]
     pub fn mesa_22() -> Self {
-        Self { max_band: 32, max_band_back: 32, max_row_back: 32, ..Self::software() }
+        Self::software().with_band(32)
     }
 
     /// For llvmpipe and lavapipe from Mesa 23 on, whose walks back are best one vector at a time, but where two are a whole row: with 1, 2
@@ -317,6 +317,12 @@ impl Tuning {
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.strategy = Some(strategy);
         self
+    }
+
+    /// Sets the longest bands, those of walks back, too.
+    #[must_use]
+    pub fn with_band(self, vectors: u32) -> Self {
+        Self { max_band: vectors, max_band_back: vectors, max_row_back: vectors, ..self }
     }
 
     /// The strategy that suits a shape: the one place where this is decided.

@@ -142,12 +142,8 @@ fn tunings() -> Vec<Tuning> {
             let ways = [(64, 1 << 26, 8, 64), (8, 1030, 1, 0), (1, 70, 3, 0)];
             for (workgroup_size, max_dispatch_elements, steps_ahead, look_back_tiles) in ways {
                 for strategy in Strategy::ALL {
-                    let max_band = 1 + max_vector_width % 4;
                     let base = Tuning {
                         max_vector_width,
-                        max_band,
-                        max_band_back: max_band,
-                        max_row_back: max_band,
                         access,
                         workgroup_size,
                         max_dispatch_elements,
@@ -155,7 +151,8 @@ fn tunings() -> Vec<Tuning> {
                         look_back_tiles,
                         ..Tuning::discrete()
                     };
-                    tunings.push(Tuning { tile_steps: 32, ..base }.with_strategy(strategy));
+                    let band = 1 + max_vector_width % 4;
+                    tunings.push(Tuning { tile_steps: 32, ..base }.with_strategy(strategy).with_band(band));
                 }
             }
         }

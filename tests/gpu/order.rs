@@ -134,15 +134,7 @@ impl Case {
     /// Runs both directions, unpacks what is packed, and counts words that differ, forward and backward.
     fn wrong(&self, host: &Host<'_>, strategy: Strategy, workgroup_size: u32) -> Result<[usize; 2], Failed> {
         // Many invocations, and tiles enough for a tree of two levels.
-        let tuning = Tuning {
-            workgroup_size,
-            max_band: 2,
-            max_band_back: 2,
-            max_row_back: 2,
-            tile_steps: 32,
-            min_steps: 1,
-            ..host.runner.tuning().clone()
-        };
+        let tuning = Tuning { workgroup_size, tile_steps: 32, min_steps: 1, ..host.runner.tuning().clone() }.with_band(2);
         let tuning = tuning.with_strategy(strategy);
         let mut wrong = [0; 2];
         let mut plans =

@@ -283,12 +283,10 @@ fn tuning(bytes: &mut Unstructured<'_>, limits: &Limits) -> Result<Tuning> {
     let access = one_of(bytes, &[Access::Declared, Access::AllReadWrite])?;
     let few_rows = one_of(bytes, &Strategy::ALL)?;
     let base = Tuning { strategy, access, few_rows, ..base };
-    // One draw for all three, so that inputs which failed stay what they are.
-    let both = |tuning: Tuning| Tuning { max_band_back: tuning.max_band, max_row_back: tuning.max_band, ..tuning };
     let group = limits.max_compute_invocations_per_workgroup.max(1);
-    Ok(match bytes.int_in_range(0..=7u8)? {
+    let tuning = match bytes.int_in_range(0..=7u8)? {
         0..=1 => Tuning { workgroup_size: base.workgroup_size.min(group), ..base },
-        2..=6 => both(Tuning {
+        2..=6 => Tuning {
             max_vector_width: one_of(bytes, &[1, 2, 4])?,
             max_band: bytes.int_in_range(1..=32)?,
             steps_ahead: bytes.int_in_range(1..=32)?,
@@ -306,8 +304,8 @@ fn tuning(bytes: &mut Unstructured<'_>, limits: &Limits) -> Result<Tuning> {
                 _ => u64::MAX,
             },
             ..base
-        }),
-        _ => both(Tuning {
+        },
+        _ => Tuning {
             max_vector_width: absurd_u32(bytes)?,
             max_band: absurd_u32(bytes)?,
             steps_ahead: absurd_u32(bytes)?,
@@ -321,8 +319,11 @@ fn tuning(bytes: &mut Unstructured<'_>, limits: &Limits) -> Result<Tuning> {
             max_shared_elements: absurd(bytes)?,
             max_dispatch_elements: absurd(bytes)?,
             ..base
-        }),
-    })
+        },
+    };
+    // One draw for all bands, so that inputs which failed stay what they are.
+    let band = tuning.max_band;
+    Ok(tuning.with_band(band))
 }
 
 impl Arguments {

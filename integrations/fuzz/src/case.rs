@@ -270,9 +270,6 @@ impl Sizes {
     fn plan(&self, descriptor: &Descriptor, direction: Direction, how: &How, device: &Limits) -> Result<(Plan, bool), Error> {
         let loose = Tuning {
             max_vector_width: how.max_vector_width,
-            max_band: how.max_band,
-            max_band_back: how.max_band,
-            max_row_back: how.max_band,
             min_workgroups: self.min_workgroups,
             workgroup_size: how.workgroup_size,
             min_steps: self.min_steps,
@@ -284,7 +281,8 @@ impl Sizes {
             look_back_tiles: [0, 64][how.max_band as usize % 2],
             access: how.access,
             ..Tuning::software()
-        };
+        }
+        .with_band(how.max_band);
         let tight = Tuning {
             strategy: how.strategy,
             max_shared_elements: self.max_shared_elements,

@@ -50,7 +50,7 @@ pub fn parse(usual: &Tuning, text: &str) -> Result<Tuning, String> {
         let short = u32::try_from(number).map_err(|_| format!("`{value}` is too much"));
         match name {
             "width" => tuning.max_vector_width = short?,
-            "band" => (tuning.max_band, tuning.max_band_back, tuning.max_row_back) = (short.clone()?, short.clone()?, short?),
+            "band" => tuning = tuning.with_band(short?),
             "ahead" => tuning.steps_ahead = short?,
             "workgroup" => tuning.workgroup_size = short?,
             "tile" => (tuning.tile_steps, tuning.min_tile_steps) = (short.clone()?, short?),

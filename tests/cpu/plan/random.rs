@@ -310,9 +310,6 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                 Tuning {
                     strategy,
                     max_vector_width: 1 << width,
-                    max_band,
-                    max_band_back: max_band,
-                    max_row_back: max_band,
                     min_workgroups: min_steps,
                     min_steps,
                     few_rows,
@@ -326,7 +323,9 @@ pub fn tuning() -> impl Random<Value = Tuning> {
                     max_shared_elements,
                     max_dispatch_elements,
                     access,
+                    ..Tuning::default()
                 }
+                .with_band(max_band)
             },
         )
 }
@@ -400,9 +399,6 @@ fn absurd_tuning() -> impl Random<Value = Tuning> {
         |(sane, max_vector_width, (max_band, min_steps), workgroup_size, tile_steps, serial_rows, max_dispatch_elements)| {
             Tuning {
                 max_vector_width,
-                max_band,
-                max_band_back: max_band,
-                max_row_back: max_band,
                 steps_ahead: max_band,
                 look_back_tiles: workgroup_size,
                 min_steps,
@@ -413,6 +409,7 @@ fn absurd_tuning() -> impl Random<Value = Tuning> {
                 max_dispatch_elements,
                 ..sane
             }
+            .with_band(max_band)
         },
     )
 }

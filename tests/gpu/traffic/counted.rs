@@ -105,9 +105,6 @@ impl Way {
         let tuning = Tuning {
             max_vector_width: self.vector_width,
             workgroup_size: self.workgroup_size,
-            max_band: self.band,
-            max_band_back: self.band,
-            max_row_back: self.band,
             max_dispatch_elements: self.dispatch_elements.max(elements),
             // No tile is shorter than that.
             serial_rows: 1,
@@ -116,7 +113,8 @@ impl Way {
             max_shared_elements: self.shared_elements,
             look_back_tiles: self.look_back_tiles,
             ..host.runner.tuning().clone().with_strategy(strategy)
-        };
+        }
+        .with_band(self.band);
         let parts = self.steps_back.filter(|_| direction == Direction::Backward);
         let tuning = match parts {
             Some(min_tile_steps) => Tuning { serial_rows: u64::MAX, min_tile_steps, ..tuning },
