@@ -178,6 +178,9 @@ pub struct Tuning {
     pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
+    /// Workgroups from which on it does so with fewer rows, if half of one is no more than the channels of a sequence, so that it
+    /// reads whole lines: two for each core. `u64::MAX` where invocations are what must be many.
+    pub serial_workgroups: u64,
     /// The strategy below that number. Where vectors hold several steps tiles give way to a probe, a quarter as many rows are enough, and
     /// tiles have up to 1,024 steps.
     pub few_rows: Strategy,
@@ -226,6 +229,7 @@ impl Tuning {
             min_tile_steps: 1056,
             look_back_tiles: 64,
             serial_rows: 1024,
+            serial_workgroups: 4,
             few_rows: Strategy::Probe,
             max_shared_elements: 1 << 19,
             max_dispatch_elements: 1 << 26,
@@ -238,7 +242,7 @@ impl Tuning {
     /// .59 and .67, where the code has outgrown the instruction cache.
     #[must_use]
     pub fn mesa_22() -> Self {
-        Self::software().with_band(32)
+        Self { min_workgroups: 2, ..Self::software().with_band(32) }
     }
 
     /// For llvmpipe and lavapipe from Mesa 23 on, whose walks back are best one vector at a time, but where two are a whole row: with 1, 2
@@ -291,6 +295,7 @@ impl Tuning {
             min_tile_steps: 96,
             look_back_tiles: 128,
             serial_rows: 1 << 16,
+            serial_workgroups: u64::MAX,
             few_rows: Strategy::Tiles,
             max_shared_elements: u64::MAX,
             max_dispatch_elements: 1 << 30,
@@ -331,7 +336,14 @@ impl Tuning {
     /// Below that number the tiles' second dimension of parallelism is worth what they move beside it.
     pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
-        if rows >= self.serial_rows || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }
+        let busy = rows >= self.serial_rows || self.serial_workgroups_of(shape) >= self.serial_workgroups;
+        if busy || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }
+    }
+
+    /// Workgroups that walk over all of time, each with channels of one sequence or with several of at least half its channels.
+    fn serial_workgroups_of(&self, Shape { batch, channels, .. }: Shape) -> u64 {
+        let sweep = u64::from(self.max_vector_width).saturating_mul(self.workgroup_size.into()).max(1);
+        if channels < sweep.div_ceil(2) { 0 } else { (batch.saturating_mul(channels) / sweep).min(batch) }
     }
 
     /// The same where vectors can hold several steps. Forward a probe and its walk take vectors, and tiles, whose words are of channels,

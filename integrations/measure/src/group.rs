@@ -105,7 +105,7 @@ impl Group {
     #[must_use]
     pub fn descriptor(&self, save: Save) -> Descriptor {
         let initial = if self.shape.time == 1 { InitialState::Given } else { InitialState::Zero };
-        self.subject.descriptor(self.shape, self.threshold, self.direction).initial_state(initial).save(save)
+        self.subject.descriptor(self.shape, self.threshold).initial_state(initial).save(save)
     }
 
     /// Bytes of a tensor with something for every element, in whole words.

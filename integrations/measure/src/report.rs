@@ -28,7 +28,7 @@ pub fn groups_of(subject: Subject, listed: &[Shape], rows: &str) -> Vec<Group> {
         }
     }
     groups.retain(|group| group.direction == Direction::Forward || group.is_trained() && subject.has_gradients());
-    groups.retain(|group| group.threshold == Threshold::PerElement || subject.has_thresholds_per_channel(group.direction));
+    groups.retain(|group| group.threshold == Threshold::PerElement || subject.has_thresholds_per_channel());
     groups.retain(|group| group.row_names().iter().any(|name| name.contains(rows)));
     groups
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bmru::{Amplitude, Descriptor, Direction, Element, Layout, Sequences, Shape, Slot, Strides, Threshold, Unit, Validity, View};
+use bmru::{Amplitude, Descriptor, Element, Layout, Sequences, Shape, Slot, Strides, Threshold, Unit, Validity, View};
 
 /// A unit, with what makes its kernels others than those of its kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Measured {
     BmruTimeContiguous,
     /// Candidates, thresholds and states are the first halves of rows twice as wide.
     BmruStrided,
+    /// Candidates and thresholds are the halves of rows twice as wide, and so are their gradients, as a fused projection leaves them.
+    BmruSideBySide,
     /// A threshold for each step of a row, the same for all channels.
     BmruBroadcast,
     /// All rows are one, and sequences of any length are packed into it; bits are carried.
@@ -45,10 +47,11 @@ pub enum Measured {
 
 impl Measured {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Bmru,
         Self::BmruTimeContiguous,
         Self::BmruStrided,
+        Self::BmruSideBySide,
         Self::BmruBroadcast,
         Self::BmruPacked,
         Self::BmruResets,
@@ -71,6 +74,7 @@ impl Measured {
             Self::Bmru => "bmru",
             Self::BmruTimeContiguous => "bmru-time-contiguous",
             Self::BmruStrided => "bmru-strided",
+            Self::BmruSideBySide => "bmru-side-by-side",
             Self::BmruBroadcast => "bmru-broadcast",
             Self::BmruPacked => "bmru-packed",
             Self::BmruResets => "bmru-resets",
@@ -89,8 +93,8 @@ impl Measured {
 
     fn unit(self) -> Unit {
         match self {
-            Self::Bmru | Self::BmruTimeContiguous | Self::BmruStrided | Self::BmruPacked => Unit::Bistable,
-            Self::BmruBroadcast | Self::BmruResets | Self::BmruPerElement => Unit::Bistable,
+            Self::Bmru | Self::BmruTimeContiguous | Self::BmruStrided | Self::BmruSideBySide => Unit::Bistable,
+            Self::BmruPacked | Self::BmruBroadcast | Self::BmruResets | Self::BmruPerElement => Unit::Bistable,
             Self::FirstQuadrant | Self::FirstQuadrantPerElement => Unit::FirstQuadrant,
             Self::Cumulative | Self::CumulativePerElement => Unit::Cumulative,
             Self::Relaxed | Self::RelaxedPerElement => Unit::Relaxed,
@@ -122,6 +126,7 @@ impl Measured {
                 let placed = descriptor.candidate_view(half(Slot::Candidate)).states_view(half(Slot::States));
                 if per_element { placed.threshold_view(half(Slot::Threshold)) } else { placed }
             }
+            Self::BmruSideBySide => descriptor.side_by_side(),
             Self::BmruBroadcast => {
                 let strides = Strides { batch: time, time: 1, channel: 0 };
                 descriptor.threshold_view(View { slot: Slot::Threshold, offset: 0, strides })
@@ -174,7 +179,7 @@ pub struct Subject {
 impl Subject {
     /// What the library computes of it.
     #[must_use]
-    pub fn descriptor(self, shape: Shape, threshold: Threshold, direction: Direction) -> Descriptor {
+    pub fn descriptor(self, shape: Shape, threshold: Threshold) -> Descriptor {
         const EPSILON: f32 = 0.5;
         const LIMIT: u32 = 16;
         let mask = if self.unit == Measured::ForwardFillMask { Validity::Mask } else { Validity::default() };
@@ -185,10 +190,7 @@ impl Subject {
             .epsilon(if self.unit.unit() == Unit::Relaxed { EPSILON } else { 0.0 })
             .validity(mask);
         let descriptor = self.unit.placed(descriptor);
-        let descriptor = if self.unit == Measured::ForwardFillLimit { descriptor.limit(LIMIT) } else { descriptor };
-        // Backward, amplitudes in a buffer of their own are more than the eight of the WebGPU defaults.
-        let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
-        if beside { descriptor.side_by_side() } else { descriptor }
+        if self.unit == Measured::ForwardFillLimit { descriptor.limit(LIMIT) } else { descriptor }
     }
 
     /// Whether it has a backward pass.
@@ -197,12 +199,10 @@ impl Subject {
         self.unit.unit() != Unit::ForwardFill
     }
 
-    /// Whether thresholds lie where the caller says: nothing that is filled forward has any, and amplitudes of gradients lie
-    /// beside thresholds per element.
+    /// Whether it can have thresholds per channel: nothing that is filled forward has any, and side by side they are per element.
     #[must_use]
-    pub fn has_thresholds_per_channel(self, direction: Direction) -> bool {
-        let beside = direction == Direction::Backward && self.unit.amplitude() == Amplitude::PerElement;
-        self.unit.unit() != Unit::ForwardFill && !beside
+    pub fn has_thresholds_per_channel(self) -> bool {
+        self.unit.unit() != Unit::ForwardFill && self.unit != Measured::BmruSideBySide
     }
 
     /// `f32`, `f16`, `bf16`

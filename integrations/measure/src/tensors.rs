@@ -470,7 +470,7 @@ mod tests {
     fn what_lies_between_rows_stays_as_it_was() {
         let shape = Shape { batch: 1, time: 2, channels: 2 };
         let subject = crate::Subject { unit: crate::Measured::BmruStrided, element: Element::F16 };
-        let descriptor = subject.descriptor(shape, bmru::Threshold::PerElement, bmru::Direction::Forward);
+        let descriptor = subject.descriptor(shape, bmru::Threshold::PerElement);
         let sample = Sample { descriptor: descriptor.clone(), forward: descriptor, times: 1 };
         // Two rows of two, and two between them.
         let gaps = || sample.gaps(bmru::Slot::States, 6);

@@ -56,13 +56,14 @@ pub fn parse(usual: &Tuning, text: &str) -> Result<Tuning, String> {
             "tile" => (tuning.tile_steps, tuning.min_tile_steps) = (short.clone()?, short?),
             "lookback" => tuning.look_back_tiles = short?,
             "rows" => tuning.serial_rows = number,
+            "serial" => tuning.serial_workgroups = number,
             "steps" => tuning.min_steps = short?,
             "groups" => tuning.min_workgroups = short?,
             "shared" => tuning.max_shared_elements = number,
             "part" => tuning.max_dispatch_elements = number,
             _ => {
                 return Err(format!(
-                    "no setting is called `{name}`: strategy, width, band, ahead, workgroup, tile, lookback, rows, steps, groups, \
+                    "no setting is called `{name}`: strategy, width, band, ahead, workgroup, tile, lookback, rows, serial, steps, groups, \
                      shared, part"
                 ));
             }
