@@ -89,9 +89,10 @@ struct At {
 
 fn run(item: u32) {
     let tile = node_of(item);
-    // Short rows are taken several at a time.
-    let end = min(tile.b + params.rows, params.batch);
-    for (var b = tile.b; b < end; b++) {
+    // Short rows are taken several at a time, in the order of memory.
+    let rows = min(params.rows, params.batch - tile.b);
+    for (var row = 0u; row < rows; row++) {
+        let b = tile.b + select(row, rows - 1u - row, DESCENDS);
         walk_back(Node(b, tile.index, tile.d));
     }
 }
