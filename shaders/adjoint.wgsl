@@ -89,11 +89,9 @@ struct At {
 
 fn run(item: u32) {
     let tile = node_of(item);
-    // Short rows are taken several at a time, in the order of memory.
-    let rows = min(params.rows, params.batch - tile.b);
-    for (var row = 0u; row < rows; row++) {
-        let b = tile.b + select(row, rows - 1u - row, DESCENDS);
-        walk_back(Node(b, tile.index, tile.d));
+    // Short rows are taken several at a time.
+    for (var turn = 0u; turn < turns_of(tile); turn++) {
+        walk_back(Node(row_at(tile, turn), tile.index, tile.d));
     }
 }
 

@@ -59,3 +59,12 @@ fn node_of(item: u32) -> Node {
     }
     return Node(row / params.nodes * params.rows, row % params.nodes, d);
 }
+
+// The batch rows of an invocation, and which of them it takes at each turn: in the order of memory, too.
+fn turns_of(node: Node) -> u32 {
+    return min(params.rows, params.batch - node.b);
+}
+
+fn row_at(node: Node, turn: u32) -> u32 {
+    return node.b + select(turn, turns_of(node) - 1u - turn, DESCENDS);
+}

@@ -68,9 +68,8 @@ fn hand_on_empty(node: Node) {
 fn scan_rows(tile: Node) {
     var band: Band;
     load_channel_band(&band, at_begin(tile));
-    let behind = min(tile.b + params.rows, params.batch);
-    for (var b = tile.b; b < behind; b++) {
-        scan(&band, at_begin(Node(b, tile.index, tile.d)));
+    for (var turn = 0u; turn < turns_of(tile); turn++) {
+        scan(&band, at_begin(Node(row_at(tile, turn), tile.index, tile.d)));
     }
 }
 

@@ -161,7 +161,7 @@ pub struct Tuning {
     /// Steps that an invocation loads before it takes the first of them, from 1 to 32: what it has in flight, where nothing else
     /// hides how long memory takes. No more than 32 vectors are in flight with those of a band, and 8 of a walk back.
     pub steps_ahead: u32,
-    /// Workgroups that a dispatch has at least before bands grow: one for each core.
+    /// Workgroups that a dispatch has at least before bands grow.
     pub min_workgroups: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
@@ -213,6 +213,9 @@ impl Tuning {
     /// - [`Probe`](Strategy::Probe) reaches .87 on (1, 65536, 64) where [`Tiles`](Strategy::Tiles) reach .40. The tree is not worth
     ///   its dispatches below some 1,000 steps: (3, 1000, 37) .32 with it, .5 without.
     /// - Rows that several workgroups share: (1, 4096, 2048) .48 in one part, .64 in parts of 2^19 elements.
+    /// - Four workgroups for two cores walk over all of time: forward (4, 4096, 64) .94, probed .78, and (16, 4096, 16) .86 and .79; backward
+    ///   .72 and .64, and .61 and .59; on Mesa 25 (4, 4096, 128) .65 and .35. With less than a line of channels a probe is better, (32, 8192, 4)
+    ///   .67 where a walk reaches .57, and so it is with three, (3, 8192, 64) .81 and .73.
     #[must_use]
     pub fn software() -> Self {
         Self {
@@ -239,7 +242,8 @@ impl Tuning {
 
     /// For llvmpipe and lavapipe up to Mesa 22, where memory must be swept over in one piece: forward on (4, 4096, 256) bands of
     /// 1, 4 and 8 vectors reach .15, .46 and .89; on (64, 101, 512) 8 and 16 reach .60 and .90; on (64, 64, 1024) 8 and 32 reach
-    /// .59 and .67, where the code has outgrown the instruction cache.
+    /// .59 and .67, where the code has outgrown the instruction cache. A row that is shared costs more than a core without work: two
+    /// workgroups instead of four take (2, 1024, 512) from .51 to .85, and (1, 2048, 512) from .45 to .70; one, (1, 1024, 1024) from .50 to .37.
     #[must_use]
     pub fn mesa_22() -> Self {
         Self { min_workgroups: 2, ..Self::software().with_band(32) }

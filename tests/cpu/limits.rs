@@ -46,6 +46,25 @@ fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
     }
 }
 
+/// Of the channels of one sequence, or of two where they fill half of one.
+#[test]
+fn serial_where_workgroups_keep_the_cores_busy() {
+    for (tuning, batch, channels, expected) in [
+        (Tuning::software(), 4, 64, Strategy::Serial),
+        (Tuning::software(), 3, 64, Strategy::Probe),
+        (Tuning::software(), 8, 16, Strategy::Serial),
+        (Tuning::software(), 7, 16, Strategy::Probe),
+        (Tuning::software(), 64, 8, Strategy::Probe),
+        (Tuning::mesa_22(), 4, 37, Strategy::Serial),
+        (Tuning::nvidia(), 64, 512, Strategy::Tiles),
+    ] {
+        let descriptor = Descriptor::bmru(Shape { batch, time: 4096, channels });
+        let limits = Limits { max_storage_buffer_binding_size: 1 << 30, max_buffer_size: 1 << 30, ..Limits::default() };
+        let plan = descriptor.forward(&limits, &tuning).expect("it fits");
+        assert_eq!(plan.strategy(), expected, "{plan}");
+    }
+}
+
 /// So many parts of stretches that there are as many rows of them as keep the adapter busy, but none shorter than a tile.
 #[test]
 fn walks_back_go_over_parts_of_stretches_where_rows_are_few() {
