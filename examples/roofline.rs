@@ -226,7 +226,7 @@ fn run_variants(device: &Device, options: &Options, copy: Quartiles) -> Result<b
     let well = rows.iter().filter(|row| !row.is_void()).filter(reached).count();
     println!("\n{} rows, {void} of them void, {well} others reach {WANTED} of BMRU's share", rows.len());
     if !refused.is_empty() {
-        println!("the library has no {}", refused.join(", "));
+        println!("no plan here for {}", refused.join(", "));
     }
     if let Some(path) = &options.json {
         std::fs::write(path, format!("{:#}\n", report::to_json(device, copy, &rows)))?;
