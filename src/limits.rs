@@ -178,10 +178,10 @@ pub struct Tuning {
     pub look_back_tiles: u32,
     /// Rows `B·D` from which on [`Strategy::Serial`] keeps the adapter busy.
     pub serial_rows: u64,
-    /// Workgroups from which on it does so with fewer rows, if half of one is no more than the channels of a sequence, so that it
-    /// reads whole lines: two for each core. `u64::MAX` where invocations are what must be many.
+    /// Workgroups of a serial walk from which on it does so with fewer rows: two for each core. They count only where a sequence has
+    /// channels for half a workgroup, so that whole lines are read. `u64::MAX` where it is invocations that must be many.
     pub serial_workgroups: u64,
-    /// The strategy below that number. Where vectors hold several steps tiles give way to a probe, a quarter as many rows are enough, and
+    /// The strategy below both. Where vectors hold several steps tiles give way to a probe, a quarter as many rows are enough, and
     /// tiles have up to 1,024 steps.
     pub few_rows: Strategy,
     /// Elements of a batch row that one dispatch handles at most where several workgroups share its rows of channels: what caches
@@ -337,14 +337,14 @@ impl Tuning {
     /// The strategy that suits a shape: the one place where this is decided.
     ///
     /// Serial moves the fewest bytes (12 per element against 12.5) in one dispatch, but has no more than `B·D` invocations.
-    /// Below that number the tiles' second dimension of parallelism is worth what they move beside it.
+    /// Where neither rows nor workgroups are many, the tiles' second dimension of parallelism is worth what they move beside it.
     pub(crate) fn choose(&self, shape: Shape) -> Strategy {
         let rows = shape.batch.saturating_mul(shape.channels);
         let busy = rows >= self.serial_rows || self.serial_workgroups_of(shape) >= self.serial_workgroups;
         if busy || shape.time <= self.tile_steps_of(shape) { Strategy::Serial } else { self.few_rows }
     }
 
-    /// Workgroups that walk over all of time, each with channels of one sequence or with several of at least half its channels.
+    /// Workgroups of a serial walk, no more than there are sequences; none where a sequence fills less than half of one.
     fn serial_workgroups_of(&self, Shape { batch, channels, .. }: Shape) -> u64 {
         let sweep = u64::from(self.max_vector_width).saturating_mul(self.workgroup_size.into()).max(1);
         if channels < sweep.div_ceil(2) { 0 } else { (batch.saturating_mul(channels) / sweep).min(batch) }

@@ -46,7 +46,7 @@ fn serial_where_rows_or_short_times_keep_the_adapter_busy() {
     }
 }
 
-/// Of the channels of one sequence, or of two where they fill half of one.
+/// Four of them, each with the channels of one sequence, or with those of two that fill half of it.
 #[test]
 fn serial_where_workgroups_keep_the_cores_busy() {
     for (tuning, batch, channels, expected) in [

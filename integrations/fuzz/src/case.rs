@@ -276,8 +276,8 @@ impl Sizes {
             tile_steps: 32 * self.tile_words,
             min_tile_steps: 1,
             serial_rows: self.serial_rows,
+            // Nothing but the rows decides, and the rest is of what is drawn, so that seeds of failures stay.
             serial_workgroups: u64::MAX,
-            // Of what is drawn, so that seeds of failures stay.
             steps_ahead: how.steps_ahead.unwrap_or([1, 8, 2, 3][self.tile_words as usize % 4]),
             look_back_tiles: [0, 64][how.max_band as usize % 2],
             access: how.access,
