@@ -89,18 +89,20 @@ struct At {
 
 fn run(item: u32) {
     let tile = node_of(item);
-    // Short rows are taken several at a time.
+    var band: Band;
+    load_channel_band(&band, at_end(tile));
+    // Short rows are taken several at a time, so that what they have in common is loaded once for all of them.
     for (var turn = 0u; turn < turns_of(tile); turn++) {
-        walk_back(Node(row_at(tile, turn), tile.index, tile.d));
+        walk_back(&band, at_end(Node(row_at(tile, turn), tile.index, tile.d)));
     }
 }
 
-fn walk_back(tile: Node) {
+// Behind the stretch: each step moves the indices down first.
+fn at_end(tile: Node) -> At {
     let begin = params.time_origin + tile.index * params.tile_steps;
     let end = min(begin + params.tile_steps, params.time_origin + params.steps);
-    // Indices of the step behind the stretch; each step moves them down first.
     let behind = end - params.time_origin;
-    var at = At(
+    return At(
         tile,
         begin,
         end,
@@ -117,27 +119,62 @@ fn walk_back(tile: Node) {
         amplitude_gradient_at(tile.b, behind / FOLD, tile.d),
         Borders(),
     );
-    var band: Band;
-    begin_band(&band, at);
-    while at.time > begin {
-        // The steps of one word of the codes, or as many of them as are in this stretch.
-        at.borders = borders_of(tile.b, (at.time - 1u) / 32u - params.time_origin / 32u);
-        enter_word_band(&band, at);
-        let word_begin = max(begin, (at.time - 1u) & ~31u);
-        if STEPS_AHEAD > 1u {
-            while at.time >= word_begin + STEPS_AHEAD * FOLD {
-                at = advance_ahead_band(&band, at);
-            }
-        }
-        while at.time > word_begin {
+}
+
+fn walk_back(band: ptr<function, Band>, last: At) {
+    var at = last;
+    begin_band(band, at);
+    if ONE_WORD {
+        // Without a loop over words, and of one step without any: trips cost more than steps.
+        at = enter(band, at);
+        if ONE_STEP {
             at = next_step(at);
-            advance_band(&band, at);
+            advance_band(band, at);
+        } else {
+            at = walk_to(band, at, 0u);
         }
+        at.time = 0u;
+        leave_block_band(band, at);
+    } else {
+        at = walk(band, at);
+    }
+    finish_band(band, at);
+}
+
+fn walk(band: ptr<function, Band>, last: At) -> At {
+    var at = last;
+    while at.time > at.begin {
+        // The steps of one word of the codes, or as many of them as are in this stretch.
+        at = enter(band, at);
+        at = walk_to(band, at, max(at.begin, (at.time - 1u) & ~31u));
         if at.time % 32u == 0u {
-            leave_block_band(&band, at);
+            leave_block_band(band, at);
         }
     }
-    finish_band(&band, at);
+    return at;
+}
+
+// Enters a word of the codes.
+fn enter(band: ptr<function, Band>, behind: At) -> At {
+    var at = behind;
+    at.borders = borders_of(at.tile.b, (at.time - 1u) / 32u - params.time_origin / 32u);
+    enter_word_band(band, at);
+    return at;
+}
+
+// Walks over the steps of a word.
+fn walk_to(band: ptr<function, Band>, behind: At, begin: u32) -> At {
+    var at = behind;
+    if STEPS_AHEAD > 1u {
+        while at.time >= begin + STEPS_AHEAD * FOLD {
+            at = advance_ahead_band(band, at);
+        }
+    }
+    while at.time > begin {
+        at = next_step(at);
+        advance_band(band, at);
+    }
+    return at;
 }
 
 // The step before: the walk goes back.
@@ -199,22 +236,14 @@ fn next_carries(old: Carries, gradient: Floats, held: Vector, time: u32) -> Carr
     return carries;
 }
 
-fn begin(at: At, offset: u32) -> Walk {
-    let d = at.tile.d + offset;
-    var thresholds: Thresholds;
+// What rows have in common.
+fn load_channel(at: At, offset: u32) -> Walk {
+    var walk: Walk;
+    walk.amplitude = load_channel_amplitude(at.tile.d + offset);
     if THRESHOLD_PER_CHANNEL {
-        thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
+        walk.thresholds = load_thresholds(at.threshold, at.low_threshold, offset);
     }
-    return Walk(
-        load_walk(at.tile.b, at.tile.index, d, at.time),
-        load_channel_amplitude(d),
-        thresholds,
-        load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d)),
-        Signed(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT)),
-        Vector(0u),
-        Vector(0u),
-        Floats(0.0),
-    );
+    return walk;
 }
 
 // Some units save none.
@@ -228,13 +257,28 @@ fn load_channel_amplitude(d: u32) -> Vector {
     return load_amplitude(amplitude_at(0u, 0u, d));
 }
 
+fn begin(before: Walk, at: At, offset: u32) -> Walk {
+    let d = at.tile.d + offset;
+    var walk = before;
+    walk.registers = load_walk(at.tile.b, at.tile.index, d, at.time);
+    walk.initial_state = load_saved_initial_state(saved_initial_state_at(at.tile.b, 0u, d));
+    if !ONE_WORD {
+        walk.first_set = Signed(load_first_set(first_set_at(at.tile.b, 0u, d)) & Vector(~SIGN_BIT));
+    }
+    return walk;
+}
+
 // Enters the word that ends before `time`, or in it.
 fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     var walk = before;
     let last = at.time - 1u;
     let codes_index = codes_at(at.tile.b, CODE_LINES * (last / 32u - params.time_origin / 32u), at.tile.d + offset);
     walk.z = load_codes(codes_index);
-    if CODE_LINES > 1u {
+    if ONE_WORD {
+        walk.first_set = Signed(firstTrailingBit(walk.z) & Vector(~SIGN_BIT));
+    }
+    // Before the only step lies the initial state.
+    if CODE_LINES > 1u && !ONE_STEP {
         walk.minus = ~load_codes(codes_index + codes_step());
     }
     walk.carry = carried(walk.registers.carries);

@@ -16,7 +16,7 @@ fn identity() -> Element {
 }
 
 fn element_of(action: Action, payload: Vector) -> Element {
-    return Element(action.sets, payload, action.sets ^ Vector(1u));
+    return Element(action.sets, payload, action.sets ^ Vector(ONE));
 }
 
 fn combine(earlier: Element, later: Element) -> Element {

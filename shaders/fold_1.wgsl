@@ -7,6 +7,11 @@ fn resolve(state: Vector, set_states: Vector, sets: Vector) -> Vector {
     return select(state, set_states, sets != Vector(0u));
 }
 
+// An element in every place of a word that holds elements.
+fn twice(element: u32) -> u32 {
+    return element;
+}
+
 // The state behind the last step, for each component.
 fn last_state(states: Vector) -> Vector {
     return states;

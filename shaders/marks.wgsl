@@ -17,6 +17,16 @@ fn ones_of(marks: Marks, step: u32) -> Vector {
     return (marks >> (Vector(step) + LANE_STEPS)) & Vector(1u);
 }
 
+// A number below 2^16 for each element, as words.
+fn words_of(ones: Vector, place: u32) -> Vector {
+    return ones;
+}
+
+// Words that are all ones or all zeros, as elements.
+fn halves_of(first: Vector, second: Vector) -> Vector {
+    return first;
+}
+
 fn word_of(marks: Marks, place: u32) -> Vector {
     return gathered(marks);
 }

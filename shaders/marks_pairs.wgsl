@@ -24,6 +24,18 @@ fn ones_of(marks: Marks, step: u32) -> Vector {
     return (select(marks.early, marks.late, step >= 16u) >> Vector(step % 16u)) & Vector(ONE);
 }
 
+// A number below 2^16 for each element, as words.
+fn words_of(ones: Vector, place: u32) -> Vector {
+    let even = ones & Vector(0xffffu);
+    let odd = ones >> Vector(16u);
+    return select(vec4(even.x, odd.x, even.y, odd.y), vec4(even.z, odd.z, even.w, odd.w), place > 0u);
+}
+
+// Words that are all ones or all zeros, as elements.
+fn halves_of(first: Vector, second: Vector) -> Vector {
+    return (vec4(first.xz, second.xz) & Vector(0xffffu)) | (vec4(first.yw, second.yw) << Vector(16u));
+}
+
 fn word_of(marks: Marks, place: u32) -> Vector {
     let even = (marks.early & Vector(0xffffu)) | (marks.late << Vector(16u));
     let odd = (marks.early >> Vector(16u)) | (marks.late & Vector(0xffff0000u));

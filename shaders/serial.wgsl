@@ -211,16 +211,17 @@ fn initial_state_of(row: u32, d: u32) -> Vector {
     return load_initial_state(initial_state_at(row, 0u, d));
 }
 
-fn initial_count_of(row: u32, d: u32) -> Vector {
+// A word for each channel: of those of a vector of elements the vector `place`.
+fn initial_count_of(row: u32, d: u32, place: u32) -> Vector {
     if PACKED_SEQUENCES && row == NO_SEQUENCE {
         return Vector(0u);
     }
-    return load_initial_count(initial_count_at(row, 0u, d));
+    return load_initial_count(initial_count_at(row, 0u, d) + place);
 }
 
 // The state before the first step of a sequence.
 fn start_state(row: u32, d: u32, amplitude: Vector) -> State {
-    return state_from(initial_state_of(row, d), initial_count_of(row, d), amplitude);
+    return state_from(initial_state_of(row, d), initial_count_of(row, d, 0u), amplitude);
 }
 
 // Leaves what is known of the sequences before: the step at hand begins one.
@@ -235,7 +236,11 @@ fn enter_sequence(at: At, d: u32, amplitude: Vector) -> State {
 // What a sequence leaves behind its last step.
 fn hand_on(state: State, row: u32, d: u32) {
     store_final_state(final_state_at(row, 0u, d), state.bits);
-    store_final_count(final_count_at(row, 0u, d), count_of(state));
+    let counts = final_count_at(row, 0u, d);
+    store_final_count(counts, count_of(state, 0u));
+    if WORD_VECTORS > 1u {
+        store_final_count(counts + 1u, count_of(state, 1u));
+    }
 }
 
 fn advance(before: Walk, inputs: Inputs, at: At, offset: u32) -> Walk {

@@ -4,9 +4,9 @@ const OLDEST: i32 = 0x7fffffff;
 
 struct State {
     bits: Vector,
-    // The last value, whether it still holds or not, and the steps since.
+    // The last value, whether it still holds or not, and the steps since, a word for each channel.
     held: Vector,
-    age: Signed,
+    ages: array<Signed, WORD_VECTORS>,
 }
 
 fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
@@ -14,12 +14,23 @@ fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Stat
     if TREE {
         before = parent_element(at.tile.b, at.tile_of_whole, d);
     }
-    let age = Signed(initial_count_of(row_of(at.borders, at.tile.b, at.bit), d));
-    return aged(State(initial_state, initial_state, age), before);
+    let row = row_of(at.borders, at.tile.b, at.bit);
+    var state = unaged(initial_state, initial_count_of(row, d, 0u));
+    if WORD_VECTORS > 1u {
+        state.ages[WORD_VECTORS - 1u] = Signed(initial_count_of(row, d, 1u));
+    }
+    return aged(state, before);
 }
 
+// Rows with borders have vectors of one word for each channel.
 fn state_from(initial_state: Vector, initial_count: Vector, amplitude: Vector) -> State {
-    return aged(State(initial_state, initial_state, Signed(initial_count)), identity());
+    return aged(unaged(initial_state, initial_count), identity());
+}
+
+fn unaged(initial_state: Vector, initial_count: Vector) -> State {
+    var state = State(initial_state, initial_state, array<Signed, WORD_VECTORS>());
+    state.ages[0] = Signed(initial_count);
+    return state;
 }
 
 // Between parts of time value and age rest.
@@ -30,31 +41,50 @@ fn rested_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> Sta
 
 fn next_state(before: State, action: Action, payload: Vector, at: At, offset: u32) -> State {
     let state = aged(before, element_of(action, payload));
-    store_counts(at.counts + offset, Vector(state.age) & within(at.borders, at.bit));
+    let counts = at.counts + WORD_VECTORS * offset;
+    store_counts(counts, count_of(state, 0u) & within(at.borders, at.bit));
+    if WORD_VECTORS > 1u {
+        store_counts(counts + 1u, count_of(state, 1u));
+    }
+    return state;
+}
+
+fn aged(before: State, element: Element) -> State {
+    var state = before;
+    state.ages[0] = age_after(before.ages[0], words_of(element.sets, 0u), words_of(element.age, 0u));
+    if WORD_VECTORS > 1u {
+        let second = before.ages[WORD_VECTORS - 1u];
+        state.ages[WORD_VECTORS - 1u] = age_after(second, words_of(element.sets, 1u), words_of(element.age, 1u));
+    }
+    state.held = resolve(before.held, element.payload, element.sets);
+    let holds = halves_of(holding(state.ages[0]), holding(state.ages[WORD_VECTORS - 1u]));
+    state.bits = (Vector(twice(params.beyond)) & ~holds) | (state.held & holds);
     return state;
 }
 
 // Ages end at the highest: one that wrapped would revive what was held.
-fn aged(before: State, element: Element) -> State {
-    let sets = element.sets != Vector(0u);
-    let older = before.age + Signed(element.age);
-    let age = select(select(older, Signed(OLDEST), older < before.age), Signed(element.age), sets);
-    let held = select(before.held, element.payload, sets);
-    return State(select(Vector(params.beyond), held, age <= Signed(params.limit)), held, age);
+fn age_after(before: Signed, sets: Vector, age: Vector) -> Signed {
+    let older = before + Signed(age);
+    return select(select(older, Signed(OLDEST), older < before), Signed(age), sets != Vector(0u));
+}
+
+// All bits where a value of that age is held.
+fn holding(age: Signed) -> Vector {
+    return select(Vector(0u), Vector(0xffffffffu), age <= Signed(params.limit));
 }
 
 fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 
-fn count_of(state: State) -> Vector {
-    return Vector(state.age);
+fn count_of(state: State, place: u32) -> Vector {
+    return Vector(select(state.ages[0], state.ages[WORD_VECTORS - 1u], place > 0u));
 }
 
 fn finish_state(state: State, at: At, d: u32) {
     if BORDERED && at.end < params.time_total {
         let rested = registers_at(at.tile.b, 0u, d);
         store_registers(rested, state.held);
-        store_registers(rested + registers_step(), Vector(state.age));
+        store_registers(rested + registers_step(), count_of(state, 0u));
     }
 }

@@ -96,7 +96,7 @@ fn leave_signs(before: Signs, z: Vector, p: Vector, at: At, offset: u32) -> Sign
     return Signs(select(before.plus, last_is_plus, z != Vector(0u)), min(before.first_set, first_here));
 }
 
-fn count_of(state: State) -> Vector {
+fn count_of(state: State, place: u32) -> Vector {
     return Vector(0u);
 }
 

@@ -9,7 +9,7 @@ struct State {
 }
 
 fn begin_state(at: At, d: u32, amplitude: Vector, initial_state: Vector) -> State {
-    var count = Signed(initial_count_of(row_of(at.borders, at.tile.b, at.bit), d));
+    var count = Signed(initial_count_of(row_of(at.borders, at.tile.b, at.bit), d, 0u));
     if TREE {
         count += parent_element(at.tile.b, at.tile_of_whole, d).count;
     }
@@ -49,7 +49,7 @@ fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 
-fn count_of(state: State) -> Vector {
+fn count_of(state: State, place: u32) -> Vector {
     return Vector(state.count);
 }
 

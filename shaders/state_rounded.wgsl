@@ -37,7 +37,7 @@ fn leave_word_of_state(state: State, z: Marks, at: At, offset: u32) -> State {
     return state;
 }
 
-fn count_of(state: State) -> Vector {
+fn count_of(state: State, place: u32) -> Vector {
     return Vector(0u);
 }
 

@@ -143,6 +143,13 @@ pub enum Access {
     AllReadWrite,
 }
 
+impl Access {
+    /// Storage bindings of the parameters.
+    pub(crate) fn bindings_of_params(self) -> u64 {
+        if self == Self::AllReadWrite { 1 } else { 0 }
+    }
+}
+
 /// What suits a kind of adapter. No field changes a result, but within the bounds of what is no copy ([`Strategy`]). The default is
 /// [`discrete`](Self::discrete); [`for_adapter`](Self::for_adapter) knows better.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

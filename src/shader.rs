@@ -60,8 +60,10 @@ pub struct Variant {
     pub(crate) splats: Vec<Operand>,
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
-    /// Whether there is one step, and no loop over it.
+    /// Whether time has one step, and there is no loop over it.
     pub(crate) one_step: bool,
+    /// Backward: whether the codes of all of time are one word, and there is no loop over words.
+    pub(crate) one_word: bool,
     /// Vectors that one invocation takes.
     pub(crate) band: u32,
     /// Vectors of steps that it loads before it takes the first of them.

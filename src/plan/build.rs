@@ -182,7 +182,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Thresholds that are loaded: one for each element, or one for each walk over a row.
+    /// Whether time has one step, and walks no loop over it.
+    pub fn has_one_step(&self) -> bool {
+        self.whole[1] == 1
+    }
+
+    /// Backward: whether the codes of all of time are one word, which a walk enters once.
+    pub fn has_one_word(&self) -> bool {
+        self.whole[1] <= 32 && !self.resumes
+    }
+
+    /// Thresholds that are loaded: one for each element, or one for each walk over rows.
     pub fn threshold_loads(&self, elements: u64, walks: u64) -> u64 {
         match self.descriptor.threshold_kind() {
             Threshold::PerElement => elements,
@@ -339,7 +349,8 @@ impl<'a> Builder<'a> {
             splats: boxes.iter().filter(|boxed| boxed.splats()).map(|boxed| boxed.operand).collect(),
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
-            one_step: stage == Stage::Serial && params.steps == 1,
+            one_step: matches!(stage, Stage::Serial | Stage::Adjoint) && self.has_one_step(),
+            one_word: stage == Stage::Adjoint && self.has_one_word(),
             band: vectors.band as u32,
             steps_ahead: self.steps_ahead(stage, &params, vectors),
             ragged: vectors.band * vectors.bands != channels / vectors.width,
@@ -385,6 +396,7 @@ impl<'a> Builder<'a> {
             splats: Vec::new(),
             descends: false,
             one_step: false,
+            one_word: false,
             band: 1,
             steps_ahead: 1,
             ragged: false,
@@ -421,7 +433,7 @@ impl<'a> Builder<'a> {
         slots.dedup();
 
         let allowed = u64::from(self.limits.max_storage_buffers_per_shader_stage);
-        let count = slots.len() as u64 + u64::from(self.tuning.access == Access::AllReadWrite);
+        let count = slots.len() as u64 + self.tuning.access.bindings_of_params();
         if count > allowed {
             let slots = slots.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return Err(Error::TooManyBindings { stage, expected: allowed, actual: count, slots });

@@ -90,7 +90,7 @@ impl Builder<'_> {
         let apart = [Operand::Parent, Operand::Aggregates, Operand::Borders, Operand::CuSeqlens, Operand::Registers];
         stage == Stage::Serial
             && self.descriptor.element_type() != Element::F32
-            && matches!(self.descriptor.carry(), Carry::Codes | Carry::Fill)
+            && matches!(self.descriptor.carry(), Carry::Codes | Carry::Fill | Carry::Age)
             && self.vector_width == 4
             && channels.is_multiple_of(width)
             && boxes.iter().all(|boxed| whole(boxed) && !apart.contains(&boxed.operand))

@@ -227,6 +227,7 @@ impl Variant {
         if self.stage == Stage::Adjoint {
             let parts = has(Operand::Within);
             writeln!(w, "const PARTS_OF_STRETCHES: bool = {parts};")?;
+            writeln!(w, "const ONE_WORD: bool = {};", self.one_word)?;
             writeln!(w, "const TERM_STEPS: u32 = {}u;", if parts { 32 } else { 1024 })?;
         }
         if let Some([gate, sign]) = self.surrogates {

@@ -264,7 +264,7 @@ impl Stage {
     pub(crate) fn of_vectors(self) -> &'static [&'static str] {
         match self {
             Self::Serial => &["load_channel", "begin", "enter_word", "advance", "leave_word", "finish"],
-            Self::Adjoint => &["begin", "enter_word", "advance", "leave_block", "finish"],
+            Self::Adjoint => &["load_channel", "begin", "enter_word", "advance", "leave_block", "finish"],
             _ => &[],
         }
     }

@@ -450,8 +450,8 @@ fn counted_loops(variant: &Variant) -> &'static [usize] {
         Stage::AdjointReduce if variant.wgsl().contains("fn passed(") => &[0, 1],
         Stage::AdjointReduce => &[0, 0, 1, 1],
         Stage::AdjointTreeReduce | Stage::AdjointTreeScan => &[0],
-        // Words, and the steps of a word, several at once or one by one; in another function, the rows.
-        Stage::Adjoint => &[0, 1, 1, 0],
+        // Functions of their own go over the steps of a word, several at once or one by one, over words, and over rows.
+        Stage::Adjoint => &[0, 0, 0, 0],
         // Terms, several at once or one by one.
         Stage::SumReduce => &[0, 0],
         Stage::HandOver => &[],

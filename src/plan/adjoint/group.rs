@@ -1,6 +1,6 @@
 //! The dispatches of a backward pass over channels that are worked on together.
 
-use super::scratch::{Scratch, Sums, moved_registers, registers};
+use super::scratch::{Scratch, Sums, moved_registers, registers, stores_initial_state};
 use super::walks::{Cut, Walks, behind, walk_iterations};
 use super::{FAN_OUT, STRETCH};
 use crate::plan::borders::row_by_row;
@@ -241,8 +241,9 @@ impl Group {
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         for placed in builder.placed(Stage::Adjoint) {
-            // The row before time goes through scratch.
-            if placed.operand != Operand::InitialStateGradient {
+            // The row before time is stored by the walk that comes to it, or goes through scratch.
+            let here = origin[1] == 0 && stores_initial_state(builder);
+            if placed.operand != Operand::InitialStateGradient || here {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
         }
@@ -271,7 +272,11 @@ impl Group {
 
         let elements = batch * steps * channels;
         let rows = batch * tiles * channels;
-        let thresholds = builder.threshold_loads(elements, rows);
+        // What rows have in common is loaded once for all that an invocation takes.
+        let common = batch.div_ceil(rows_each) * tiles * channels;
+        let thresholds = builder.threshold_loads(elements, common);
+        // Before the only step lies the initial state: no signs are asked for.
+        let lines = if builder.has_one_step() { 1 } else { builder.descriptor.carry().code_lines() };
         let words = (origin[1] + steps).div_ceil(FAN_OUT) - origin[1] / FAN_OUT;
         // A term is stored by the part in which its steps begin.
         let term_steps = walks.term_steps();
@@ -294,16 +299,17 @@ impl Group {
                 Moved::loads(Operand::Threshold, thresholds),
                 Moved::loads(Operand::LowThreshold, thresholds),
                 Moved::loads(Operand::StatesGradient, elements),
-                Moved::loads(Operand::Codes, builder.descriptor.carry().code_lines() * batch * words * channels),
-                Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, rows)),
+                Moved::loads(Operand::Codes, lines * batch * words * channels),
+                Moved::loads(Operand::Amplitude, builder.amplitude_loads(elements, common)),
                 // Nothing lies before the first step of all.
                 Moved::loads(Operand::StatesBefore, elements - if origin[1] == 0 { batch * channels } else { 0 }),
                 Moved::stores(Operand::AmplitudeGradient, elements),
-                Moved::loads(Operand::FirstSet, rows),
+                // One word of codes tells it.
+                Moved::loads(Operand::FirstSet, if builder.has_one_word() { 0 } else { rows }),
                 Moved::loads(Operand::SavedInitialState, rows + builder.beginnings(part)),
                 Moved::loads(Operand::Borders, builder.told(part, rows, batch * words * channels)),
                 Moved::loads(Operand::FinalStateGradient, builder.sequence_rows() * channels),
-                Moved::loads(Operand::SavedAmplitude, rows),
+                Moved::loads(Operand::SavedAmplitude, common),
                 Moved::loads(Operand::Within, 2 * rows),
                 Moved::loads(Operand::Beyond, rows),
                 Moved { operand: Operand::Registers, loads: if is_last { 0 } else { resumed }, stores: resumed },

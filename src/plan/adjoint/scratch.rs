@@ -6,7 +6,7 @@ use crate::carry::Carry;
 use crate::plan::build::{Builder, scratch_view};
 use crate::plan::split::{Axes, Extent, Placed};
 use crate::plan::sums;
-use crate::{Descriptor, Operand, Sequences, Unit};
+use crate::{Descriptor, Operand, Sequences, Slot, Stage, Unit};
 
 /// Registers that a walk keeps between two parts of time; `load_walk` in `shaders/adjoint.wgsl` numbers them. Two of rows with borders
 /// come behind all others.
@@ -23,6 +23,18 @@ pub(super) fn moved_registers(descriptor: &Descriptor) -> u64 {
             (_, Unit::FirstQuadrant) => 14,
             _ => 12,
         }
+}
+
+/// Whether the walk that comes to the beginning of a row stores the gradient of its initial state where the caller wants it: if a binding
+/// is left for it, and one sequence begins there. Otherwise it goes through scratch.
+pub(super) fn stores_initial_state(builder: &Builder<'_>) -> bool {
+    let mut slots: Vec<Slot> =
+        builder.placed(Stage::Adjoint).iter().map(|placed| placed.view.slot).chain([Slot::Scratch]).collect();
+    slots.sort_unstable();
+    slots.dedup();
+    let bindings = slots.len() as u64 + builder.tuning.access.bindings_of_params();
+    builder.descriptor.sequences_kind() == Sequences::Rows
+        && bindings <= builder.limits.max_storage_buffers_per_shader_stage.into()
 }
 
 /// Where everything of a group lies in scratch.
@@ -75,8 +87,9 @@ impl Scratch {
         let incoming = if sequences.packed().is_some() { Operand::FinalStateGradient } else { Operand::Beyond };
         let beyond = output(Operand::FinalStateGradient).map(|_| place(incoming, state_rows, 1, state_axes));
         let resets = sequences == Sequences::Resets;
-        let initial_state_gradient =
-            output(Operand::InitialStateGradient).map(|_| place(Operand::InitialStateGradient, state_rows, 1, state_axes));
+        let initial_state_gradient = output(Operand::InitialStateGradient)
+            .filter(|_| !stores_initial_state(builder))
+            .map(|_| place(Operand::InitialStateGradient, state_rows, 1, state_axes));
         let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor), Axes::Element));
 
         let stretches = time.div_ceil(STRETCH);

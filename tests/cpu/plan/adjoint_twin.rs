@@ -87,7 +87,6 @@ impl Machine<'_, '_> {
             Stage::AdjointReduce => self.adjoint_reduce(b, index, d),
             Stage::AdjointTreeReduce => self.adjoint_tree_reduce(b, index, d),
             Stage::AdjointTreeScan => self.adjoint_tree_scan(b, index, d),
-            Stage::Adjoint => self.walk(b, index, d),
             stage => unreachable!("{stage} is new"),
         }
     }
@@ -182,17 +181,31 @@ impl Machine<'_, '_> {
         }
     }
 
-    fn walk(&mut self, b: u64, index: u64, d: u64) {
+    pub fn adjoint_rows(&mut self, group: u64, index: u64, d: u64) {
+        let rows = self.rows_of(group);
+        let counts = self.launched.plan.descriptor().unit() == Unit::Cumulative;
+        let from = if counts { Operand::Amplitude } else { Operand::SavedAmplitude };
+        // What rows have in common.
+        let amplitude = if self.of_channel() { self.load(from, 0, 0, d) } else { 0 };
+        let per_channel = self.thresholds(rows.start, self.tile(index).0, d);
+        for b in rows {
+            self.walk(b, index, d, (amplitude, per_channel));
+        }
+    }
+
+    fn walk(&mut self, b: u64, index: u64, d: u64, (amplitude, per_channel): (u32, Option<[u32; 2]>)) {
         let params = *self.launched.params();
         let [origin, total] = [params.time_origin, params.time_total].map(u64::from);
         let (begin, end) = self.tile(index);
         let (begin, end) = (origin + begin, origin + end);
         let counts = self.launched.plan.descriptor().unit() == Unit::Cumulative;
         let (scales, of_channel) = (self.scales(), self.of_channel());
-        let from = if counts { Operand::Amplitude } else { Operand::SavedAmplitude };
-        let amplitude = if of_channel { self.load(from, 0, 0, d) } else { 0 };
+        // Before the only step lies the initial state, and one word of codes tells the first set.
+        let time = self.launched.plan.descriptor().shape().time;
+        let resumes = self.launched.places.get(Operand::Registers).is_some();
+        let (one_step, one_word) = (time == 1, time <= 32 && !resumes);
         let initial_state = self.load(Operand::SavedInitialState, b, 0, d);
-        let first_set = u64::from(self.load(Operand::FirstSet, b, 0, d));
+        let mut first_set = if one_word { u64::MAX } else { u64::from(self.load(Operand::FirstSet, b, 0, d)) };
         let beyond = self.load_float(Operand::Beyond, b, index * u64::from(params.tile_steps) / 1024, d);
         let parts = self.launched.places.get(Operand::Within).is_some();
         // The gradient, seven carries, and of both sums that of the block and that of 1,024 steps.
@@ -204,7 +217,6 @@ impl Machine<'_, '_> {
             registers[7] = passed(registers[7], held as f32);
         }
         registers[12] = f32::from(u8::from(scales));
-        let resumes = self.launched.places.get(Operand::Registers).is_some();
         if resumes && end < total {
             let load = |number| if self.keeps(number) { self.load_float(Operand::Registers, b, number as u64, d) } else { 0.0 };
             registers = std::array::from_fn(load);
@@ -219,12 +231,14 @@ impl Machine<'_, '_> {
         if scales {
             (blocks[2], sums[2]) = (0.0, 0.0);
         }
-        let per_channel = self.thresholds(b, begin - origin, d);
 
         for word in (begin / 32..end.div_ceil(32)).rev() {
             let codes = self.code_lines() * (word - origin / 32);
             let z = self.load(Operand::Codes, b, codes, d);
-            let signs = if self.is_number() { 0 } else { self.load(Operand::Codes, b, codes + 1, d) };
+            if one_word && z != 0 {
+                first_set = z.trailing_zeros().into();
+            }
+            let signs = if self.is_number() || one_step { 0 } else { self.load(Operand::Codes, b, codes + 1, d) };
             let block_end = end.min(32 * word + 32);
             let walked = z.checked_shr((block_end - 32 * word) as u32).unwrap_or(0);
             let word_of_part = word - origin / 32;

@@ -236,17 +236,22 @@ fn backward(case: &Backward, stretches: bool) -> Words {
     let (rows, of_1024, words) = (batch * channels, time.div_ceil(1024), time.div_ceil(32));
     let elements = rows * time;
     let walks = rows * if stretches { of_1024 } else { 1 };
+    // Short rows are taken several at a time, and what they have in common is read once.
+    let rows_each = (u64::from(Tuning::discrete().min_steps) / time).max(1);
+    let common = walks / batch * batch.div_ceil(rows_each);
     let per_channel = case.descriptor.threshold_kind() == Threshold::PerChannel;
     let [of_states, of_final] = [Incoming::FinalState, Incoming::States].map(|without| u64::from(case.incoming != without));
     let terms = rows * of_1024;
-    // Candidates, thresholds, incoming gradients, both words of the codes; gradients of candidates and thresholds.
-    let mut moved = Words(elements + of_states * elements + 2 * rows * words, elements);
-    moved += if per_channel { Words(walks, terms) } else { Words(elements, elements) };
-    // First set steps, initial states, amplitudes, and what comes from beyond; the terms of the amplitudes' sums.
+    // Candidates, thresholds, incoming gradients, both words of the codes, of one step the first; gradients of candidates and thresholds.
+    let lines = if time == 1 { 1 } else { 2 };
+    let mut moved = Words(elements + of_states * elements + lines * rows * words, elements);
+    moved += if per_channel { Words(common, terms) } else { Words(elements, elements) };
+    // First set steps, unless one word of codes tells them, initial states, amplitudes, and what comes from beyond; the terms of the amplitudes' sums.
     let beyond = if stretches { 1 } else { of_final };
-    moved += Words((3 + beyond) * walks, terms);
-    // The rows before time: by the walk to scratch, from there to the caller. Those behind it: to scratch.
-    moved += Words(rows, 2 * rows);
+    let first_sets = if time <= 32 { 0 } else { walks };
+    moved += Words(first_sets + common + (1 + beyond) * walks, terms);
+    // The rows before time, which have a binding. Those behind it: to scratch.
+    moved += Words(0, rows);
     moved += Words(of_final * rows, of_final * rows);
     for _ in 0..if per_channel { 2 } else { 1 } {
         let mut count = batch * of_1024;
@@ -283,7 +288,9 @@ fn backward(case: &Backward, stretches: bool) -> Words {
 fn backward_moves_what_the_closed_form_says() {
     let outputs =
         [Operand::CandidateGradient, Operand::ThresholdGradient, Operand::AmplitudeGradient, Operand::InitialStateGradient];
-    for (batch, time, channels) in [(1, 1, 1), (2, 33, 5), (3, 1025, 4), (40, 2048, 3), (2, 31_000, 4), (1, 33 * 1024 + 1, 2)] {
+    for (batch, time, channels) in
+        [(1, 1, 1), (70, 1, 5), (2, 32, 5), (2, 33, 5), (3, 1025, 4), (40, 2048, 3), (2, 31_000, 4), (1, 33 * 1024 + 1, 2)]
+    {
         for (strategy, incoming, accumulates) in [
             (Strategy::Serial, Incoming::States, false),
             (Strategy::Serial, Incoming::Both, true),

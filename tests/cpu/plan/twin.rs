@@ -183,7 +183,7 @@ impl Machine<'_, '_> {
                     Stage::HealthSum => self.health_sum(row, d),
                     Stage::Unpack => self.unpack(row / nodes, row % nodes, d),
                     Stage::HealthReduce | Stage::HealthClassify | Stage::HealthJoin => self.health(row / nodes, row % nodes, d),
-                    Stage::Adjoint => self.rows_of(row / nodes).for_each(|b| self.adjoint(b, row % nodes, d)),
+                    Stage::Adjoint => self.adjoint_rows(row / nodes, row % nodes, d),
                     _ => self.adjoint(row / nodes, row % nodes, d),
                 }
             }
@@ -257,7 +257,7 @@ impl Machine<'_, '_> {
     }
 
     /// The rows that an invocation of this number takes.
-    fn rows_of(&self, group: u64) -> Range<u64> {
+    pub fn rows_of(&self, group: u64) -> Range<u64> {
         let [rows, batch] = [self.launched.params().rows, self.launched.params().batch].map(u64::from);
         group * rows..batch.min((group + 1) * rows)
     }
