@@ -133,6 +133,7 @@ fn walk_back(band: ptr<function, Band>, last: At) {
         } else {
             at = walk_to(band, at, 0u);
         }
+        // It is, and compilers know it now.
         at.time = 0u;
         leave_block_band(band, at);
     } else {
