@@ -1,4 +1,4 @@
-// Copies rows between what the caller binds and scratch: walks have no bindings left for what lies before and behind them.
+// Copies rows between what the caller binds and scratch, where walks have no bindings left for what lies before and behind them.
 
 fn run(item: u32) {
     let b = item / params.channels;

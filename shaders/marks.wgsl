@@ -17,9 +17,9 @@ fn ones_of(marks: Marks, step: u32) -> Vector {
     return (marks >> (Vector(step) + LANE_STEPS)) & Vector(1u);
 }
 
-// A number below 2^16 for each element, as words.
-fn words_of(ones: Vector, place: u32) -> Vector {
-    return ones;
+// A number for each element, as words.
+fn words_of(numbers: Vector, place: u32) -> Vector {
+    return numbers;
 }
 
 // Words that are all ones or all zeros, as elements.

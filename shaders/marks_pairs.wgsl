@@ -25,9 +25,9 @@ fn ones_of(marks: Marks, step: u32) -> Vector {
 }
 
 // A number below 2^16 for each element, as words.
-fn words_of(ones: Vector, place: u32) -> Vector {
-    let even = ones & Vector(0xffffu);
-    let odd = ones >> Vector(16u);
+fn words_of(numbers: Vector, place: u32) -> Vector {
+    let even = numbers & Vector(0xffffu);
+    let odd = numbers >> Vector(16u);
     return select(vec4(even.x, odd.x, even.y, odd.y), vec4(even.z, odd.z, even.w, odd.w), place > 0u);
 }
 

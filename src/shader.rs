@@ -60,7 +60,7 @@ pub struct Variant {
     pub(crate) splats: Vec<Operand>,
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
-    /// Whether time has one step, and there is no loop over it.
+    /// Whether there is one step, backward in all of time, and no loop over it.
     pub(crate) one_step: bool,
     /// Backward: whether the codes of all of time are one word, and there is no loop over words.
     pub(crate) one_word: bool,

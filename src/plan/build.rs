@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether time has one step, and walks no loop over it.
+    /// Whether time has one step.
     pub fn has_one_step(&self) -> bool {
         self.whole[1] == 1
     }
@@ -349,7 +349,12 @@ impl<'a> Builder<'a> {
             splats: boxes.iter().filter(|boxed| boxed.splats()).map(|boxed| boxed.operand).collect(),
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
-            one_step: matches!(stage, Stage::Serial | Stage::Adjoint) && self.has_one_step(),
+            one_step: match stage {
+                Stage::Serial => params.steps == 1,
+                // Then the initial state lies before it, too.
+                Stage::Adjoint => self.has_one_step(),
+                _ => false,
+            },
             one_word: stage == Stage::Adjoint && self.has_one_word(),
             band: vectors.band as u32,
             steps_ahead: self.steps_ahead(stage, &params, vectors),

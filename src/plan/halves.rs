@@ -18,7 +18,7 @@ pub(super) struct Detour {
 
 impl Builder<'_> {
     /// Whether outputs take a detour.
-    fn detours(&self) -> bool {
+    pub fn detours(&self) -> bool {
         let writes = self.direction != Direction::Forward || self.descriptor.resolves();
         writes && self.descriptor.element_type() != Element::F32 && self.vector_width == 1
     }

@@ -332,9 +332,11 @@ impl Variant {
         }
     }
 
-    /// Whether an operand has a word for each element of a component that holds two.
+    /// Whether an operand has a word for each element of a component that holds two: amplitudes, what is saved, and states that rest
+    /// in scratch, where the part of time behind may have no pairs.
     fn in_two(&self, operand: Operand, slot: Slot) -> bool {
-        let elements = [Operand::Amplitude, Operand::SavedAmplitude, Operand::SavedInitialState];
+        use Operand::*;
+        let elements = [Amplitude, SavedAmplitude, SavedInitialState, InitialState, FinalState];
         self.pairs && self.element_of(slot).bytes() == 4 && elements.contains(&operand)
     }
 

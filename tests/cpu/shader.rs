@@ -7,8 +7,8 @@ use std::thread;
 
 use bmru::{
     Access, Amplitude, BindingAccess, Boundary, Counts, Descriptor, Element, FinalState, Gradient, HealthSource, Incoming,
-    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Sequences, Shape, Slot, Stage, States, Strategy,
-    Surrogate, Threshold, TimeOrder, Tuning, Unit, Validity, Variant, ViewParams,
+    InitialCount, InitialState, Layout, Limits, Operand, Params, Save, Sequences, Shape, Slot, Stage, States, Strategy, Strides,
+    Surrogate, Threshold, TimeOrder, Tuning, Unit, Validity, Variant, View, ViewParams,
 };
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
@@ -495,6 +495,24 @@ fn host_and_text_agree_on_every_variant() {
     let folds: BTreeSet<u32> = VARIANTS.iter().map(Variant::fold).collect();
     assert_eq!(folds, BTreeSet::from([1, 2, 4]), "steps of a vector");
     assert!(VARIANTS.len() > 1000, "{} variants", VARIANTS.len());
+}
+
+/// What takes a detour through scratch lies there beside gradients of several steps a vector.
+#[test]
+fn a_detour_beside_folded_gradients() {
+    let thresholds = View { slot: Slot::Threshold, offset: 0, strides: Strides { batch: 0, time: 1, channel: 1 } };
+    let descriptor = Descriptor::bmru(Shape { batch: 2, time: 8, channels: 1 })
+        .element(Element::F16)
+        .initial_state(InitialState::Given)
+        .threshold_view(thresholds)
+        .gradient(Operand::AmplitudeGradient, Gradient::Omit)
+        .save(Save::Codes);
+    for strategy in [Strategy::Serial, Strategy::Tiles] {
+        let tuning = Tuning { min_steps: 1, ..Tuning::software().with_strategy(strategy) };
+        let plan = descriptor.backward(&Limits::default(), &tuning).expect("it fits");
+        let adjoint = plan.variants().iter().find(|variant| variant.stage() == Stage::Adjoint).expect("there is a walk");
+        compare(adjoint, &adjoint.wgsl()).unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 /// Kernels are found by their variant: two of them with one text would be compiled twice, one with two would be wrong.

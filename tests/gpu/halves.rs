@@ -1,8 +1,8 @@
 //! Elements of 16 bits, all 65,536 patterns of them, through the shaders.
 
 use bmru::{
-    Amplitude, Descriptor, Element, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Save, Shape, Surrogate,
-    Threshold, Validity, oracle,
+    Amplitude, Descriptor, Element, FinalState, Incoming, IncomingGradients, InitialState, Inputs, Limits, Save, Shape, Slot,
+    Strategy, Strides, Surrogate, Threshold, Tuning, Unit, Validity, Variant, View, oracle,
 };
 use bmru_conformance::Runner;
 use libtest_mimic::Failed;
@@ -122,6 +122,43 @@ fn sums(runner: &Runner, element: Element, odd: bool) -> Result<(), Failed> {
         .initial_state(InitialState::Given);
     let nearest: Vec<f32> = terms.iter().map(|&(x, term)| element.round(x + term)).collect();
     same("sums", &runner.gpu().forward_blocking(&descriptor, &inputs)?.states, &nearest)
+}
+
+/// A state that rests between two parts of time of which only the second, a single step, takes pairs of elements.
+pub fn rests(runner: &Runner) -> Result<(), Failed> {
+    let (time, channels, row) = (33, 8, 12);
+    let shape = Shape { batch: 1, time, channels };
+    let view = View { slot: Slot::Candidate, offset: 0, strides: Strides { batch: time * row, time: row, channel: 1 } };
+    // Channel d sets at step d alone.
+    let (held, sets) = (vec![0.25, f32::NAN], vec![4.0, -0.5, 8.0, 1.5, -2.0, 3.0, -6.0, 0.75]);
+    let tuning = Tuning {
+        max_vector_width: 4,
+        max_dispatch_elements: 32 * channels,
+        ..runner.tuning().clone().with_strategy(Strategy::Serial)
+    };
+    let gpu = runner.gpu().clone().with_tuning(tuning.clone());
+    for element in HALVES {
+        let fill = Descriptor::forward_fill(shape).element(element).candidate_view(view);
+        let bmru = Descriptor::bmru(shape).element(element).threshold(Threshold::PerChannel).candidate_view(view);
+        for (descriptor, held) in [(fill.clone(), held[1]), (fill.limit(40), held[1]), (bmru, held[0])] {
+            let pairs: Vec<bool> =
+                descriptor.forward(&Limits::default(), &tuning)?.variants().iter().map(Variant::pairs).collect();
+            assert_eq!(pairs, [false, true], "of the two parts");
+            let mut candidate = vec![held; descriptor.slot_elements(Slot::Candidate)? as usize];
+            for (d, &value) in sets.iter().enumerate() {
+                candidate[d * row as usize + d] = value;
+            }
+            let thresholds = vec![0.5; channels as usize];
+            let inputs = if descriptor.unit() == Unit::Bistable {
+                Inputs { candidate: &candidate, threshold: &thresholds, amplitude: &sets, ..Inputs::default() }
+            } else {
+                Inputs { candidate: &candidate, ..Inputs::default() }
+            };
+            let expected = oracle::forward(&descriptor, &inputs)?;
+            same("states", &gpu.forward_blocking(&descriptor, &inputs)?.states, &expected.states)?;
+        }
+    }
+    Ok(())
 }
 
 /// A gradient that comes in is the number that it stands for, and one that goes out the nearest element.

@@ -53,7 +53,7 @@ const MOST_PIPELINES: usize = 200;
 type Test = fn(&Runner) -> Result<(), Failed>;
 
 /// Tests beside the matrix.
-const TESTS: [(&str, Test); 43] = [
+const TESTS: [(&str, Test); 44] = [
     ("a plan runs in a host that is not ours", foreign::runs),
     ("no invocation runs more iterations than the plan states", foreign::iterations),
     ("forward: what the shaders move is what the plan states", traffic::forward),
@@ -76,6 +76,7 @@ const TESTS: [(&str, Test); 43] = [
     ("all patterns of 16 bits are held, and amplitudes rounded", halves::states),
     ("all patterns of 16 bits as gradients", halves::gradients),
     ("all patterns of 16 bits by units whose state is a number", halves::numbers),
+    ("a state of 16 bits rests between parts with pairs and without", halves::rests),
     ("numbers: counts go in and come out", numbers::counts),
     ("numbers: what is held keeps its bits", numbers::held),
     ("numbers: amplitudes per element have gradients of their own", numbers::amplitudes),

@@ -25,8 +25,8 @@ pub(super) fn moved_registers(descriptor: &Descriptor) -> u64 {
         }
 }
 
-/// Whether the walk that comes to the beginning of a row stores the gradient of its initial state where the caller wants it: if a binding
-/// is left for it, and one sequence begins there. Otherwise it goes through scratch.
+/// Whether the walk that comes to the beginning of a row stores the gradient of its initial state where the caller wants it: if one sequence
+/// begins there, a binding is left for it beside one of scratch, and it would take no detour. Otherwise it goes through scratch.
 pub(super) fn stores_initial_state(builder: &Builder<'_>) -> bool {
     let mut slots: Vec<Slot> =
         builder.placed(Stage::Adjoint).iter().map(|placed| placed.view.slot).chain([Slot::Scratch]).collect();
@@ -34,6 +34,7 @@ pub(super) fn stores_initial_state(builder: &Builder<'_>) -> bool {
     slots.dedup();
     let bindings = slots.len() as u64 + builder.tuning.access.bindings_of_params();
     builder.descriptor.sequences_kind() == Sequences::Rows
+        && !builder.detours()
         && bindings <= builder.limits.max_storage_buffers_per_shader_stage.into()
 }
 
