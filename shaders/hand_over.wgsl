@@ -1,4 +1,4 @@
-// Copies rows between what the caller binds and scratch, where walks have no bindings left for what lies before and behind them.
+// Copies rows of what lies before and behind time: between what the caller binds and scratch, or, without steps, from the one to the other.
 
 fn run(item: u32) {
     let b = item / params.channels;

@@ -1,6 +1,6 @@
 //! The dispatches of a backward pass over channels that are worked on together.
 
-use super::scratch::{Scratch, Sums, moved_registers, registers, stores_initial_state};
+use super::scratch::{Scratch, Sums, moved_registers, registers};
 use super::walks::{Cut, Walks, behind, walk_iterations};
 use super::{FAN_OUT, STRETCH};
 use crate::plan::borders::row_by_row;
@@ -240,10 +240,10 @@ impl Group {
         };
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
+        // The row before time is stored by the walk that comes to it, unless it goes through scratch.
+        let stores_initial_state = origin[1] == 0 && self.scratch.initial_state_gradient.is_none();
         for placed in builder.placed(Stage::Adjoint) {
-            // The row before time is stored by the walk that comes to it, or goes through scratch.
-            let here = origin[1] == 0 && stores_initial_state(builder);
-            if placed.operand != Operand::InitialStateGradient || here {
+            if placed.operand != Operand::InitialStateGradient || stores_initial_state {
                 boxes.push(self.absolute(placed, origin, part)?);
             }
         }

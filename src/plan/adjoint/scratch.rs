@@ -27,7 +27,7 @@ pub(super) fn moved_registers(descriptor: &Descriptor) -> u64 {
 
 /// Whether the walk that comes to the beginning of a row stores the gradient of its initial state where the caller wants it: if one sequence
 /// begins there, a binding is left for it beside one of scratch, and it would take no detour. Otherwise it goes through scratch.
-pub(super) fn stores_initial_state(builder: &Builder<'_>) -> bool {
+fn stores_initial_state(builder: &Builder<'_>) -> bool {
     let mut slots: Vec<Slot> =
         builder.placed(Stage::Adjoint).iter().map(|placed| placed.view.slot).chain([Slot::Scratch]).collect();
     slots.sort_unstable();
@@ -42,6 +42,7 @@ pub(super) fn stores_initial_state(builder: &Builder<'_>) -> bool {
 pub(super) struct Scratch {
     /// The incoming gradient of the final state, or of those of packed sequences.
     pub beyond: Option<Placed>,
+    /// None, too, where walks store it themselves.
     pub initial_state_gradient: Option<Placed>,
     pub registers: Option<Placed>,
     /// The sums over stretches.
