@@ -99,10 +99,10 @@ fn scan(band: ptr<function, Band>, first: At) {
     var at = first;
     begin_band(band, at);
     if ONE_STEP {
-        // Without a loop: the trip would cost more than the step.
+        // Without a loop: the trip would cost more than the vector of steps.
         enter_word_band(band, at);
         advance_band(band, at);
-        at.bit++;
+        at.bit += FOLD;
         if TAKES_WORDS {
             leave_word_band(band, at);
         }

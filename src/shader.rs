@@ -54,13 +54,15 @@ pub struct Variant {
     pub(crate) vector_width: u32,
     /// Steps of a vector of elements: more than one if there are fewer channels than components.
     pub(crate) fold: u32,
+    /// Batch rows of a vector: more than one if a row has fewer elements than a vector components.
+    pub(crate) vector_rows: u32,
     /// Whether a component holds two elements of 16 bits, of two channels.
     pub(crate) pairs: bool,
     /// Operands that have one element for all channels.
     pub(crate) splats: Vec<Operand>,
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
-    /// Whether there is one step, backward in all of time, and no loop over it.
+    /// Whether there is one vector of steps, backward one step in all of time, and no loop over it.
     pub(crate) one_step: bool,
     /// Backward: whether the codes of all of time are one word, and there is no loop over words.
     pub(crate) one_word: bool,
@@ -152,7 +154,39 @@ impl Variant {
 
     /// Components of a vector.
     fn components(&self) -> u32 {
-        self.vector_width * self.fold / if self.pairs { 2 } else { 1 }
+        self.lanes() / if self.pairs { 2 } else { 1 }
+    }
+
+    /// Elements of a vector.
+    fn lanes(&self) -> u32 {
+        self.vector_width * self.fold * self.vector_rows
+    }
+
+    /// Elements of this operand in a vector.
+    #[must_use]
+    pub fn lanes_of(&self, operand: Operand) -> u32 {
+        self.vector_width * self.fold_of(operand) * self.rows_of(operand)
+    }
+
+    /// Batch rows that a vector holds, where a row has one element or two.
+    #[must_use]
+    pub fn vector_rows(&self) -> u32 {
+        self.vector_rows
+    }
+
+    /// Batch rows of this operand in a vector.
+    #[must_use]
+    pub fn rows_of(&self, operand: Operand) -> u32 {
+        if self.is_per_channel(operand) { 1 } else { self.vector_rows }
+    }
+
+    /// Whether an operand has neither rows nor steps.
+    fn is_per_channel(&self, operand: Operand) -> bool {
+        match operand {
+            Operand::Threshold | Operand::LowThreshold => self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel),
+            Operand::Amplitude => self.amplitude == Amplitude::PerChannel,
+            _ => operand == Operand::SavedAmplitude,
+        }
     }
 
     /// Steps that a vector holds in operands with time, where they are folded: of few channels a vector holds several steps.
@@ -165,15 +199,10 @@ impl Variant {
     /// Steps of this operand in a vector.
     #[must_use]
     pub fn fold_of(&self, operand: Operand) -> u32 {
-        let per_channel = matches!(operand, Operand::Threshold | Operand::LowThreshold)
-            && self.gate.is_some_and(|(_, kind)| kind == Threshold::PerChannel);
-        if operand == Operand::Amplitude {
-            return if self.amplitude == Amplitude::PerElement { self.fold } else { 1 };
-        }
-        let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::States];
+        let of_steps = [Operand::Candidate, Operand::Threshold, Operand::LowThreshold, Operand::Amplitude, Operand::States];
         let gradients =
             [Operand::StatesGradient, Operand::CandidateGradient, Operand::ThresholdGradient, Operand::LowThresholdGradient];
-        let element = (of_steps.contains(&operand) || gradients.contains(&operand)) && !per_channel;
+        let element = (of_steps.contains(&operand) || gradients.contains(&operand)) && !self.is_per_channel(operand);
         if element { self.fold } else { 1 }
     }
 
@@ -237,6 +266,7 @@ impl Variant {
         const MARKS: &str = include_str!("../shaders/marks.wgsl");
         const MARKS_PAIRS: &str = include_str!("../shaders/marks_pairs.wgsl");
         let fold: &[&str] = match self.fold {
+            _ if self.vector_rows > 1 && self.fold > 1 => &[include_str!("../shaders/fold_2_rows.wgsl"), MARKS],
             _ if !self.stage.can_fold() && !self.stage.has_elements() => &[],
             _ if self.pairs => &[include_str!("../shaders/pairs.wgsl"), MARKS_PAIRS],
             1 => &[include_str!("../shaders/fold_1.wgsl"), MARKS],

@@ -74,6 +74,8 @@ pub(super) struct Builder<'a> {
     /// The operands of the caller and of the saved layout.
     pub operands: Vec<Placed>,
     pub vector_width: u64,
+    /// Forward: batch rows of the vectors of walks.
+    pub vector_rows: u64,
     pub scratch_elements: u64,
     /// Backward: outputs that are sums, and the words at the beginning of scratch that outlast the walks.
     pub summed: Vec<Summed>,
@@ -134,6 +136,7 @@ impl<'a> Builder<'a> {
             whole,
             operands,
             vector_width,
+            vector_rows: 1,
             scratch_elements: 0,
             summed: Vec::new(),
             lasting_words: 0,
@@ -294,6 +297,7 @@ impl<'a> Builder<'a> {
         let bindings = self.bindings(stage, &boxes)?;
         let operands = self.place(&mut params, &boxes, &bindings, vectors);
         params.channels = (channels / vectors.width) as u32;
+        params.batch /= vectors.rows as u32;
         params.bands = vectors.bands as u32;
         params.rows = params.rows.max(1);
         let surrogates = (stage == Stage::Adjoint).then(|| self.descriptor.surrogate_pair());
@@ -345,12 +349,13 @@ impl<'a> Builder<'a> {
             accumulates,
             vector_width: vectors.width as u32,
             fold: vectors.fold as u32,
+            vector_rows: vectors.rows as u32,
             pairs: vectors.pairs,
             splats: boxes.iter().filter(|boxed| boxed.splats()).map(|boxed| boxed.operand).collect(),
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: match stage {
-                Stage::Serial => params.steps == 1,
+                Stage::Serial => u64::from(params.steps) == vectors.fold,
                 // Then the initial state lies before it, too.
                 Stage::Adjoint => self.has_one_step(),
                 _ => false,
@@ -397,6 +402,7 @@ impl<'a> Builder<'a> {
             accumulates: Vec::new(),
             vector_width: 1,
             fold: 1,
+            vector_rows: 1,
             pairs: false,
             splats: Vec::new(),
             descends: false,

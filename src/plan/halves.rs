@@ -56,8 +56,7 @@ impl Builder<'_> {
         let mut detours = Vec::new();
         for boxed in boxes {
             let stores = named.iter().any(|&(operand, usage)| operand == boxed.operand && usage.stores());
-            let lanes = vectors.width * if self.has_steps(boxed) { vectors.fold } else { 1 };
-            if !stores || lanes > 1 || self.bytes_of(boxed.region.slot) == 4 {
+            if !stores || self.lanes(boxed, vectors) > 1 || self.bytes_of(boxed.region.slot) == 4 {
                 continue;
             }
             let [batch, steps, channels] = boxed.region.extent;
@@ -87,7 +86,8 @@ impl Builder<'_> {
             rows: 1,
             ..Params::default()
         };
-        let operands = self.place(&mut params, &boxes, &bindings, Vectors { width: 1, fold: 1, pairs: false, band: 1, bands: 1 });
+        let operands =
+            self.place(&mut params, &boxes, &bindings, Vectors { width: 1, fold: 1, rows: 1, pairs: false, band: 1, bands: 1 });
         let first = u64::from(params.views[1].offset);
         let (mut pair, behind) = (first / 2, (first + output.region.len).div_ceil(2));
         let variant = self.number(Variant {

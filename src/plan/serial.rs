@@ -64,6 +64,7 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<(), Error> {
         // All are empty; where there is none, the amplitudes are saved all the same.
         return Ok(());
     }
+    builder.vector_rows = builder.rows_of_vector(&operands, part);
     operands.retain(|placed| rests.iter().all(|rest| placed.operand != rest.leaves.operand));
     builder.check_dispatches(part_count(whole, part))?;
 
@@ -132,7 +133,8 @@ fn iterations(steps: u64, words: bool) -> u64 {
 fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
     let [batch, steps, channels] = extent;
     // Short rows are taken several at a time.
-    let rows_each = u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch);
+    let turns = u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch / builder.vector_rows);
+    let rows_each = turns * builder.vector_rows;
     let groups = batch.div_ceil(rows_each);
     let rows = batch * channels;
     let elements = rows * steps;
@@ -154,14 +156,14 @@ fn launch(builder: &Builder<'_>, origin: Extent, extent: Extent) -> Launch {
             batch: batch as u32,
             steps: steps as u32,
             nodes: 1,
-            rows: rows_each as u32,
+            rows: turns as u32,
             tile_steps: steps.max(1) as u32,
             time_origin: origin[1] as u32,
             time_total: builder.whole[1] as u32,
             ..Params::default()
         },
         rows: groups,
-        iterations: rows_each * (1 + iterations(steps, walks_by_words(builder))),
+        iterations: turns * (1 + iterations(steps, walks_by_words(builder))),
         moved: vec![
             Moved::loads(Operand::Candidate, elements),
             Moved::loads(Operand::Threshold, thresholds),

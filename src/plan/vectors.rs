@@ -6,7 +6,7 @@ use super::split::{Axes, Boxed, Extent, Placed};
 use crate::carry::Carry;
 use crate::params::ViewParams;
 use crate::shape::Region;
-use crate::{Descriptor, Element, Layout, Operand, Params, Shape, Slot, Stage, Tuning};
+use crate::{Descriptor, Element, Layout, Operand, Params, Shape, Slot, Stage, Tuning, View};
 
 /// The vectors of a dispatch.
 #[derive(Clone, Copy)]
@@ -15,6 +15,8 @@ pub(super) struct Vectors {
     pub width: u64,
     /// Steps of one, in operands with time.
     pub fold: u64,
+    /// Batch rows of one, in operands with rows.
+    pub rows: u64,
     /// Whether a component holds two elements of 16 bits, so that there are twice as many channels.
     pub pairs: bool,
     /// Vectors that an invocation takes.
@@ -47,6 +49,10 @@ impl Boxed {
 impl Builder<'_> {
     /// Of a dispatch with so many invocations for each band of channels.
     pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
+        if stage == Stage::Serial && self.vector_rows > 1 {
+            let fold = params.steps.into();
+            return Vectors { width: channels, fold, rows: self.vector_rows, pairs: false, band: 1, bands: 1 };
+        }
         let fold = self.fold(stage, params, boxes);
         // Sums over channels take them for steps.
         let whole = |boxed: &Boxed| boxed.region.slot.is_scalar() || boxed.splats() || boxed.is_of_vectors(self.vector_width);
@@ -54,12 +60,12 @@ impl Builder<'_> {
         let pairs = fold == 1 && !single && self.pairs(stage, channels, boxes);
         let width = if single { 1 } else { self.vector_width * if pairs { 2 } else { 1 } };
         let (band, bands) = self.bands(stage, rows, channels / width);
-        Vectors { width, fold, pairs, band, bands }
+        Vectors { width, fold, rows: 1, pairs, band, bands }
     }
 
     /// Tells the parameters where the boxes lie; returns each operand with its binding.
     pub fn place(&self, params: &mut Params, boxes: &[Boxed], bindings: &[Binding], vectors: Vectors) -> Vec<(Operand, u32)> {
-        let Vectors { width, fold, pairs, .. } = vectors;
+        let Vectors { width, fold, rows, pairs, .. } = vectors;
         let mut operands = Vec::with_capacity(boxes.len());
         for (view, boxed) in params.views.iter_mut().zip(boxes) {
             let Boxed { operand, region, .. } = boxed;
@@ -71,11 +77,14 @@ impl Builder<'_> {
             } else if pairs && bytes == 4 {
                 // A vector of elements stands beside two of words.
                 ViewParams { channel: 2, ..view_params(region, start, width / 2) }
-            } else if fold > 1 && self.has_steps(boxed) {
-                // One vector holds `fold` steps, and the next follows it.
-                ViewParams { time: 1, ..view_params(region, start, fold * width) }
             } else {
-                view_params(region, start, width)
+                let view = view_params(region, start, self.lanes(boxed, vectors));
+                // The vector of the next steps, or of the next rows, follows.
+                ViewParams {
+                    batch: if rows > 1 && has_rows(boxed) { 1 } else { view.batch },
+                    time: if fold > 1 && self.has_steps(boxed) { 1 } else { view.time },
+                    ..view
+                }
             };
             operands.push((*operand, number as u32));
         }
@@ -94,6 +103,43 @@ impl Builder<'_> {
             && self.vector_width == 4
             && channels.is_multiple_of(width)
             && boxes.iter().all(|boxed| whole(boxed) && !apart.contains(&boxed.operand))
+    }
+
+    /// Elements of an operand in a vector.
+    pub fn lanes(&self, boxed: &Boxed, Vectors { width, fold, rows, .. }: Vectors) -> u64 {
+        width * if self.has_steps(boxed) { fold } else { 1 } * if has_rows(boxed) { rows } else { 1 }
+    }
+
+    /// Batch rows that a vector of a walk holds: as many as fill one where rows have fewer elements, if they follow each other in memory
+    /// without a gap.
+    pub fn rows_of_vector(&self, operands: &[Placed], [rows, steps, _]: Extent) -> u64 {
+        let [batch, time, channels] = self.whole;
+        let row = time * channels;
+        let vector_rows = if matches!(row, 1 | 2) { 4 / row } else { 1 };
+        let possible = self.tuning.max_vector_width == 4
+            && self.vector_width == channels
+            && steps == time
+            && (time == 1 || !self.descriptor.carry().is_number())
+            && [batch, rows].iter().all(|rows| rows.is_multiple_of(vector_rows));
+        let follows = |placed: &Placed| {
+            let View { offset, strides, .. } = placed.view;
+            let side_by_side = |batch: u64| {
+                let whole = strides.batch == batch && offset.is_multiple_of(vector_rows * batch);
+                whole && (channels == 1 || strides.channel == 1)
+            };
+            match placed.axes {
+                Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels) && placed.descends.is_none(),
+                Axes::Row | Axes::Tile { steps: 32, words: 1 } => side_by_side(channels),
+                Axes::Channel => true,
+                _ => false,
+            }
+        };
+        // What lies in one slot is of one kind.
+        let kind = |placed: &Placed| [Axes::Element, Axes::Channel].iter().position(|&axes| axes == placed.axes);
+        let alone = |placed: &Placed| {
+            operands.iter().filter(|other| other.view.slot == placed.view.slot).all(|other| kind(other) == kind(placed))
+        };
+        if possible && operands.iter().all(|placed| follows(placed) && alone(placed)) { vector_rows } else { 1 }
     }
 
     pub fn has_steps(&self, boxed: &Boxed) -> bool {
@@ -166,6 +212,11 @@ impl Builder<'_> {
         let workgroups = shortest.max(wanted.min(vectors / workgroup));
         (vectors.div_ceil(workgroup * workgroups), workgroup * workgroups)
     }
+}
+
+/// Whether it is of several batch rows.
+fn has_rows(boxed: &Boxed) -> bool {
+    boxed.region.extent[0] > 1
 }
 
 /// A region as shaders see it, in vectors from the beginning of a binding.

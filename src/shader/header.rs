@@ -37,12 +37,18 @@ impl Variant {
                 writeln!(w, "alias {alias} = {};", vector(scalar, self.components()))?;
             }
         }
-        if self.fold > 1 {
-            // What belongs to a channel is the same in all its steps.
+        if self.fold * self.vector_rows > 1 {
+            // What belongs to a channel is the same in all its steps and rows.
             let (unfolded, last) = if self.vector_width == 1 { ("Vector(x)", "x.w") } else { ("x.xyxy", "x.zw") };
             writeln!(w, "alias Channels = {};", vector("u32", self.vector_width))?;
             writeln!(w, "fn unfold(x: Channels) -> Vector {{ return {unfolded}; }}")?;
             writeln!(w, "fn fold(x: Vector) -> Channels {{ return {last}; }}")?;
+        }
+        if self.fold > 1 && self.vector_rows > 1 {
+            // And what belongs to a row in both its steps.
+            writeln!(w, "alias Rows = vec2<u32>;")?;
+            writeln!(w, "fn unfold_rows(x: Rows) -> Vector {{ return x.xxyy; }}")?;
+            writeln!(w, "fn fold_rows(x: Vector) -> Rows {{ return x.yw; }}")?;
         }
         let (name, function) = match self.stage {
             Stage::TileProbe => ("smallest", "min"),
@@ -103,7 +109,7 @@ impl Variant {
         writeln!(w, "const BORDERED: bool = {};", has(Operand::Borders) || self.meets_borders)?;
         writeln!(w, "const PACKED_SEQUENCES: bool = {};", told && self.packed_sequences)?;
         writeln!(w, "const EMPTIES: bool = {};", self.stage.asks_for_empty() && has(Operand::CuSeqlens))?;
-        let lanes = self.vector_width * self.fold;
+        let lanes = self.lanes();
         writeln!(w, "const LANES: u32 = {lanes}u;")?;
         let lane = if lanes == 1 { "x" } else { "x[index]" };
         writeln!(w, "fn lane(x: Vector, index: u32) -> u32 {{ return {lane}; }}")
@@ -115,18 +121,18 @@ impl Variant {
                 BindingAccess::Read => "read",
                 BindingAccess::ReadWrite => "read_write",
             };
-            // Only operands of one kind share a slot where steps are folded.
-            let mut inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
-            let folded = inside.all(|&(operand, _)| self.fold_of(operand) == self.fold);
-            let lanes = self.vector_width * if folded { self.fold } else { 1 };
+            // Only operands of one kind share a slot where steps or rows are folded.
+            let inside = self.operands.iter().filter(|&&(_, binding)| binding as usize == number);
+            let lanes = inside.map(|&(operand, _)| self.lanes_of(operand)).min().unwrap_or(1);
             let splat = self.operands.iter().any(|&(operand, binding)| binding as usize == number && self.splats(operand));
             let element = match (self.element_of(*slot).bytes(), lanes) {
                 _ if slot.is_scalar() || splat => "u32",
                 _ if self.pairs => "Vector",
                 (2, 4) => "vec2<u32>",
                 (2, _) => "u32",
-                _ if folded => "Vector",
-                _ => "Channels",
+                (_, lanes) if lanes == self.lanes() => "Vector",
+                (_, lanes) if lanes == self.vector_width => "Channels",
+                _ => "Rows",
             };
             writeln!(w, "@group(0) @binding({number}) var<storage, {access}> {slot}_slot: array<{element}>;")?;
         }
@@ -299,9 +305,7 @@ impl Variant {
         if self.pairs {
             return self.loaded_pairs(operand, slot);
         }
-        let unfolds = self.fold_of(operand) != self.fold;
-        let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
-        let mut loaded = match (self.element_of(slot).bytes(), lanes) {
+        let mut loaded = match (self.element_of(slot).bytes(), self.lanes_of(operand)) {
             _ if slot.is_scalar() => return format!("Vector({slot}_slot[at])"),
             (2, _) if self.splats(operand) => format!("Vector(unpack_one({slot}_slot[at / 2u], at))"),
             _ if self.splats(operand) => format!("Vector({slot}_slot[at])"),
@@ -310,8 +314,8 @@ impl Variant {
             (2, _) => format!("unpack_four({slot}_slot[at])"),
             _ => format!("{slot}_slot[at]"),
         };
-        if unfolds {
-            loaded = format!("unfold({loaded})");
+        if let Some(folded) = self.folded(operand) {
+            loaded = format!("un{folded}({loaded})");
         }
         if self.converts(operand, slot) {
             loaded = format!("widen({loaded})");
@@ -320,6 +324,15 @@ impl Variant {
             loaded = if self.widens() { format!("widen({pattern})") } else { pattern };
         }
         loaded
+    }
+
+    /// What makes fewer elements of a vector, if an operand has fewer.
+    fn folded(&self, operand: Operand) -> Option<&'static str> {
+        match self.lanes_of(operand) {
+            lanes if lanes == self.lanes() => None,
+            lanes if lanes == self.vector_width => Some("fold"),
+            _ => Some("fold_rows"),
+        }
     }
 
     /// The same where a component holds two elements: what has a word for each takes two vectors, but for bits, which stay words.
@@ -342,14 +355,12 @@ impl Variant {
 
     /// What memory holds of a vector of an operand.
     fn stored(&self, operand: Operand, slot: Slot, value: &str) -> String {
-        let unfolds = self.fold_of(operand) != self.fold;
-        let lanes = self.vector_width * if unfolds { 1 } else { self.fold };
         let value = if self.converts(operand, slot) { format!("rounded({value})") } else { value.to_owned() };
-        let value = if unfolds { format!("fold({value})") } else { value };
+        let value = self.folded(operand).map_or(value.clone(), |folded| format!("{folded}({value})"));
         if self.pairs {
             return value;
         }
-        match (self.element_of(slot).bytes(), lanes) {
+        match (self.element_of(slot).bytes(), self.lanes_of(operand)) {
             (2, 2) => format!("pack_two({value})"),
             (2, _) => format!("pack_four({value})"),
             _ => value,

@@ -45,6 +45,8 @@ struct Met {
     pairs: Cell<u32>,
     /// One element for all channels of a vector.
     splats: Cell<u32>,
+    /// Several batch rows in a vector.
+    rows: Cell<u32>,
     refused: Cell<u32>,
 }
 
@@ -57,6 +59,7 @@ impl Met {
         count(&self.pairs, plan.variants().iter().any(Variant::pairs));
         let splats = |variant: &Variant| variant.vector_width() > 1 && variant.operands().any(|operand| variant.splats(operand));
         count(&self.splats, plan.variants().iter().any(splats));
+        count(&self.rows, plan.variants().iter().any(|variant| variant.vector_rows() > 1));
     }
 
     fn assert_at_least(&self, times: u32) {

@@ -264,11 +264,10 @@ fn bindings(variant: &Variant, module: &Module, info: &ModuleInfo) -> Result<(),
             return Err(format!("{:?} is no runtime-sized array", global.name));
         };
         let inside = variant.operands().find(|&operand| variant.binding_of(operand) == Some(number));
-        let fold = inside.map_or(1, |operand| variant.fold_of(operand));
         let (slot, _) = variant.storage_bindings()[number as usize];
         // Two elements of 16 bits are at least a word.
         let single = matches!(slot, Slot::CuSeqlens | Slot::Resets) || inside.is_some_and(|operand| variant.splats(operand));
-        let vector = if single { 1 } else { variant.vector_width() * fold };
+        let vector = if single { 1 } else { inside.map_or(variant.vector_width(), |operand| variant.lanes_of(operand)) };
         let halves = if variant.pairs() && variant.element_of(slot).bytes() == 4 { 2 } else { 1 };
         let bytes = vector * variant.element_of(slot).bytes() as u32 / halves;
         ensure!(stride == bytes.max(4), "{:?} has elements of {stride} bytes", global.name);

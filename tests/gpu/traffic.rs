@@ -24,6 +24,7 @@ struct Met {
     widths: BTreeSet<u32>,
     bands: BTreeSet<u32>,
     folds: BTreeSet<u32>,
+    vector_rows: BTreeSet<u32>,
     rows: BTreeSet<u32>,
     parts: usize,
 }
@@ -35,6 +36,7 @@ impl Met {
             self.widths.insert(variant.vector_width());
             self.bands.insert(variant.band());
             self.folds.insert(variant.fold());
+            self.vector_rows.insert(variant.vector_rows());
         }
         self.rows.extend(plan.dispatches().iter().map(|dispatch| dispatch.params().rows));
         self.parts = self.parts.max(plan.dispatches().len());
@@ -62,6 +64,12 @@ const SMALL: [Shape; 3] = [
 ];
 /// Vectors hold 4 steps, or 2.
 const FOLDED: [Shape; 2] = [Shape { batch: 2, time: 96, channels: 1 }, Shape { batch: 3, time: 96, channels: 2 }];
+/// Vectors hold 4 rows, or 2.
+const SHORT: [Shape; 3] = [
+    Shape { batch: 300, time: 1, channels: 1 },
+    Shape { batch: 302, time: 1, channels: 2 },
+    Shape { batch: 300, time: 2, channels: 1 },
+];
 /// Three levels above tiles of 32 steps, two above 34 stretches of 1,024.
 const LONG: Shape = Shape { batch: 1, time: 33 * 1024 + 5, channels: 2 };
 
@@ -96,6 +104,10 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     cases.extend(
         FOLDED.map(|shape| (&WHOLE, Descriptor::bmru(shape).threshold(if shape.channels == 1 { each } else { channel }))),
     );
+
+    let handing = |descriptor: Descriptor| descriptor.initial_state(InitialState::Given).final_state(FinalState::Written);
+    cases.extend(SHORT.map(|shape| (&WHOLE, handing(Descriptor::bmru(shape)))));
+    cases.extend(SHORT.map(|shape| (&WHOLE, handing(Descriptor::bmru(shape).threshold(channel).states(States::Both)))));
 
     let masked = |shape| Descriptor::forward_fill(shape).validity(Validity::Mask).final_state(FinalState::Written);
     cases.extend(WAYS.iter().map(|way| (way, masked(SHAPE))));
@@ -140,6 +152,7 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     }
     met.assert_all(&Stage::ALL[..9]);
     assert!(met.folds.iter().eq(&[1, 2, 4]) && met.rows.iter().any(|&rows| rows == 3), "{:?}, {:?}", met.folds, met.rows);
+    assert!(met.vector_rows.iter().eq(&[1, 2, 4]), "{:?}", met.vector_rows);
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

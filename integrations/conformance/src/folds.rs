@@ -1,7 +1,9 @@
-//! One channel or two, steps that follow each other in memory, nothing saved: vectors that hold several steps of a channel.
+//! One channel or two, steps that follow each other in memory, nothing saved: vectors that hold several steps of a channel, or several
+//! batch rows.
 
 use bmru::{
-    Boundary, Descriptor, Element, FinalState, InitialState, Layout, Shape, Slot, Strategy, Strides, Threshold, Unit, View,
+    Amplitude, Boundary, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Layout, Shape, Slot, States,
+    Strategy, Strides, Threshold, Unit, Validity, View,
 };
 
 use crate::data::{Rate, Values};
@@ -26,9 +28,49 @@ fn probes(cases: &mut Vec<Case>) {
     }
 }
 
+/// A unit by its name, and how to have it.
+type Member = (&'static str, fn(Shape) -> Descriptor);
+
+const MEMBERS: [Member; 8] = [
+    ("bistable", Descriptor::bmru),
+    ("bistable, packed", |shape| Descriptor::bmru(shape).states(States::Both)),
+    ("bistable, amplitudes", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
+    ("first quadrant", Descriptor::first_quadrant),
+    ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::All).initial_count(InitialCount::Given)),
+    ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
+    ("forward fill by a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
+    ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::Final)),
+];
+
+/// Vectors of whole rows: all three ways to fill one, one row a vector, and rows that fill none. Of 300 rows an invocation takes some, and
+/// the last takes fewer.
+fn rows(cases: &mut Vec<Case>) {
+    let mut rng = fastrand::Rng::with_seed(4);
+    let shapes = [[300, 1, 1], [302, 1, 2], [300, 2, 1], [70, 2, 2], [70, 4, 1], [6, 1, 1], [5, 1, 2], [7, 2, 1]];
+    for [batch, time, channels] in shapes {
+        for (name, member) in MEMBERS {
+            let element = Element::ALL[rng.usize(..3)];
+            let threshold = if rng.bool() { Threshold::PerElement } else { Threshold::PerChannel };
+            let descriptor = member(Shape { batch, time, channels })
+                .element(element)
+                .threshold(threshold)
+                .layout(if rng.bool() { Layout::BatchTimeChannel } else { Layout::TimeBatchChannel })
+                .initial_state(InitialState::Given)
+                .final_state(if rng.u8(..4) == 0 { FinalState::Discarded } else { FinalState::Written });
+            let mut case = Case::new(format!("fold/rows/{batch}x{time}x{channels}/{name}/{element:?}"), descriptor, Rate::Half);
+            case.strategy = Some(Strategy::Serial);
+            case.vector_width = Some(4);
+            case.values = if rng.bool() { Values::Plain } else { Values::Edges };
+            case.profile = if rng.u8(..4) == 0 { Profile::Small { kibibytes: 1 } } else { Profile::Device };
+            cases.push(case);
+        }
+    }
+}
+
 /// Both folds with every unit and element that has them, whole and in parts; a tile's fold begins in what the tree found.
 pub fn forward(cases: &mut Vec<Case>) {
     probes(cases);
+    rows(cases);
     // Everything that is not in the loops.
     let mut rng = fastrand::Rng::with_seed(3);
     for channels in [1, 2] {

@@ -139,10 +139,10 @@ fn spans(launched: &Launched<'_>) -> Result<(), String> {
         }
         let place = launched.places.get(operand).expect("it is there");
         let (view, binding) = (launched.params().views[place.view], launched.dispatch.bindings()[place.binding]);
-        let fold = u64::from(launched.variant.fold_of(operand));
+        let [rows, fold] = [launched.variant.rows_of(operand), launched.variant.fold_of(operand)].map(u64::from);
         // Only time can lead down.
         let reaches = [
-            (batch, i128::from(view.batch)),
+            (batch.div_ceil(rows), i128::from(view.batch)),
             (time.div_ceil(fold), i128::from(view.time as i32)),
             (channels, i128::from(view.channel)),
         ];
@@ -152,7 +152,7 @@ fn spans(launched: &Launched<'_>) -> Result<(), String> {
             (least, most) = (least + reach.min(0), most + reach.max(0));
         }
         let halves = if launched.halved(operand) { 2 } else { 1 };
-        let bytes = i128::from(launched.bytes(operand) * launched.width_of(operand) * fold) / halves;
+        let bytes = i128::from(launched.bytes(operand) * launched.width_of(operand) * rows * fold) / halves;
         if least < 0 || (most + halves) * bytes > i128::from(binding.size) {
             return Err(format!("{operand} reaches from byte {} to {} of {binding:?}", least * bytes, (most + halves) * bytes));
         }

@@ -47,6 +47,16 @@ pub fn wide_shape() -> impl Random<Value = Shape> {
     (1..=3u64, time, 1..=5u64).prop_map(|(batch, time, vectors)| Shape { batch, time, channels: 8 * vectors })
 }
 
+/// Of rows that fill no vector, or just one, and often are of whole vectors together.
+pub fn short_rows() -> impl Random<Value = Shape> {
+    let batch = prop_oneof![1 => 1..=9u64, 3 => (1..=70u64).prop_map(|vectors| 4 * vectors)];
+    (batch, select(vec![[1, 1], [1, 2], [2, 1], [2, 2], [4, 1]])).prop_map(|(batch, [time, channels])| Shape {
+        batch,
+        time,
+        channels,
+    })
+}
+
 /// A view with a margin, gaps between the rows and between the slower axis; or one that repeats itself, to be read only.
 #[derive(Clone, Copy, Debug)]
 enum Wish {

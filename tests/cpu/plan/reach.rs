@@ -74,6 +74,11 @@ impl<'a> Launched<'a> {
         self.dispatch.params()
     }
 
+    /// Batch rows of the part.
+    pub fn batch(&self) -> u64 {
+        u64::from(self.params().batch) * u64::from(self.variant.vector_rows())
+    }
+
     /// Elements of a vector.
     pub fn width(&self) -> u64 {
         self.variant.vector_width().into()
@@ -130,15 +135,16 @@ impl<'a> Launched<'a> {
     pub fn address(&self, operand: Operand, b: u64, t: u64, d: u64) -> u64 {
         let Place { view, binding, .. } = self.places.get(operand).expect("the variant has the operand");
         let ViewParams { offset, batch, time, channel } = self.dispatch.params().views[view];
-        // A vector can hold several steps.
-        let fold = u64::from(self.variant.fold_of(operand));
+        // A vector can hold several steps, and several rows.
+        let [rows, fold] = [self.variant.rows_of(operand), self.variant.fold_of(operand)].map(u64::from);
+        let within = b % rows * fold + t % fold;
         // Modulo 2^32, as the shader counts.
-        let [b, t_folded, d] = [b, t / fold, d].map(|index| index as u32);
-        let sum = [(b, batch), (t_folded, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
+        let [b, t, d] = [b / rows, t / fold, d].map(|index| index as u32);
+        let sum = [(b, batch), (t, time), (d, channel)].map(|(index, stride)| index.wrapping_mul(stride));
         let index = u64::from(sum.into_iter().fold(offset, u32::wrapping_add));
         // Where components hold pairs of elements, words lie in two vectors.
         let vector = self.bytes(operand) * self.width_of(operand) / if self.halved(operand) { 2 } else { 1 };
-        self.dispatch.bindings()[binding].offset + vector * (fold * index + t % fold)
+        self.dispatch.bindings()[binding].offset + vector * (rows * fold * index + within)
     }
 
     /// First byte of an element of a row without steps within its slot.
@@ -203,7 +209,8 @@ impl<'a> Launched<'a> {
     pub fn bounds(&self, operand: Operand) -> Bounds {
         let params = self.params();
         let per_channel = self.plan.descriptor().threshold_kind() == Threshold::PerChannel;
-        let [batch, steps, channels, nodes] = [params.batch, params.steps, params.channels, params.nodes].map(u64::from);
+        let [steps, channels, nodes] = [params.steps, params.channels, params.nodes].map(u64::from);
+        let batch = self.batch();
         let (tile_steps, origin) = (u64::from(params.tile_steps), u64::from(params.time_origin));
         let last = nodes.saturating_sub(1);
         let (count, bordered) = (self.packed(), self.is_bordered());

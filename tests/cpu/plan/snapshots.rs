@@ -43,6 +43,8 @@ const SHAPES: [[u64; 3]; 10] = [
 ];
 /// Rows of many vectors, which workgroups share, and of pairs.
 const WIDE: [[u64; 3]; 5] = [[4, 64, 2048], [1, 300, 4096], [2, 96, 64], [1, 2000, 1024], [8, 40, 512]];
+/// Rows of one element, two or four, of which vectors hold several.
+const SHORT: [[u64; 3]; 4] = [[300, 1, 1], [302, 1, 2], [300, 2, 1], [70, 2, 2]];
 const DIRECTIONS: [Direction; 12] = [
     Direction::Forward,
     Direction::Forward,
@@ -169,7 +171,7 @@ fn hash(plan: &Plan) -> u64 {
 fn plans_are_those_of_before() {
     const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cpu/plan/snapshots.txt");
     let plans = |shapes, count| (0..).filter_map(move |number| text(number, shapes)).take(count);
-    let found: Vec<String> = plans(&SHAPES[..], 400).chain(plans(&WIDE, 100)).collect();
+    let found: Vec<String> = plans(&SHAPES[..], 400).chain(plans(&WIDE, 100)).chain(plans(&SHORT, 40)).collect();
     if std::env::var_os("BMRU_BLESS").is_some() {
         std::fs::write(PATH, found.join("\n")).expect("tests may write here");
     }

@@ -258,8 +258,8 @@ impl Machine<'_, '_> {
 
     /// The rows that an invocation of this number takes.
     pub fn rows_of(&self, group: u64) -> Range<u64> {
-        let [rows, batch] = [self.launched.params().rows, self.launched.params().batch].map(u64::from);
-        group * rows..batch.min((group + 1) * rows)
+        let rows = u64::from(self.launched.params().rows) * u64::from(self.launched.variant.vector_rows());
+        group * rows..self.launched.batch().min((group + 1) * rows)
     }
 
     fn serial_rows(&mut self, group: u64, index: u64, d: u64) {
@@ -746,6 +746,24 @@ fn twins_of_whole_vectors_agree_with_the_oracle() {
     });
     println!("pairs: {}, splats: {}", met.pairs.get(), met.splats.get());
     assert!(met.pairs.get() >= 50 && met.splats.get() >= 50, "{} with pairs, {} with splats", met.pairs.get(), met.splats.get());
+}
+
+/// Walks over vectors of several batch rows, and of one.
+#[test]
+fn twins_of_short_rows_agree_with_the_oracle() {
+    let met = Met::default();
+    let arguments = (random::arguments(random::short_rows()), any::<u64>());
+    for_all(2000, arguments, |((descriptor, limits, tuning), seed)| {
+        let strategy = Some(Strategy::Serial);
+        let Ok(plan) = descriptor.forward(&limits, &Tuning { max_vector_width: 4, strategy, ..tuning }) else {
+            count(&met.refused, true);
+            return Ok(());
+        };
+        met.met(&plan);
+        agree(&plan, seed).map(drop)
+    });
+    println!("rows: {}", met.rows.get());
+    assert!(met.rows.get() >= 25, "{} with several rows in a vector", met.rows.get());
 }
 
 /// Levels of the tree: 1 above 2 tiles, 2 above 33, 3 above 1,025; the last node of each begins, is full, or has one child.

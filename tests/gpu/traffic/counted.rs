@@ -337,13 +337,12 @@ fn searched(plan: &Plan, dispatch: &Dispatch, sets: Sets) -> Option<Traffic> {
     Some(moved)
 }
 
-/// Bytes that were counted. A vector of an operand can hold several steps.
+/// Bytes that were counted. A vector of an operand can hold several steps or rows.
 pub fn moved(variant: &Variant, counted: &[u32]) -> Traffic {
     let counts = variant.operands().zip(counted.chunks(2));
     counts.fold(Traffic::default(), |sum, (operand, counts)| {
         let scalar = matches!(operand, Operand::CuSeqlens | Operand::Resets);
-        let bytes =
-            if scalar || variant.splats(operand) { 4 } else { 4 * u64::from(variant.vector_width() * variant.fold_of(operand)) };
+        let bytes = if scalar || variant.splats(operand) { 4 } else { 4 * u64::from(variant.lanes_of(operand)) };
         let [loads, stores] = [counts[0], counts[1]].map(|count| bytes * u64::from(count));
         Traffic { read: sum.read + loads, written: sum.written + stores }
     })
