@@ -36,7 +36,7 @@ const MEMBERS: [Member; 8] = [
     ("bistable, packed", |shape| Descriptor::bmru(shape).states(States::Both)),
     ("bistable, amplitudes", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
     ("first quadrant", Descriptor::first_quadrant),
-    ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::All).initial_count(InitialCount::Given)),
+    ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::Final).initial_count(InitialCount::Given)),
     ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
     ("forward fill by a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
     ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::Final)),
