@@ -1,4 +1,4 @@
-// A vector holds one step of each of its channels.
+// A vector holds one step of each of its channels, of one batch row or of several.
 
 const FOLD: u32 = 1u;
 

@@ -21,8 +21,3 @@ const LANE_STEPS = Vector(0u, 1u, 0u, 1u);
 fn gathered(bits: Vector) -> Vector {
     return bits | bits.yxwz;
 }
-
-// What the last step of a vector has that has anything but 0, in all of its steps.
-fn latest(codes: Vector) -> Vector {
-    return select(codes.xxzz, codes.yyww, codes.yyww != Vector(0u));
-}

@@ -7,7 +7,7 @@ struct View {
     channel: u32,
 }
 
-// Counts of channels, indices and strides are in vectors.
+// Counts of channels and batch rows, indices and strides are in vectors: of several batch rows where those are short.
 struct Params {
     batch: u32,
     steps: u32,

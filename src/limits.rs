@@ -157,7 +157,8 @@ pub struct Tuning {
     /// The strategy to use; `None` lets the plan choose.
     pub strategy: Option<Strategy>,
     /// Channels that one invocation handles side by side at most: 1, 2 or 4. With 4, walks that copy and compare elements of 16 bits
-    /// take 8, two in each component. With 2 or 4 vectors hold four steps of one channel, or two of two, where time is contiguous.
+    /// take 8, two in each component. With 2 or 4 vectors hold four steps of one channel, or two of two, where time is contiguous; with
+    /// 4 also several batch rows of one element or two.
     pub max_vector_width: u32,
     /// Vectors of channels that one invocation takes at most, from 1 to 32: its band.
     pub max_band: u32,
@@ -172,7 +173,7 @@ pub struct Tuning {
     pub min_workgroups: u32,
     /// Invocations of a workgroup.
     pub workgroup_size: u32,
-    /// Time steps that an invocation takes at least: of several batch rows, if they are shorter.
+    /// Time steps that an invocation takes at least: of several batch rows, or vectors of them, if they are shorter.
     pub min_steps: u32,
     /// Time steps of a tile at most, a multiple of 32. Tiles are shorter where it takes more of them to keep the adapter busy.
     pub tile_steps: u32,

@@ -20,7 +20,7 @@ pub struct ViewParams {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
 pub struct Params {
-    /// Batch rows of the part.
+    /// Batch rows of the part, in vectors of [`Variant::vector_rows`](crate::Variant::vector_rows).
     pub batch: u32,
     /// Time steps of the part; in the tree, nodes of the level below.
     pub steps: u32,
@@ -39,7 +39,7 @@ pub struct Params {
     /// Invocations for one row of channels: each takes a band of [`Variant::band`](crate::Variant::band) vectors, a
     /// workgroup apart.
     pub bands: u32,
-    /// Batch rows that an invocation takes, one after the other.
+    /// Batch rows that an invocation takes, one vector of them after the other.
     pub rows: u32,
     /// Invocations that have work.
     pub items: u32,

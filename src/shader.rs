@@ -265,12 +265,12 @@ impl Variant {
         let mut text = self.header().expect("writing to a string succeeds");
         const MARKS: &str = include_str!("../shaders/marks.wgsl");
         const MARKS_PAIRS: &str = include_str!("../shaders/marks_pairs.wgsl");
-        let fold: &[&str] = match self.fold {
-            _ if self.vector_rows > 1 && self.fold > 1 => &[include_str!("../shaders/fold_2_rows.wgsl"), MARKS],
+        let fold: &[&str] = match (self.fold, self.vector_rows) {
             _ if !self.stage.can_fold() && !self.stage.has_elements() => &[],
             _ if self.pairs => &[include_str!("../shaders/pairs.wgsl"), MARKS_PAIRS],
-            1 => &[include_str!("../shaders/fold_1.wgsl"), MARKS],
-            2 => &[include_str!("../shaders/fold_2.wgsl"), MARKS],
+            (1, _) => &[include_str!("../shaders/fold_1.wgsl"), MARKS],
+            (2, 2) => &[include_str!("../shaders/fold_2_rows.wgsl"), MARKS],
+            (2, _) => &[include_str!("../shaders/fold_2.wgsl"), MARKS],
             _ => &[include_str!("../shaders/fold_4.wgsl"), MARKS],
         };
         let sweep: &[&str] = match self.fold {

@@ -114,9 +114,10 @@ fn part_extent(builder: &Builder<'_>, operands: &[Placed], rests: &[Rest]) -> Re
     constraints.extend(builder.binding_constraints(whole, &bound));
     constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
-    // Parts of whole words, unless rows are so long that single steps make fewer.
-    let cut = |steps| split(whole, [1, steps, width], builder.cut_order(), &constraints);
-    fewest_parts(whole, [32, 1].map(cut))
+    // Parts of whole vectors of rows, and of whole words, unless single rows, or single steps of long ones, make fewer.
+    let rows = builder.rows_of_vector(operands, whole);
+    let cut = |[rows, steps]: [u64; 2]| split(whole, [rows, steps, width], builder.cut_order(), &constraints);
+    fewest_parts(whole, [[rows, 32], [1, 32], [1, 1]].map(cut))
 }
 
 /// Whether a walk goes from word to word: it stores one, or is told one of the steps in it.

@@ -1,4 +1,4 @@
-//! Vectors: how wide they are, which steps and channels one holds, and how many an invocation takes.
+//! Vectors: how wide they are, which rows, steps and channels one holds, and how many an invocation takes.
 
 use super::Binding;
 use super::build::Builder;
@@ -110,8 +110,8 @@ impl Builder<'_> {
         width * if self.has_steps(boxed) { fold } else { 1 } * if has_rows(boxed) { rows } else { 1 }
     }
 
-    /// Batch rows that a vector of a walk holds: as many as fill one where rows have fewer elements, if they follow each other in memory
-    /// without a gap.
+    /// Batch rows that a vector of walks over parts of this extent holds: as many as fill one where rows have fewer elements, if they follow
+    /// each other in memory without a gap.
     pub fn rows_of_vector(&self, operands: &[Placed], [rows, steps, _]: Extent) -> u64 {
         let [batch, time, channels] = self.whole;
         let row = time * channels;
@@ -123,19 +123,23 @@ impl Builder<'_> {
             && [batch, rows].iter().all(|rows| rows.is_multiple_of(vector_rows));
         let follows = |placed: &Placed| {
             let View { offset, strides, .. } = placed.view;
-            let side_by_side = |batch: u64| {
-                let whole = strides.batch == batch && offset.is_multiple_of(vector_rows * batch);
-                whole && (channels == 1 || strides.channel == 1)
+            let side_by_side = |elements: u64| {
+                let follows = strides.batch == elements && offset.is_multiple_of(vector_rows * elements);
+                follows && (channels == 1 || strides.channel == 1)
             };
             match placed.axes {
-                Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels) && placed.descends.is_none(),
+                Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels && placed.descends.is_none()),
                 Axes::Row | Axes::Tile { steps: 32, words: 1 } => side_by_side(channels),
                 Axes::Channel => true,
                 _ => false,
             }
         };
-        // What lies in one slot is of one kind.
-        let kind = |placed: &Placed| [Axes::Element, Axes::Channel].iter().position(|&axes| axes == placed.axes);
+        // What lies in one slot has as many elements in a vector.
+        let kind = |placed: &Placed| match placed.axes {
+            Axes::Element => 2,
+            Axes::Channel => 0,
+            _ => 1,
+        };
         let alone = |placed: &Placed| {
             operands.iter().filter(|other| other.view.slot == placed.view.slot).all(|other| kind(other) == kind(placed))
         };

@@ -356,7 +356,10 @@ impl Variant {
     /// What memory holds of a vector of an operand.
     fn stored(&self, operand: Operand, slot: Slot, value: &str) -> String {
         let value = if self.converts(operand, slot) { format!("rounded({value})") } else { value.to_owned() };
-        let value = self.folded(operand).map_or(value.clone(), |folded| format!("{folded}({value})"));
+        let value = match self.folded(operand) {
+            Some(folded) => format!("{folded}({value})"),
+            None => value,
+        };
         if self.pairs {
             return value;
         }

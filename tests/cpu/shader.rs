@@ -14,8 +14,21 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, ArraySize, Block, Module, ShaderStage, Statement, StorageAccess, TypeInner};
 
 /// Nothing, one step, one tile, trees of one level and of two; with and without vectors.
-const SHAPES: [(u64, u64, u64); 10] =
-    [(2, 0, 4), (2, 0, 3), (1, 1, 1), (2, 1200, 1), (2, 40, 4), (2, 40, 6), (3, 100, 5), (2, 100, 4), (1, 1200, 2), (1, 1200, 4)];
+const SHAPES: [(u64, u64, u64); 13] = [
+    (2, 0, 4),
+    (2, 0, 3),
+    (1, 1, 1),
+    (8, 1, 1),
+    (2, 1, 2),
+    (2, 2, 1),
+    (2, 1200, 1),
+    (2, 40, 4),
+    (2, 40, 6),
+    (3, 100, 5),
+    (2, 100, 4),
+    (1, 1200, 2),
+    (1, 1200, 4),
+];
 /// The same for stretches of 1,024 steps.
 const ADJOINT_SHAPES: [(u64, u64, u64); 7] =
     [(0, 5, 4), (2, 0, 3), (2, 40, 4), (3, 1030, 6), (1, 2100, 1), (1, 33_000, 4), (40, 2050, 2)];
@@ -493,6 +506,8 @@ fn host_and_text_agree_on_every_variant() {
     assert!(Stage::ALL.iter().all(|stage| met.contains_key(stage)), "{met:?}");
     let folds: BTreeSet<u32> = VARIANTS.iter().map(Variant::fold).collect();
     assert_eq!(folds, BTreeSet::from([1, 2, 4]), "steps of a vector");
+    let rows: BTreeSet<[u32; 2]> = VARIANTS.iter().map(|variant| [variant.vector_rows(), variant.fold()]).collect();
+    assert!([[2, 1], [2, 2], [4, 1]].iter().all(|some| rows.contains(some)), "batch rows of a vector, and steps: {rows:?}");
     assert!(VARIANTS.len() > 1000, "{} variants", VARIANTS.len());
 }
 

@@ -11,13 +11,18 @@ use crate::{Case, Profile};
 
 const UNITS: [(&str, Unit); 2] = [("bistable", Unit::Bistable), ("first quadrant", Unit::FirstQuadrant)];
 
+/// All high thresholds, and behind them all low ones.
+fn two_planes(shape: Shape) -> Descriptor {
+    let Shape { batch, time, channels } = shape;
+    let strides = Strides::rows(Layout::BatchTimeChannel, shape, channels);
+    let plane = |offset| View { slot: Slot::Threshold, offset, strides };
+    Descriptor::first_quadrant(shape).threshold_view(plane(0)).low_threshold_view(plane(batch * time * channels))
+}
+
 /// Tiles of which no whole number of steps loaded at once is one, and low thresholds in a plane of their own.
 fn probes(cases: &mut Vec<Case>) {
     let shape = Shape { batch: 3, time: 1000, channels: 1 };
-    let strides = Strides::rows(Layout::BatchTimeChannel, shape, 1);
-    let plane = |offset| View { slot: Slot::Threshold, offset, strides };
-    let two = Descriptor::first_quadrant(shape).threshold_view(plane(0)).low_threshold_view(plane(3000));
-    for (name, descriptor) in [("bistable", Descriptor::bmru(shape)), ("two planes", two)] {
+    for (name, descriptor) in [("bistable", Descriptor::bmru(shape)), ("two planes", two_planes(shape))] {
         let descriptor = descriptor.initial_state(InitialState::Given);
         let mut case = Case::new(format!("fold/three ahead/{name}"), descriptor, Rate::Once(300));
         case.strategy = Some(Strategy::Probe);
@@ -31,15 +36,16 @@ fn probes(cases: &mut Vec<Case>) {
 /// A unit by its name, and how to have it.
 type Member = (&'static str, fn(Shape) -> Descriptor);
 
-const MEMBERS: [Member; 8] = [
+const MEMBERS: [Member; 9] = [
     ("bistable", Descriptor::bmru),
     ("bistable, packed", |shape| Descriptor::bmru(shape).states(States::Both)),
     ("bistable, amplitudes", |shape| Descriptor::bmru(shape).amplitude(Amplitude::PerElement)),
     ("first quadrant", Descriptor::first_quadrant),
+    ("first quadrant, two planes", two_planes),
     ("cumulative", |shape| Descriptor::cumulative(shape).counts(Counts::Final).initial_count(InitialCount::Given)),
     ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
     ("forward fill by a mask", |shape| Descriptor::forward_fill(shape).validity(Validity::Mask)),
-    ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::Final)),
+    ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::All)),
 ];
 
 /// Vectors of whole rows: all three ways to fill one, one row a vector, and rows that fill none. Of 300 rows an invocation takes some, and
@@ -50,11 +56,13 @@ fn rows(cases: &mut Vec<Case>) {
     for [batch, time, channels] in shapes {
         for (name, member) in MEMBERS {
             let element = Element::ALL[rng.usize(..3)];
-            let threshold = if rng.bool() { Threshold::PerElement } else { Threshold::PerChannel };
-            let descriptor = member(Shape { batch, time, channels })
+            let descriptor = member(Shape { batch, time, channels });
+            // Planes are of elements.
+            let per_channel = rng.bool() && name != "first quadrant, two planes";
+            let descriptor = descriptor
                 .element(element)
-                .threshold(threshold)
-                .layout(if rng.bool() { Layout::BatchTimeChannel } else { Layout::TimeBatchChannel })
+                .threshold(if per_channel { Threshold::PerChannel } else { Threshold::PerElement })
+                .layout(if rng.u8(..4) == 0 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
                 .initial_state(InitialState::Given)
                 .final_state(if rng.u8(..4) == 0 { FinalState::Discarded } else { FinalState::Written });
             let mut case = Case::new(format!("fold/rows/{batch}x{time}x{channels}/{name}/{element:?}"), descriptor, Rate::Half);

@@ -26,7 +26,7 @@ const UNITS: [Named; 7] = [
     }),
 ];
 
-const SHAPES: [[u64; 3]; 6] = [[1, 1, 1], [12, 1, 1], [3, 1, 5], [40, 1, 8], [2, 70, 3], [2, 300, 4]];
+const SHAPES: [[u64; 3]; 8] = [[1, 1, 1], [12, 1, 1], [6, 1, 2], [6, 2, 1], [3, 1, 5], [40, 1, 8], [2, 70, 3], [2, 300, 4]];
 
 pub(crate) fn forward(scope: Scope, cases: &mut Vec<Case>) {
     final_states(cases);
