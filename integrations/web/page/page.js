@@ -39,11 +39,10 @@ async function open() {
 }
 
 /** Sends what is wanted to the device, and again if something else is wanted by the time it is back. */
-let busy = false;
+let [busy, served, reading] = [false, -1, 0];
 async function pump() {
   if (busy || !candidate.length || (engine && !trace)) return;
   busy = true;
-  let served = -1;
   while (served !== asked && (trace || !engine)) {
     served = asked;
     const { beta, alpha } = wanted;
@@ -63,6 +62,12 @@ async function pump() {
     }
   }
   busy = false;
+  mark();
+}
+
+/** Whether the picture shows what is wanted, or something is on its way: for those who wait for it. */
+function mark() {
+  find('plot').dataset.state = !reading && !busy && served === asked && (trace || !engine) ? 'rest' : 'busy';
 }
 
 function gaveUp(error) {
@@ -102,6 +107,7 @@ function told({ beta, alpha, wrong, took }) {
 function want(change) {
   Object.assign(wanted, change);
   asked += 1;
+  mark();
   plot.set(wanted.beta, wanted.alpha);
   for (const [id, value] of [['beta', wanted.beta], ['alpha', wanted.alpha]]) {
     if (document.activeElement !== find(id)) find(id).value = Number(value.toPrecision(4));
@@ -118,6 +124,7 @@ async function load(values) {
   trace = null;
   candidate = values;
   states = new Float32Array();
+  mark();
   plot.load(values, top);
   if (engine) {
     try {
@@ -162,6 +169,8 @@ function note(words, state = '') {
 
 async function read(file) {
   if (!file) return;
+  reading += 1;
+  mark();
   try {
     if (file.size > 256 * 2 ** 20) throw new Error('The file is longer than 256 MiB.');
     const read = Table.read(new Uint8Array(await file.arrayBuffer()));
@@ -170,6 +179,9 @@ async function read(file) {
   } catch (error) {
     note(`${file.name}: ${error.message}`, 'bad');
     return;
+  } finally {
+    reading -= 1;
+    mark();
   }
   find('column').replaceChildren(...table.names.map((name) => new Option(name)));
   // The first column is often a count of the rows.

@@ -61,8 +61,7 @@ async function open(browser, address, options = {}, before = null) {
   page.on('request', (request) => { if (!/^(blob|data):/.test(request.url()) && !request.url().startsWith(new URL(address).origin)) page.errors.push(`asked for ${request.url()}`); });
   await page.addInitScript(`
     globalThis.oracle = ${ORACLE};
-    globalThis.count = 0;
-    addEventListener('bmru:states', ({ detail }) => { globalThis.latest = detail; globalThis.count += 1; });
+    addEventListener('bmru:states', ({ detail }) => { globalThis.latest = detail; });
   `);
   if (before) await page.addInitScript(before);
   await page.goto(address);
@@ -72,13 +71,9 @@ async function open(browser, address, options = {}, before = null) {
 
 /** What the page computed last, when it has come to rest, held against the loop. */
 async function states(page) {
-  let before = -1;
-  for (let still = 0; still < 3;) {
-    await page.waitForTimeout(100);
-    const now = await page.evaluate(() => globalThis.count);
-    still = now === before ? still + 1 : 0;
-    before = now;
-  }
+  // Events of the mouse are handed on with the next frame.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await page.waitForFunction(() => document.getElementById('plot').dataset.state === 'rest', null, { timeout: 120_000 });
   return page.evaluate(() => oracle(latest));
 }
 
