@@ -125,7 +125,7 @@ fn walk_back(band: ptr<function, Band>, last: At) {
     var at = last;
     begin_band(band, at);
     if ONE_WORD {
-        // Without a loop over words, and of one step without any: trips cost more than steps.
+        // Without a loop over words, and of one vector of steps without any: trips cost more than steps.
         at = enter(band, at);
         if ONE_STEP {
             at = next_step(at);
@@ -279,7 +279,7 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
         walk.first_set = Signed(firstTrailingBit(walk.z) & Vector(~SIGN_BIT));
     }
     // Before the only step lies the initial state.
-    if CODE_LINES > 1u && !ONE_STEP {
+    if CODE_LINES > 1u && (FOLD > 1u || !ONE_STEP) {
         walk.minus = ~load_codes(codes_index + codes_step());
     }
     walk.carry = carried(walk.registers.carries);

@@ -62,7 +62,7 @@ pub struct Variant {
     pub(crate) splats: Vec<Operand>,
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
-    /// Whether there is one vector of steps, backward one step in all of time, and no loop over it.
+    /// Whether there is one vector of steps, backward in all of time, and no loop over it.
     pub(crate) one_step: bool,
     /// Backward: whether the codes of all of time are one word, and there is no loop over words.
     pub(crate) one_word: bool,
@@ -162,10 +162,15 @@ impl Variant {
         self.vector_width * self.fold * self.vector_rows
     }
 
-    /// Elements of this operand in a vector.
+    /// Elements of this operand in a vector, as it lies in memory.
     #[must_use]
     pub fn lanes_of(&self, operand: Operand) -> u32 {
         self.vector_width * self.fold_of(operand) * self.rows_of(operand)
+    }
+
+    /// Elements of this operand in a vector of registers.
+    fn held_lanes_of(&self, operand: Operand) -> u32 {
+        self.lanes_of(operand) * if self.gathers(operand) { self.vector_rows } else { 1 }
     }
 
     /// Batch rows that a vector holds, where a row has one element or two.
@@ -174,10 +179,18 @@ impl Variant {
         self.vector_rows
     }
 
-    /// Batch rows of this operand in a vector.
+    /// Batch rows of this operand in a vector, as it lies in memory.
     #[must_use]
     pub fn rows_of(&self, operand: Operand) -> u32 {
-        if self.is_per_channel(operand) { 1 } else { self.vector_rows }
+        if self.is_per_channel(operand) || self.gathers(operand) { 1 } else { self.vector_rows }
+    }
+
+    /// Whether the rows of a vector of this operand lie apart, and are taken one by one: what is saved of one does not lie beside the same of
+    /// the next.
+    #[must_use]
+    pub fn gathers(&self, operand: Operand) -> bool {
+        let is_saved = |number: u32| self.bindings[number as usize].0 == Slot::Saved;
+        self.vector_rows > 1 && !self.is_per_channel(operand) && self.binding_of(operand).is_some_and(is_saved)
     }
 
     /// Whether an operand has neither rows nor steps.
@@ -273,10 +286,11 @@ impl Variant {
             (2, _) => &[include_str!("../shaders/fold_2.wgsl"), MARKS],
             _ => &[include_str!("../shaders/fold_4.wgsl"), MARKS],
         };
-        let sweep: &[&str] = match self.fold {
+        let sweep: &[&str] = match (self.fold, self.vector_rows) {
             _ if !matches!(self.stage, Stage::AdjointReduce | Stage::Adjoint) => &[],
-            1 => &[include_str!("../shaders/sweep_1.wgsl")],
-            2 => &[include_str!("../shaders/sweep_2.wgsl")],
+            (1, _) => &[include_str!("../shaders/sweep_1.wgsl")],
+            (2, 2) => &[include_str!("../shaders/sweep_2_rows.wgsl")],
+            (2, _) => &[include_str!("../shaders/sweep_2.wgsl")],
             _ => &[include_str!("../shaders/sweep_4.wgsl")],
         };
         let unit: &[&str] = match (self.stage, self.unit) {

@@ -6,7 +6,7 @@ mod scratch;
 mod walks;
 
 use group::Group;
-use scratch::{Level, Scratch};
+use scratch::{Level, Scratch, rows_of_vector};
 use walks::{Walks, cut};
 
 use super::build::Builder;
@@ -53,6 +53,7 @@ pub(super) fn build(builder: &mut Builder<'_>, strategy: Strategy) -> Result<(),
         cut => cut?,
     };
     builder.resumes = !walks.are_tiles() && cut.part[1] < time;
+    builder.vector_rows = rows_of_vector(builder, walks, cut.part);
     // At most three dispatches and the copies of two rows a part, and a bounded number beside them in each group.
     let state_rows = [builder.descriptor.state_rows(), 1, cut.group[2]];
     let parts_of_group = part_count(cut.group, cut.part).saturating_add(part_count(state_rows, cut.rows));

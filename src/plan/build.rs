@@ -74,7 +74,7 @@ pub(super) struct Builder<'a> {
     /// The operands of the caller and of the saved layout.
     pub operands: Vec<Placed>,
     pub vector_width: u64,
-    /// Forward: batch rows of the vectors of walks.
+    /// Batch rows of the vectors of walks.
     pub vector_rows: u64,
     pub scratch_elements: u64,
     /// Backward: outputs that are sums, and the words at the beginning of scratch that outlast the walks.
@@ -356,8 +356,7 @@ impl<'a> Builder<'a> {
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
             one_step: match stage {
                 Stage::Serial => u64::from(params.steps) == vectors.fold,
-                // Then the initial state lies before it, too.
-                Stage::Adjoint => self.has_one_step(),
+                Stage::Adjoint => self.whole[1] == vectors.fold,
                 _ => false,
             },
             one_word: stage == Stage::Adjoint && self.has_one_word(),

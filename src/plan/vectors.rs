@@ -49,7 +49,7 @@ impl Boxed {
 impl Builder<'_> {
     /// Of a dispatch with so many invocations for each band of channels.
     pub fn vectors(&self, stage: Stage, params: &Params, [rows, channels]: [u64; 2], boxes: &[Boxed]) -> Vectors {
-        if stage == Stage::Serial && self.vector_rows > 1 {
+        if matches!(stage, Stage::Serial | Stage::Adjoint) && self.vector_rows > 1 {
             let fold = params.steps.into();
             return Vectors { width: channels, fold, rows: self.vector_rows, pairs: false, band: 1, bands: 1 };
         }
@@ -81,7 +81,7 @@ impl Builder<'_> {
                 let view = view_params(region, start, self.lanes(boxed, vectors));
                 // The vector of the next steps, or of the next rows, follows.
                 ViewParams {
-                    batch: if rows > 1 && has_rows(boxed) { 1 } else { view.batch },
+                    batch: if rows > 1 && has_vectors_of_rows(boxed) { 1 } else { view.batch },
                     time: if fold > 1 && self.has_steps(boxed) { 1 } else { view.time },
                     ..view
                 }
@@ -105,13 +105,13 @@ impl Builder<'_> {
             && boxes.iter().all(|boxed| whole(boxed) && !apart.contains(&boxed.operand))
     }
 
-    /// Elements of an operand in a vector.
+    /// Elements of an operand in a vector, as it lies in memory.
     pub fn lanes(&self, boxed: &Boxed, Vectors { width, fold, rows, .. }: Vectors) -> u64 {
-        width * if self.has_steps(boxed) { fold } else { 1 } * if has_rows(boxed) { rows } else { 1 }
+        width * if self.has_steps(boxed) { fold } else { 1 } * if has_vectors_of_rows(boxed) { rows } else { 1 }
     }
 
     /// Batch rows that a vector of walks over parts of this extent holds: as many as fill one where rows have fewer elements, if they follow
-    /// each other in memory without a gap.
+    /// each other in memory without a gap. What is saved need not: it is taken row by row.
     pub fn rows_of_vector(&self, operands: &[Placed], [rows, steps, _]: Extent) -> u64 {
         let [batch, time, channels] = self.whole;
         let row = time * channels;
@@ -129,7 +129,7 @@ impl Builder<'_> {
             };
             match placed.axes {
                 Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels && placed.descends.is_none()),
-                Axes::Row | Axes::Tile { steps: 32, words: 1 } => side_by_side(channels),
+                Axes::Row | Axes::Tile { words: 1, .. } => side_by_side(channels),
                 Axes::Channel => true,
                 _ => false,
             }
@@ -143,7 +143,8 @@ impl Builder<'_> {
         let alone = |placed: &Placed| {
             operands.iter().filter(|other| other.view.slot == placed.view.slot).all(|other| kind(other) == kind(placed))
         };
-        if possible && operands.iter().all(|placed| follows(placed) && alone(placed)) { vector_rows } else { 1 }
+        let apart = |placed: &Placed| placed.view.slot == Slot::Saved;
+        if possible && operands.iter().all(|placed| apart(placed) || follows(placed) && alone(placed)) { vector_rows } else { 1 }
     }
 
     pub fn has_steps(&self, boxed: &Boxed) -> bool {
@@ -218,9 +219,9 @@ impl Builder<'_> {
     }
 }
 
-/// Whether it is of several batch rows.
-fn has_rows(boxed: &Boxed) -> bool {
-    boxed.region.extent[0] > 1
+/// Whether its vectors are of several batch rows, where there are such: those of what is saved lie apart.
+fn has_vectors_of_rows(boxed: &Boxed) -> bool {
+    boxed.region.extent[0] > 1 && boxed.region.slot != Slot::Saved
 }
 
 /// A region as shaders see it, in vectors from the beginning of a binding.

@@ -269,21 +269,28 @@ impl Variant {
             return Ok(());
         };
         let (slot, _) = self.bindings[self.operands[view].1 as usize];
-        writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], b, t, d); }}")?;
+        let row = if self.gathers(operand) { format!("{}u * b", self.vector_rows) } else { "b".to_owned() };
+        writeln!(w, "fn {operand}_at(b: u32, t: u32, d: u32) -> u32 {{ return view_at(params.views[{view}], {row}, t, d); }}")?;
         writeln!(w, "fn {operand}_step() -> u32 {{ return params.views[{view}].time; }}")?;
         if self.stage == Stage::Pack && operand == Operand::Target {
             return self.whole_words(w, view, slot);
         }
         if usage.loads() {
-            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {}; }}", self.loaded(operand, slot))?;
+            writeln!(w, "fn load_{operand}(at: u32) -> Vector {{ return {}; }}", self.loaded(operand, view, slot))?;
         }
         if usage.stores() && self.accumulates.contains(&operand) {
-            let sum = format!("bitcast<Floats>({}) + bitcast<Floats>(value)", self.loaded(operand, slot));
+            let sum = format!("bitcast<Floats>({}) + bitcast<Floats>(value)", self.loaded(operand, view, slot));
             let stored = self.stored(operand, slot, &format!("bitcast<Vector>({sum})"));
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
         } else if usage.stores() && self.in_two(operand, slot) {
             let stores = format!("{slot}_slot[at] = first_of(value); {slot}_slot[at + 1u] = second_of(value);");
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {stores} }}")?;
+        } else if usage.stores() && self.gathers(operand) {
+            let components = if self.vector_width == 1 { ["x", "y", "z", "w"] } else { ["xy", "zw", "", ""] };
+            let rows = self.rows_apart(view, slot).zip(components);
+            let stores: String = rows.map(|(place, components)| format!(" {place} = rows.{components};")).collect();
+            let stored = self.stored(operand, slot, "value");
+            writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ let rows = {stored};{stores} }}")?;
         } else if usage.stores() {
             let stored = self.stored(operand, slot, "value");
             writeln!(w, "fn store_{operand}(at: u32, value: Vector) {{ {slot}_slot[at] = {stored}; }}")?;
@@ -301,7 +308,7 @@ impl Variant {
     }
 
     /// A vector of an operand, as registers hold it.
-    fn loaded(&self, operand: Operand, slot: Slot) -> String {
+    fn loaded(&self, operand: Operand, view: usize, slot: Slot) -> String {
         if self.pairs {
             return self.loaded_pairs(operand, slot);
         }
@@ -309,6 +316,10 @@ impl Variant {
             _ if slot.is_scalar() => return format!("Vector({slot}_slot[at])"),
             (2, _) if self.splats(operand) => format!("Vector(unpack_one({slot}_slot[at / 2u], at))"),
             _ if self.splats(operand) => format!("Vector({slot}_slot[at])"),
+            _ if self.gathers(operand) => {
+                let rows: Vec<String> = self.rows_apart(view, slot).collect();
+                format!("{}({})", if self.fold > 1 { "Rows" } else { "Vector" }, rows.join(", "))
+            }
             (2, 1) => format!("unpack_one({slot}_slot[at / 2u], at)"),
             (2, 2) => format!("unpack_two({slot}_slot[at])"),
             (2, _) => format!("unpack_four({slot}_slot[at])"),
@@ -326,9 +337,14 @@ impl Variant {
         loaded
     }
 
+    /// Where the rows of a vector lie that are apart in memory.
+    fn rows_apart(&self, view: usize, slot: Slot) -> impl Iterator<Item = String> {
+        (0..self.vector_rows).map(move |row| format!("{slot}_slot[at + {row}u * params.views[{view}].batch]"))
+    }
+
     /// What makes fewer elements of a vector, if an operand has fewer.
     fn folded(&self, operand: Operand) -> Option<&'static str> {
-        match self.lanes_of(operand) {
+        match self.held_lanes_of(operand) {
             lanes if lanes == self.lanes() => None,
             lanes if lanes == self.vector_width => Some("fold"),
             _ => Some("fold_rows"),

@@ -108,6 +108,7 @@ pub fn forward(runner: &Runner) -> Result<(), Failed> {
     let handing = |descriptor: Descriptor| descriptor.initial_state(InitialState::Given).final_state(FinalState::Written);
     cases.extend(SHORT.map(|shape| (&WHOLE, handing(Descriptor::bmru(shape)))));
     cases.extend(SHORT.map(|shape| (&WHOLE, handing(Descriptor::bmru(shape).threshold(channel).states(States::Both)))));
+    cases.extend(SHORT.map(|shape| (&WHOLE, full(shape, channel))));
 
     let masked = |shape| Descriptor::forward_fill(shape).validity(Validity::Mask).final_state(FinalState::Written);
     cases.extend(WAYS.iter().map(|way| (way, masked(SHAPE))));
@@ -293,6 +294,8 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
     }
     cases.extend([(&WHOLE, all(SHAPE, channel)), (&WHOLE, all(LONG, channel)), (&WHOLE, few(LONG, each, Incoming::FinalState))]);
     cases.extend(SMALL.map(|shape| (&WHOLE, accumulates(all(shape, channel)))));
+    cases.extend(SHORT.map(|shape| (&WHOLE, all(shape, channel))));
+    cases.extend(SHORT.map(|shape| (&WHOLE, accumulates(all(shape, each)))));
     // Thresholds that lack axes: their gradients are sums over them.
     let Shape { time, channels, .. } = SHAPE;
     for [batch, time, channel] in [[0, 0, 0], [channels, 0, 1], [0, channels, 1], [time, 1, 0]] {
@@ -348,6 +351,7 @@ pub fn backward(runner: &Runner) -> Result<(), Failed> {
     }
     // Packing and health are another matter.
     met.assert_all(&Stage::ALL[9..15]);
+    assert!(met.vector_rows.iter().eq(&[1, 2, 4]), "{:?}", met.vector_rows);
     println!("{dispatches} dispatches");
     crate::failed(&wrong, dispatches)
 }

@@ -31,6 +31,7 @@ pub fn backward_matrix(scope: Scope) -> Vec<BackwardCase> {
     crate::packed::backward(&mut cases);
     crate::sequences::backward(scope, &mut cases);
     crate::channels::backward(scope, &mut cases);
+    crate::folds::backward(&mut cases);
     cases
 }
 

@@ -1,11 +1,11 @@
-//! One channel or two, steps that follow each other in memory, nothing saved: vectors that hold several steps of a channel, or several
-//! batch rows.
+//! One channel or two, steps that follow each other in memory: vectors that hold several steps of a channel, or several batch rows.
 
 use bmru::{
-    Amplitude, Boundary, Counts, Descriptor, Element, FinalState, InitialCount, InitialState, Layout, Shape, Slot, States,
-    Strategy, Strides, Threshold, Unit, Validity, View,
+    Amplitude, Boundary, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout,
+    Operand, Shape, Slot, States, Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
 };
 
+use crate::backward::{BackwardCase, Choice};
 use crate::data::{Rate, Values};
 use crate::{Case, Profile};
 
@@ -48,20 +48,72 @@ const MEMBERS: [Member; 9] = [
     ("forward fill, limit", |shape| Descriptor::forward_fill(shape).limit(3).counts(Counts::All)),
 ];
 
-/// Vectors of whole rows: all three ways to fill one, one row a vector, and rows that fill none. Of 300 rows an invocation takes some, and
-/// the last takes fewer.
+/// Batch, time and channels of vectors of whole rows: all three ways to fill one, one row a vector, and rows that fill none. Of 300 rows
+/// an invocation takes some, and the last takes fewer.
+const SHORT: [[u64; 3]; 8] = [[300, 1, 1], [302, 1, 2], [300, 2, 1], [70, 2, 2], [70, 4, 1], [6, 1, 1], [5, 1, 2], [7, 2, 1]];
+
+/// The units that save, by the same names.
+const SAVING: [Member; 6] = [
+    ("bistable", Descriptor::bmru),
+    // All gradients would be more than eight buffers.
+    ("bistable, amplitudes", |shape| {
+        let descriptor =
+            Descriptor::bmru(shape).amplitude(Amplitude::PerElement).gradient(Operand::ThresholdGradient, Gradient::Omit);
+        descriptor.gradient(Operand::CandidateGradient, Gradient::Omit)
+    }),
+    ("first quadrant", Descriptor::first_quadrant),
+    ("first quadrant, two planes", two_planes),
+    ("cumulative", Descriptor::cumulative),
+    ("relaxed", |shape| Descriptor::relaxed(shape, 0.5)),
+];
+
+/// Per channel or per element; planes are of elements.
+fn threshold(rng: &mut fastrand::Rng, name: &str) -> Threshold {
+    if rng.bool() && name != "first quadrant, two planes" { Threshold::PerChannel } else { Threshold::PerElement }
+}
+
+/// The same walked back over, each with all that goes in and comes out, and with less: the bits of vectors of one element.
+pub fn backward(cases: &mut Vec<BackwardCase>) {
+    let mut rng = fastrand::Rng::with_seed(5);
+    for [batch, time, channels] in SHORT {
+        for (number, (name, member)) in SAVING.iter().flat_map(|member| [(0, *member), (1, *member)]) {
+            let element = Element::ALL[rng.usize(..3)];
+            let mut descriptor = member(Shape { batch, time, channels })
+                .element(element)
+                .threshold(threshold(&mut rng, name))
+                .initial_state(InitialState::Given)
+                .incoming(Incoming::Both);
+            if number > 0 {
+                let output = [Operand::AmplitudeGradient, Operand::InitialStateGradient][rng.usize(..2)];
+                descriptor = descriptor
+                    .time_order(if rng.bool() { TimeOrder::Descending } else { TimeOrder::Ascending })
+                    .initial_state(if rng.bool() { InitialState::Zero } else { InitialState::Given })
+                    .incoming([Incoming::States, Incoming::FinalState, Incoming::Both][rng.usize(..3)])
+                    .gradient(output, [Gradient::Overwrite, Gradient::Accumulate, Gradient::Omit][rng.usize(..3)]);
+            }
+            let name = format!("backward fold/rows/{batch}x{time}x{channels}/{name}/{element:?}/{number}");
+            let mut case = BackwardCase::new(name, descriptor, Rate::Half);
+            let base = Choice { forward: Strategy::Serial, vector_width: 4, ..case.choices[0] };
+            case.choices = vec![
+                base,
+                Choice { forward: Strategy::Tiles, vector_width: 1, ..base },
+                Choice { profile: Profile::Grid { workgroups: 5 }, workgroup_size: 1, ..base },
+            ];
+            cases.push(case);
+        }
+    }
+}
+
+/// Vectors of several batch rows.
 fn rows(cases: &mut Vec<Case>) {
     let mut rng = fastrand::Rng::with_seed(4);
-    let shapes = [[300, 1, 1], [302, 1, 2], [300, 2, 1], [70, 2, 2], [70, 4, 1], [6, 1, 1], [5, 1, 2], [7, 2, 1]];
-    for [batch, time, channels] in shapes {
+    for [batch, time, channels] in SHORT {
         for (name, member) in MEMBERS {
             let element = Element::ALL[rng.usize(..3)];
             let descriptor = member(Shape { batch, time, channels });
-            // Planes are of elements.
-            let per_channel = rng.bool() && name != "first quadrant, two planes";
             let descriptor = descriptor
                 .element(element)
-                .threshold(if per_channel { Threshold::PerChannel } else { Threshold::PerElement })
+                .threshold(threshold(&mut rng, name))
                 .layout(if rng.u8(..4) == 0 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
                 .initial_state(InitialState::Given)
                 .final_state(if rng.u8(..4) == 0 { FinalState::Discarded } else { FinalState::Written });

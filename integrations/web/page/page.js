@@ -13,6 +13,9 @@ let candidate = new Float32Array();
 let states = new Float32Array();
 let wanted = { beta: 1, alpha: 1 };
 let asked = 0;
+let served = -1;
+let busy = false;
+let reading = 0;
 let seed = 1;
 let table = null;
 
@@ -39,7 +42,6 @@ async function open() {
 }
 
 /** Sends what is wanted to the device, and again if something else is wanted by the time it is back. */
-let [busy, served, reading] = [false, -1, 0];
 async function pump() {
   if (busy || !candidate.length || (engine && !trace)) return;
   busy = true;

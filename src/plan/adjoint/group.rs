@@ -234,10 +234,13 @@ impl Group {
         let [batch, steps, channels] = part;
         let tiles = walks.count(steps);
         // Short rows are taken several at a time.
-        let rows_each = match walks {
-            Walks::Whole => u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch),
+        let turns = match walks {
+            Walks::Whole => {
+                u64::from(builder.tuning.min_steps).checked_div(steps).unwrap_or(1).clamp(1, batch / builder.vector_rows)
+            }
             Walks::Tiles(_) => 1,
         };
+        let rows_each = turns * builder.vector_rows;
         let kept = registers(builder.descriptor);
         let mut boxes = Vec::new();
         // The row before time is stored by the walk that comes to it, unless it goes through scratch.
@@ -289,11 +292,11 @@ impl Group {
                 time_origin: origin[1] as u32,
                 time_total: self.extent[1] as u32,
                 tile_steps: walks.steps(steps) as u32,
-                rows: rows_each as u32,
+                rows: turns as u32,
                 ..self.params(batch, steps, tiles)
             },
             rows: batch.div_ceil(rows_each) * tiles,
-            iterations: rows_each * walk_iterations(walks.steps(steps)),
+            iterations: turns * walk_iterations(walks.steps(steps)),
             moved: vec![
                 Moved::loads(Operand::Candidate, elements),
                 Moved::loads(Operand::Threshold, thresholds),

@@ -54,6 +54,18 @@ pub(super) struct Scratch {
     pub elements: u64,
 }
 
+/// Batch rows of the vectors of walks over parts of this extent.
+pub(super) fn rows_of_vector(builder: &Builder<'_>, walks: Walks, part: Extent) -> u64 {
+    let scratch = Scratch::new(builder, builder.whole, walks, builder.resumes);
+    let stored = scratch.initial_state_gradient;
+    let of_caller = builder.placed(Stage::Adjoint).into_iter();
+    let mut walked: Vec<Placed> =
+        of_caller.filter(|placed| placed.operand != Operand::InitialStateGradient || stored.is_none()).collect();
+    walked.extend([scratch.beyond, stored, scratch.registers, scratch.within].into_iter().flatten());
+    walked.extend(scratch.sums.iter().map(|sums| sums.blocks.unwrap_or(sums.terms)));
+    builder.rows_of_vector(&walked, part)
+}
+
 pub(super) struct Sums {
     /// Where they end: in this scratch, or where the whole of an output lies.
     pub output: Placed,
@@ -78,6 +90,8 @@ impl Scratch {
     pub(super) fn new(builder: &Builder<'_>, [batch, time, channels]: Extent, walks: Walks, resumes: bool) -> Self {
         let mut elements = builder.border_words().max(builder.lasting_words);
         let mut place = |operand, rows: u64, length: u64, axes| {
+            // Where vectors hold several rows, each begins with a whole one.
+            elements = elements.checked_next_multiple_of(4).unwrap_or(u64::MAX);
             let view = scratch_view(elements, [rows, length, channels]);
             elements = elements.saturating_add(rows.saturating_mul(length).saturating_mul(channels));
             Placed::new(operand, view, axes)

@@ -1,6 +1,6 @@
 //! How time is cut between the invocations that walk back over it, and what one dispatch takes of a shape.
 
-use super::scratch::Scratch;
+use super::scratch::{Scratch, rows_of_vector};
 use super::{FAN_OUT, STRETCH};
 use crate::carry::Carry;
 use crate::plan::Plan;
@@ -121,7 +121,12 @@ pub(super) fn cut(builder: &Builder<'_>, walks: Walks) -> Result<Cut, Error> {
     constraints.extend(builder.binding_constraints(whole, &walked));
     constraints.extend(builder.detour_constraint());
     constraints.push(builder.work_constraint());
-    let cut = |steps| split(group, [1, steps, width], order, &constraints);
+    // Of whole vectors of rows, unless only single rows fit.
+    let rows = rows_of_vector(builder, walks, whole);
+    let cut = |steps| {
+        let cut = |rows| split(group, [rows, steps, width], order, &constraints);
+        cut(rows).or_else(|_| cut(1))
+    };
     // Parts of whole stretches or blocks, unless rows are so long that single steps make fewer.
     let part = if walks.are_tiles() { cut(STRETCH)? } else { fewest_parts(group, [STRETCH, FAN_OUT, 1].map(cut))? };
     let handed = [Operand::FinalStateGradient, Operand::InitialStateGradient];

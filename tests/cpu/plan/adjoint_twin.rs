@@ -650,6 +650,24 @@ fn twins_of_random_plans_agree_with_the_oracle() {
     met.assert_at_least(100);
 }
 
+/// Walks over vectors of several batch rows, and of one.
+#[test]
+fn twins_of_short_rows_agree_with_the_oracle() {
+    let met = Met::default();
+    let arguments = (random::arguments(random::short_rows()), any::<u64>());
+    for_all(2000, arguments, |((descriptor, limits, tuning), seed)| {
+        let tuning = Tuning { max_vector_width: 4, strategy: Some(Strategy::Serial), ..tuning };
+        let Ok(plan) = planned(&descriptor, Direction::Backward, &limits, &tuning) else {
+            count(&met.refused, true);
+            return Ok(());
+        };
+        met.met(&plan);
+        agree(&plan, seed, false).map(drop)
+    });
+    println!("rows: {}", met.rows.get());
+    assert!(met.rows.get() >= 25, "{} with several rows in a vector", met.rows.get());
+}
+
 /// Stretches around one, two, and one and two levels of the tree, or parts of them; and parts of time of every length around a stretch.
 #[test]
 fn twins_agree_on_every_level_of_the_tree() {

@@ -135,8 +135,8 @@ pub fn counting(variant: &Variant) -> String {
             let name = head.strip_prefix("fn load_").or(head.strip_prefix("fn store_")).and_then(|rest| rest.split('(').next());
             let name = name.unwrap_or_else(|| panic!("an access that is not counted: {line}"));
             let number = variant.operands().position(|operand| operand.to_string() == name).expect("the operand is there");
-            let stores = line.matches("_slot[at] = ").count();
-            assert_eq!(line.matches("_slot[at]").count(), accesses, "an access that is not counted: {line}");
+            let stores = line.matches("] = ").count();
+            assert_eq!(line.matches("_slot[at").count(), accesses, "an access that is not counted: {line}");
             let [loads_at, stores_at] = [2 * number, 2 * number + 1];
             counting.push_str(head);
             counting.push_str(" {\n");
