@@ -127,7 +127,7 @@ fn walk_back(band: ptr<function, Band>, last: At) {
     if ONE_WORD {
         // Without a loop over words, and of one vector of steps without any: trips cost more than steps.
         at = enter(band, at);
-        if ONE_STEP {
+        if ONE_VECTOR {
             at = next_step(at);
             advance_band(band, at);
         } else {
@@ -278,8 +278,8 @@ fn enter_word(before: Walk, at: At, offset: u32) -> Walk {
     if ONE_WORD {
         walk.first_set = Signed(firstTrailingBit(walk.z) & Vector(~SIGN_BIT));
     }
-    // Before the only step lies the initial state.
-    if CODE_LINES > 1u && (FOLD > 1u || !ONE_STEP) {
+    // Before the only step lies the initial state; before the second of a vector, the first.
+    if CODE_LINES > 1u && (FOLD > 1u || !ONE_VECTOR) {
         walk.minus = ~load_codes(codes_index + codes_step());
     }
     walk.carry = carried(walk.registers.carries);

@@ -7,7 +7,8 @@ struct View {
     channel: u32,
 }
 
-// Counts of channels and batch rows, indices and strides are in vectors: of several batch rows where those are short.
+// Counts of channels and batch rows, indices and strides are in vectors: of several batch rows where those are short. Of what is saved each
+// row has a vector of its own there, and strides along the batch are of one row.
 struct Params {
     batch: u32,
     steps: u32,

@@ -98,7 +98,7 @@ fn at_begin(tile: Node) -> At {
 fn scan(band: ptr<function, Band>, first: At) {
     var at = first;
     begin_band(band, at);
-    if ONE_STEP {
+    if ONE_VECTOR {
         // Without a loop: the trip would cost more than the vector of steps.
         enter_word_band(band, at);
         advance_band(band, at);

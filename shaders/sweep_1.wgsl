@@ -1,4 +1,4 @@
-// Backward: a vector holds one step of each channel.
+// Backward: a vector holds one step of each of its channels, of one batch row or of several.
 
 // The gradient of each step, of the block alone; the last step first.
 fn sweep(gradient: Floats, incoming: Floats, ends: Mask) -> Floats {

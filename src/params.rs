@@ -8,7 +8,7 @@ use bytemuck::{Pod, Zeroable};
 pub struct ViewParams {
     /// Index of the first element of the box.
     pub offset: u32,
-    /// Stride along the batch.
+    /// Stride along the batch: of a vector of several rows, if it has any, but of one row of what is saved.
     pub batch: u32,
     /// Stride along time; modulo 2^32, so that it can lead down.
     pub time: u32,

@@ -63,7 +63,7 @@ pub struct Variant {
     /// Whether an invocation goes down through memory: on its way through time, and so through each row.
     pub(crate) descends: bool,
     /// Whether there is one vector of steps, backward in all of time, and no loop over it.
-    pub(crate) one_step: bool,
+    pub(crate) one_vector: bool,
     /// Backward: whether the codes of all of time are one word, and there is no loop over words.
     pub(crate) one_word: bool,
     /// Vectors that one invocation takes.

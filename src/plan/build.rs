@@ -354,7 +354,7 @@ impl<'a> Builder<'a> {
             splats: boxes.iter().filter(|boxed| boxed.splats()).map(|boxed| boxed.operand).collect(),
             // A walk back goes down through memory, and one through descending time: both together go up.
             descends: (stage == Stage::Adjoint) != (descriptor.order_of_time() == TimeOrder::Descending),
-            one_step: match stage {
+            one_vector: match stage {
                 Stage::Serial => u64::from(params.steps) == vectors.fold,
                 Stage::Adjoint => self.whole[1] == vectors.fold,
                 _ => false,
@@ -405,7 +405,7 @@ impl<'a> Builder<'a> {
             pairs: false,
             splats: Vec::new(),
             descends: false,
-            one_step: false,
+            one_vector: false,
             one_word: false,
             band: 1,
             steps_ahead: 1,

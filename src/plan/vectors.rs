@@ -129,12 +129,15 @@ impl Builder<'_> {
             };
             match placed.axes {
                 Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels && placed.descends.is_none()),
+                // One or two steps are one tile.
                 Axes::Row | Axes::Tile { words: 1, .. } => side_by_side(channels),
                 Axes::Channel => true,
+                // Before the only step lies nothing that is stored.
+                Axes::Previous => time == 1,
                 _ => false,
             }
         };
-        // What lies in one slot has as many elements in a vector.
+        // What lies in one slot has as many elements in a vector; what is saved has those of one row.
         let kind = |placed: &Placed| match placed.axes {
             Axes::Element => 2,
             Axes::Channel => 0,

@@ -67,7 +67,7 @@ impl Variant {
         writeln!(w, "const WORKGROUP_SIZE: u32 = {}u;", self.workgroup_size)?;
         writeln!(w, "const BAND: u32 = {}u;", self.band)?;
         writeln!(w, "const STEPS_AHEAD: u32 = {}u;", self.steps_ahead)?;
-        writeln!(w, "const ONE_STEP: bool = {};", self.one_step)?;
+        writeln!(w, "const ONE_VECTOR: bool = {};", self.one_vector)?;
         writeln!(w, "const DESCENDS: bool = {};", self.descends)?;
         writeln!(w, "const VIEWS: u32 = {}u;", self.operands.len())?;
         let each = |half: u32| if self.pairs { half << 16 | half } else { half };

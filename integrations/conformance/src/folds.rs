@@ -2,7 +2,7 @@
 
 use bmru::{
     Amplitude, Boundary, Counts, Descriptor, Element, FinalState, Gradient, Incoming, InitialCount, InitialState, Layout,
-    Operand, Shape, Slot, States, Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
+    Operand, Save, Shape, Slot, States, Strategy, Strides, Threshold, TimeOrder, Unit, Validity, View,
 };
 
 use crate::backward::{BackwardCase, Choice};
@@ -116,7 +116,8 @@ fn rows(cases: &mut Vec<Case>) {
                 .threshold(threshold(&mut rng, name))
                 .layout(if rng.u8(..4) == 0 { Layout::TimeBatchChannel } else { Layout::BatchTimeChannel })
                 .initial_state(InitialState::Given)
-                .final_state(if rng.u8(..4) == 0 { FinalState::Discarded } else { FinalState::Written });
+                .final_state(if rng.u8(..4) == 0 { FinalState::Discarded } else { FinalState::Written })
+                .save(if rng.bool() && !name.starts_with("forward fill") { Save::Codes } else { Save::Nothing });
             let mut case = Case::new(format!("fold/rows/{batch}x{time}x{channels}/{name}/{element:?}"), descriptor, Rate::Half);
             case.strategy = Some(Strategy::Serial);
             case.vector_width = Some(4);

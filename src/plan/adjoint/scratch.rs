@@ -27,14 +27,14 @@ pub(super) fn moved_registers(descriptor: &Descriptor) -> u64 {
 
 /// Whether the walk that comes to the beginning of a row stores the gradient of its initial state where the caller wants it: if one sequence
 /// begins there, a binding is left for it beside one of scratch, and it would take no detour. Otherwise it goes through scratch.
-fn stores_initial_state(builder: &Builder<'_>) -> bool {
+fn stores_initial_state(builder: &Builder<'_>, detours: bool) -> bool {
     let mut slots: Vec<Slot> =
         builder.placed(Stage::Adjoint).iter().map(|placed| placed.view.slot).chain([Slot::Scratch]).collect();
     slots.sort_unstable();
     slots.dedup();
     let bindings = slots.len() as u64 + builder.tuning.access.bindings_of_params();
     builder.descriptor.sequences_kind() == Sequences::Rows
-        && !builder.detours()
+        && !detours
         && bindings <= builder.limits.max_storage_buffers_per_shader_stage.into()
 }
 
@@ -54,14 +54,14 @@ pub(super) struct Scratch {
     pub elements: u64,
 }
 
-/// Batch rows of the vectors of walks over parts of this extent.
+/// Batch rows of the vectors of walks over parts of this extent. They take no detour.
 pub(super) fn rows_of_vector(builder: &Builder<'_>, walks: Walks, part: Extent) -> u64 {
     let scratch = Scratch::new(builder, builder.whole, walks, builder.resumes);
-    let stored = scratch.initial_state_gradient;
+    let stores = stores_initial_state(builder, false);
     let of_caller = builder.placed(Stage::Adjoint).into_iter();
-    let mut walked: Vec<Placed> =
-        of_caller.filter(|placed| placed.operand != Operand::InitialStateGradient || stored.is_none()).collect();
-    walked.extend([scratch.beyond, stored, scratch.registers, scratch.within].into_iter().flatten());
+    let mut walked: Vec<Placed> = of_caller.filter(|placed| placed.operand != Operand::InitialStateGradient || stores).collect();
+    let of_rows = [scratch.beyond, scratch.initial_state_gradient, scratch.registers, scratch.within];
+    walked.extend(of_rows.into_iter().flatten());
     walked.extend(scratch.sums.iter().map(|sums| sums.blocks.unwrap_or(sums.terms)));
     builder.rows_of_vector(&walked, part)
 }
@@ -103,8 +103,10 @@ impl Scratch {
         let incoming = if sequences.packed().is_some() { Operand::FinalStateGradient } else { Operand::Beyond };
         let beyond = output(Operand::FinalStateGradient).map(|_| place(incoming, state_rows, 1, state_axes));
         let resets = sequences == Sequences::Resets;
+        // Vectors of several rows take no detour.
+        let detours = builder.detours() && builder.vector_rows == 1;
         let initial_state_gradient = output(Operand::InitialStateGradient)
-            .filter(|_| !stores_initial_state(builder))
+            .filter(|_| !stores_initial_state(builder, detours))
             .map(|_| place(Operand::InitialStateGradient, state_rows, 1, state_axes));
         let registers = resumes.then(|| place(Operand::Registers, batch, registers(builder.descriptor), Axes::Element));
 
