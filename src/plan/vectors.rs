@@ -131,9 +131,8 @@ impl Builder<'_> {
                 Axes::Element => side_by_side(row) && (time == 1 || strides.time == channels && placed.descends.is_none()),
                 // One or two steps are one tile.
                 Axes::Row | Axes::Tile { words: 1, .. } => side_by_side(channels),
-                Axes::Channel => true,
-                // Before the only step lies nothing that is stored.
-                Axes::Previous => time == 1,
+                // Units that read the states before have one step here, and nothing before it.
+                Axes::Channel | Axes::Previous => true,
                 _ => false,
             }
         };
