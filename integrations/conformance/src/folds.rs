@@ -53,18 +53,13 @@ const MEMBERS: [Member; 9] = [
 const SHORT: [[u64; 3]; 8] = [[300, 1, 1], [302, 1, 2], [300, 2, 1], [70, 2, 2], [70, 4, 1], [6, 1, 1], [5, 1, 2], [7, 2, 1]];
 
 /// The units that save, by the same names.
-const SAVING: [Member; 7] = [
+const SAVING: [Member; 6] = [
     ("bistable", Descriptor::bmru),
     // All gradients would be more than eight buffers.
     ("bistable, amplitudes", |shape| {
         let descriptor =
             Descriptor::bmru(shape).amplitude(Amplitude::PerElement).gradient(Operand::ThresholdGradient, Gradient::Omit);
         descriptor.gradient(Operand::CandidateGradient, Gradient::Omit)
-    }),
-    ("bistable, amplitudes held", |shape| {
-        let descriptor =
-            Descriptor::bmru(shape).amplitude(Amplitude::PerElement).gradient(Operand::AmplitudeGradient, Gradient::Omit);
-        descriptor.gradient(Operand::InitialStateGradient, Gradient::Omit)
     }),
     ("first quadrant", Descriptor::first_quadrant),
     ("first quadrant, two planes", two_planes),
